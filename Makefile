@@ -1,0 +1,50 @@
+# Targets are described by the comment behind their name: `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOL    := go tool -modfile=tools/go.mod
+TESTBED := go run ./internal/testbed/cmd/testbed
+# Modules of their own, with tests of their own.
+NESTED  := internal/testbed/servers/gcs
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/openim-dr, statically linked
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/openim-dr ./cmd/openim-dr
+
+.PHONY: demo
+demo: build ## back a deployment up, destroy it, restore it, prove it equal, on real servers
+	$(TESTBED) with go run ./internal/testbed/cmd/demo
+
+.PHONY: test
+test: ## all tests on real servers, with the race detector; a skipped test fails
+	$(TESTBED) with bash test/run.sh
+
+.PHONY: test-long
+test-long: ## the same with the full counts
+	OPENIM_DR_TEST_LONG=1 $(TESTBED) with bash test/run.sh
+
+.PHONY: mutants
+mutants: ## break each invariant on purpose and require its test to notice
+	$(TESTBED) with bash test/mutants/run.sh
+
+.PHONY: testbed
+testbed: ## start the servers and leave them up; addresses in .testbed/env
+	$(TESTBED) up
+
+.PHONY: testbed-down
+testbed-down: ## stop them
+	$(TESTBED) down
+
+.PHONY: lint
+lint: ## golangci-lint over every module
+	$(TOOL) golangci-lint run --timeout 10m ./...
+	@for m in $(NESTED); do (cd $$m && go vet ./...) || exit 1; done
+
+.PHONY: clean
+clean: ## remove what was built here (the cache of the testbed stays)
+	rm -rf bin .demo bench/out

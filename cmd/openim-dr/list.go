@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+)
+
+type listFlags struct {
+	source string
+	stream string
+	proven bool
+	all    bool
+}
+
+// listed is one line of list.
+type listed struct {
+	ID          string    `json:"id"`
+	Time        time.Time `json:"time"`
+	Instance    string    `json:"instance"`
+	Stream      string    `json:"stream"`
+	Seq         int64     `json:"seq"`
+	Complete    bool      `json:"complete"`
+	Sources     []string  `json:"sources"`
+	Stored      int64     `json:"stored"`
+	Trusted     bool      `json:"trusted"`
+	Proven      bool      `json:"proven"`
+	Held        bool      `json:"held"`
+	Forgotten   bool      `json:"forgotten"`
+	Quarantined bool      `json:"quarantined"`
+}
+
+func newList(a *app) *cobra.Command {
+	var flags listFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the recovery points",
+		Long: `List the recovery points, oldest first. No private key is needed.
+
+A point whose signature is not that of a trusted writer is listed as not
+trusted, and is no default of a restore. Manifests that cannot be read are
+reported as an error after the list of the others.
+
+` + exitCodes,
+		Example: `  openim-dr list
+  openim-dr list --source main --stream hourly-db
+  openim-dr list --repository gs://openim-backups/prod --trust RWQ...=writer,operator -o json`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), flags) },
+	}
+	cmd.Flags().StringVar(&flags.source, "source", "", "only points that hold the source `NAME`")
+	cmd.Flags().StringVar(&flags.stream, "stream", "", "only points of the stream `NAME`")
+	cmd.Flags().BoolVar(&flags.proven, "proven", false, "only points with a passing proof")
+	cmd.Flags().BoolVar(&flags.all, "all", false, "also forgotten and quarantined points")
+	return cmd
+}
+
+func (a *app) list(ctx context.Context, flags listFlags) error {
+	listing, err := a.listing(ctx)
+	if err != nil {
+		return err
+	}
+	shown := []listed{}
+	for _, p := range listing.Points {
+		if flags.wants(p) {
+			shown = append(shown, listedOf(p))
+		}
+	}
+	a.out.print(shown, func(p *page) { writeList(p, shown) })
+	return a.reportBroken(listing.Broken)
+}
+
+// listing opens the repository and lists it.
+func (a *app) listing(ctx context.Context) (*repository.Listing, error) {
+	d, err := a.deployment()
+	if err != nil {
+		return nil, err
+	}
+	repo, end, err := d.open(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return repo.List(ctx)
+}
+
+func (f listFlags) wants(p *repository.Point) bool {
+	_, holds := p.SourceNamed(f.source)
+	switch {
+	case f.source != "" && !holds,
+		f.stream != "" && p.Stream != f.stream,
+		f.proven, // no version of this program has written a proof yet
+		!f.all && (p.Forgotten != nil || p.Quarantined != ""):
+		return false
+	default:
+		return true
+	}
+}
+
+func listedOf(p *repository.Point) listed {
+	l := listed{
+		ID: p.Point, Time: p.Started, Instance: p.Instance, Stream: p.Stream, Seq: p.Seq, Complete: p.Complete,
+		Sources: []string{}, Stored: p.Stored, Trusted: p.Untrusted == nil,
+		Held: p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "",
+	}
+	for _, s := range p.Sources {
+		l.Sources = append(l.Sources, s.Name)
+	}
+	return l
+}
+
+// notes says what is out of the ordinary about a point.
+func (l listed) notes() string {
+	var notes []string
+	for _, n := range []struct {
+		holds bool
+		text  string
+	}{
+		{!l.Complete, "incomplete"}, {!l.Trusted, "not trusted"}, {l.Held, "held"},
+		{l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"},
+	} {
+		if n.holds {
+			notes = append(notes, n.text)
+		}
+	}
+	return strings.Join(notes, ", ")
+}
+
+func writeList(p *page, points []listed) {
+	if len(points) == 0 {
+		p.line("no points")
+		return
+	}
+	rows := make([][]any, 0, len(points))
+	for _, l := range points {
+		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), yes(l.Proven), l.notes()})
+	}
+	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("stored"), left("proven"), left("notes")}, rows)
+}
+
+// reportBroken fails where manifests are damaged, and warns of those that are
+// only too new.
+func (a *app) reportBroken(broken []repository.Broken) error {
+	damaged := slices.DeleteFunc(slices.Clone(broken), func(b repository.Broken) bool { return fault.KindOf(b.Err) != fault.Corrupt })
+	for _, b := range broken {
+		a.log.Warn("point cannot be read", "point", b.ID, "error", b.Err.Error())
+	}
+	if len(damaged) == 0 {
+		return nil
+	}
+	return fault.New(fault.Corrupt, "list points", "%d manifests cannot be read; the first is that of %s: %w", len(damaged), damaged[0].ID, damaged[0].Err).
+		Hint("the other points are not affected; a copy of the repository may hold the manifest")
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/openim-dr/openim-dr/restore"
+)
+
+// writePlan prints what a restore would do.
+func writePlan(p *page, plan *restore.Plan) {
+	rows := make([][]any, 0, len(plan.Set))
+	for _, m := range plan.Set {
+		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), ageOf(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
+	}
+	p.table([]column{left("source"), left("kind"), left("point"), left("time"), number("age"), number("content"), number("bytes")}, rows)
+	p.line("")
+	rows = rows[:0]
+	for i, s := range plan.Steps {
+		rows = append(rows, []any{i + 1, s.Action, s.Target, amount(s.Rows, s.Objects), size(s.Bytes)})
+	}
+	p.table([]column{number("step"), left("action"), left("target"), number("content"), number("bytes")}, rows)
+	p.line("")
+	for _, c := range plan.Checks {
+		mark := "ok"
+		if !c.OK {
+			mark = "NO"
+		}
+		p.line("check    %-2s  %s %s: %s", mark, c.Source, c.Check, c.Detail)
+	}
+	for _, w := range plan.Warnings {
+		p.line("warning  %s", w)
+	}
+	for _, r := range plan.Refusals {
+		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)
+	}
+	if plan.Estimate == nil {
+		p.line("time     not known: no restore of this deployment was measured yet")
+	} else {
+		p.line("time     about %s", time.Duration(*plan.Estimate*float64(time.Second)).Round(time.Second))
+	}
+}
+
+func amount(rows, objects int64) string {
+	var parts []string
+	if rows > 0 {
+		parts = append(parts, plural(rows, "row"))
+	}
+	if objects > 0 {
+		parts = append(parts, plural(objects, "object"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ageOf is rounded to what matters.
+func ageOf(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	default:
+		return plural(int64(d/(24*time.Hour)), "day")
+	}
+}
+
+// writeRestored prints what came back, and every difference.
+func writeRestored(p *page, r *restore.Result) {
+	p.line("")
+	rows := make([][]any, 0, len(r.Sources))
+	for _, s := range r.Sources {
+		if s.Name != "" { // the restore may have failed before this source
+			rows = append(rows, []any{s.Name, s.Point, contents(s.Summary), size(s.Bytes), seconds(s.LoadSeconds), seconds(s.CompareSeconds), count(int64(len(s.Items))), yes(s.Equal)})
+		}
+	}
+	p.table([]column{left("source"), left("point"), number("content"), number("bytes"), number("load"), number("compare"), number("compared"), left("equal")}, rows)
+	for _, s := range r.Sources {
+		for _, d := range s.Differences {
+			p.line("different  %s %s: %s: want %s, got %s", s.Name, d.Object, d.What, d.Want, d.Got)
+		}
+	}
+	p.line("")
+	if r.Equal {
+		p.line("restore %s: everything is equal to what was captured, after %s", r.Restore, seconds(r.RTOSeconds))
+		return
+	}
+	p.line("restore %s: NOT shown to be equal", r.Restore)
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"openim-dr": main, "openim-dr-faulty": faultyMain})
+}
+
+// TestScripts runs what a user could type and needs no server.
+func TestScripts(t *testing.T) {
+	for _, file := range scripts(t, "script") {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			runScript(t, file, pointsWithoutServers(t), nil)
+		})
+	}
+}
+
+func scripts(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", dir, "*.txtar"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("found %d scripts in %s: %v", len(files), dir, err)
+	}
+	return files
+}
+
+type commands map[string]func(ts *testscript.TestScript, neg bool, args []string)
+
+// runScript runs one script with variables and commands besides the common ones.
+func runScript(t *testing.T, file string, variables map[string]string, more commands) {
+	t.Helper()
+	all := commands{"status": status, "keys": keys, "expand": expand, "capture": capture}
+	maps.Copy(all, more)
+	testscript.Run(t, testscript.Params{
+		Files:              []string{file},
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			for name, value := range variables {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: all,
+	})
+}
+
+// status runs a program and requires its exit code:
+//
+//	status 4 openim-dr restore latest
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE PROGRAM ARGUMENT...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// keys makes one key of every use in the working directory, and sets
+// OPERATOR, CATALOG, WRITER and CHIEF to their public halves.
+func keys(ts *testscript.TestScript, _ bool, _ []string) {
+	made := map[string][2]string{
+		"OPERATOR": {"operator", "operator.key"}, "CATALOG": {"catalog", "catalog.key"},
+		"WRITER": {"signing", "writer.key"}, "CHIEF": {"signing", "chief.key"},
+	}
+	for _, variable := range slices.Sorted(maps.Keys(made)) {
+		use, file := made[variable][0], made[variable][1]
+		ts.Check(ts.Exec("openim-dr", "keygen", use, "--out", file, "-o", "json"))
+		var result struct{ Recipient, PublicKey string }
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &result))
+		ts.Setenv(variable, result.Recipient+result.PublicKey)
+	}
+}
+
+// expand replaces $NAME in files by the script's variables.
+func expand(ts *testscript.TestScript, _ bool, files []string) {
+	for _, file := range files {
+		text := os.Expand(ts.ReadFile(file), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+// capture sets a variable to a value in the JSON of the last output, found by
+// keys and indexes:
+//
+//	capture POINT point
+//	capture FIRST 0 id
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	var value any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &value))
+	for _, step := range args[1:] {
+		switch at := value.(type) {
+		case map[string]any:
+			value = at[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			ts.Check(err)
+			value = at[i]
+		}
+	}
+	text, ok := value.(string)
+	if !ok {
+		ts.Fatalf("%v is %v, not a text", args[1:], value)
+	}
+	ts.Setenv(args[0], text)
+}
+
+// pointsWithoutServers makes a repository with three points of a source that
+// needs no server: what reading verbs do with it can then be scripted.
+func pointsWithoutServers(t *testing.T) map[string]string {
+	t.Helper()
+	fixture := repotest.New(t)
+	points := make([]string, 3)
+	for i := range points {
+		var err error
+		points[i], err = fixture.TryCapture(t.Context(), t, "main", "mysql", notes{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	identity := filepath.Join(t.TempDir(), "operator.key")
+	if err := os.WriteFile(identity, []byte(fixture.Operator.Secret()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{
+		"REPO": fixture.Dir(), "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity,
+		"POINT1": points[0], "POINT2": points[1], "POINT3": points[2],
+		"CENTURY": points[0][:2],
+	}
+}
+
+// notes is a source that holds one small file.
+type notes struct{}
+
+func (notes) Capture(ctx context.Context, draft *repository.SourceDraft, _ progress.Reporter) error {
+	file, err := draft.Create(ctx, "schema.sql", "notes")
+	if err != nil {
+		return err
+	}
+	defer file.Abort()
+	if _, err := file.Write([]byte("create table notes (id int)")); err != nil {
+		return err
+	}
+	draft.Captured(map[string]int{"tables": 1})
+	draft.Summarize(repository.Summary{Rows: 3, Bytes: 27})
+	return file.Commit()
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/rogpeppe/go-internal/testscript"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/openim-dr/openim-dr/internal/testbed"
+)
+
+// TestServerScripts runs what a user could type against the real servers.
+// Every script has a schema, a bucket and a prefix of its own.
+func TestServerScripts(t *testing.T) {
+	env := testbed.Need(t)
+	for _, file := range scripts(t, "servers") {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			database, bucket := env.NewSchema(t), env.NewBucket(t)
+			runScript(t, file, map[string]string{
+				"MYSQL_ADDRESS": env.MySQLAddress, "MYSQL_USER": env.MySQLUser, "MYSQL_PASSWORD": env.MySQLPassword,
+				"S3_ENDPOINT": env.S3Endpoint, "S3_ACCESS_KEY": env.S3AccessKey, "S3_SECRET_KEY": env.S3SecretKey,
+				"S3_ADDRESS":            strings.TrimPrefix(env.S3Endpoint, "http://"),
+				"STORAGE_EMULATOR_HOST": env.StorageEmulatorHost, "GCS_BUCKET": env.GCSBucket,
+				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig,
+			}, commands{
+				"sql":    func(ts *testscript.TestScript, _ bool, args []string) { runSQL(ts, t, env, args) },
+				"put":    func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, t, env, args) },
+				"secret": func(ts *testscript.TestScript, neg bool, args []string) { secretObject(ts, t, env, neg, args) },
+				"get":    func(ts *testscript.TestScript, neg bool, args []string) { getObject(ts, t, env, neg, args) },
+			})
+		})
+	}
+}
+
+// runSQL runs statements as root:
+//
+//	sql 'CREATE TABLE x.y (id int)' 'INSERT INTO x.y VALUES (1)'
+//
+// and prints the one value that the last one returns, if any.
+func runSQL(ts *testscript.TestScript, t *testing.T, env *testbed.Env, statements []string) {
+	db := env.OpenMySQL(t)
+	for _, statement := range statements {
+		rows, err := db.QueryContext(t.Context(), statement)
+		ts.Check(err)
+		for rows.Next() {
+			var value string
+			ts.Check(rows.Scan(&value))
+			_, err := io.WriteString(ts.Stdout(), value+"\n")
+			ts.Check(err)
+		}
+		ts.Check(rows.Err())
+		ts.Check(rows.Close())
+	}
+}
+
+// secretObject makes a Secret and its namespace, or with a leading ! deletes
+// the Secret:
+//
+//	secret NAMESPACE NAME KEY VALUE
+//	! secret NAMESPACE NAME
+func secretObject(ts *testscript.TestScript, t *testing.T, env *testbed.Env, neg bool, args []string) {
+	config, err := clientcmd.BuildConfigFromFlags("", env.Kubeconfig)
+	ts.Check(err)
+	client, err := dynamic.NewForConfig(config)
+	ts.Check(err)
+	secrets := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace(args[0])
+	if neg {
+		ts.Check(secrets.Delete(t.Context(), args[1], metav1.DeleteOptions{}))
+		return
+	}
+	namespaces := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})
+	_, err = namespaces.Create(t.Context(), object("Namespace", args[0]), metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) {
+		ts.Check(err)
+	}
+	made := object("Secret", args[1])
+	made.Object["stringData"] = map[string]any{args[2]: args[3]}
+	_, err = secrets.Create(t.Context(), made, metav1.CreateOptions{})
+	ts.Check(err)
+}
+
+func object(kind, name string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name},
+	}}
+}
+
+// putObject uploads a file: put BUCKET KEY FILE.
+func putObject(ts *testscript.TestScript, t *testing.T, env *testbed.Env, args []string) {
+	file, err := os.Open(ts.MkAbs(args[2]))
+	ts.Check(err)
+	defer file.Close()
+	_, err = env.S3(t).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String(args[0]), Key: aws.String(args[1]), Body: file, ContentType: aws.String("text/plain"),
+	})
+	ts.Check(err)
+}
+
+// getObject downloads an object into a file: get BUCKET KEY FILE. With a
+// leading ! there must be none.
+func getObject(ts *testscript.TestScript, t *testing.T, env *testbed.Env, neg bool, args []string) {
+	object, err := env.S3(t).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(args[0]), Key: aws.String(args[1])})
+	if neg {
+		if err == nil {
+			ts.Fatalf("%s holds %s", args[0], args[1])
+		}
+		return
+	}
+	ts.Check(err)
+	defer object.Body.Close()
+	data, err := io.ReadAll(object.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), data, 0o600))
+}

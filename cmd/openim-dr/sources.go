@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/openim-dr/openim-dr/internal/bucket"
+	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/kube"
+	"github.com/openim-dr/openim-dr/internal/mysql"
+	"github.com/openim-dr/openim-dr/internal/openim"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// kind is a kind of source: what it is configured with, and how it is made.
+type kind struct {
+	name          string
+	formatVersion int
+	phase         source.Phase
+	settings      func() config.Settings
+	open          func(name string, settings config.Settings, o sourceOptions) (source.Source, error)
+}
+
+// kinds is the table of all kinds: a new one is one line here.
+func kinds() []kind {
+	return []kind{
+		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL},
+		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets},
+		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes},
+	}
+}
+
+// sourceOptions are what flags and limits say to a source.
+type sourceOptions struct {
+	limits       config.Limits
+	acceptShrink bool
+}
+
+func openMySQL(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
+	return mysql.New(name, settings.(*mysql.Settings), mysql.Options{Workers: o.limits.Workers, Recognise: openim.Recognise})
+}
+
+func openBuckets(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
+	return bucket.New(name, settings.(*bucket.Settings), bucket.Options{
+		Workers: o.limits.Workers, Memory: int64(o.limits.Memory), AcceptShrink: o.acceptShrink,
+	})
+}
+
+func openKubernetes(name string, settings config.Settings, _ sourceOptions) (source.Source, error) {
+	return kube.New(name, settings.(*kube.Settings))
+}
+
+// settingsOfKinds is the table as the configuration wants it.
+func settingsOfKinds() config.Kinds {
+	table := config.Kinds{}
+	for _, k := range kinds() {
+		table[k.name] = k.settings
+	}
+	return table
+}
+
+// opened is a source that is ready.
+type opened struct {
+	name string
+	kind kind
+	source.Source
+}
+
+// openSource makes one source.
+func openSource(s config.Source, o sourceOptions) (opened, error) {
+	for _, k := range kinds() {
+		if k.name != s.Kind {
+			continue
+		}
+		made, err := k.open(s.Name, s.Settings, o)
+		if err != nil {
+			return opened{}, fmt.Errorf("open source %s: %w", s.Name, err)
+		}
+		return opened{s.Name, k, made}, nil
+	}
+	return opened{}, usage("open source "+s.Name, "there is no kind %q", s.Kind) // config has refused it before
+}
+
+// chooseSources returns those that are named, or all where none is.
+func chooseSources(all []config.Source, names []string) ([]config.Source, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	chosen := make([]config.Source, 0, len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(all, func(s config.Source) bool { return s.Name == name })
+		if at < 0 {
+			return nil, usage("choose sources", "there is no source %q", name).Hint("the configuration names them under sources")
+		}
+		if !slices.Contains(names[:i], name) {
+			chosen = append(chosen, all[at])
+		}
+	}
+	return chosen, nil
+}

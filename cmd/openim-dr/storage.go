@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/storage/dir"
+	"github.com/openim-dr/openim-dr/internal/storage/gcs"
+)
+
+// absence says what to do about a directory that is not there.
+type absence bool
+
+const (
+	mustExist  absence = false
+	makeAbsent absence = true // for init alone
+)
+
+// openStorage chooses the driver for a URL. The caller calls end.
+func (a *app) openStorage(ctx context.Context, url string, absent absence) (s storage.Storage, end func(), err error) {
+	driver, closer, err := openDriver(ctx, url, absent)
+	if err != nil {
+		return nil, nil, explainStorage(url, err)
+	}
+	notify := func(err error, wait time.Duration) {
+		a.log.Warn("storage call is repeated", "storage", url, "after", wait.String(), "error", err.Error())
+	}
+	end = func() {
+		if err := closer.Close(); err != nil {
+			a.log.Warn("close storage", "storage", url, "error", err.Error())
+		}
+	}
+	return storage.Retry(a.wrap(driver), storage.Policy{Notify: notify}), end, nil
+}
+
+type closer interface{ Close() error }
+
+func openDriver(ctx context.Context, url string, absent absence) (storage.Storage, closer, error) {
+	scheme, rest, hasScheme := strings.Cut(url, "://")
+	switch {
+	case !hasScheme || scheme == "file":
+		path := url
+		if hasScheme {
+			path = rest
+		}
+		return openDirectory(path, absent)
+	case scheme == "gs":
+		bucket, prefix, _ := strings.Cut(rest, "/")
+		if bucket == "" {
+			return nil, nil, usage("open storage", "the URL names no bucket").Hint("gs://BUCKET/PREFIX")
+		}
+		s, err := gcs.Open(ctx, bucket, prefix, gcs.Options{})
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s, nil
+	default:
+		return nil, nil, usage("open storage", "this version of openim-dr knows no storage %s://", scheme).
+			Hint("give gs://BUCKET/PREFIX or a directory")
+	}
+}
+
+func openDirectory(path string, absent absence) (storage.Storage, closer, error) {
+	open := dir.Open
+	if absent == makeAbsent {
+		open = dir.Create
+	}
+	s, err := open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s, nil
+}
+
+// explainStorage names the storage where the driver has not.
+func explainStorage(url string, err error) error {
+	if _, explained := fault.Outermost(err); explained {
+		return err
+	}
+	kind := fault.Failed
+	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrNotExist) {
+		kind = fault.Usage
+	}
+	return fault.New(kind, "open storage", "%w", err).On(url)
+}

@@ -1,0 +1,150 @@
+package bucket
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/openim-dr/openim-dr/internal/secret"
+)
+
+const (
+	// maxAttempts and maxBackoff bound how long one request is tried again.
+	maxAttempts = 5
+	maxBackoff  = 3 * time.Second
+
+	dialTimeout = 5 * time.Second
+	// headerTimeout is how long a server may think about a request.
+	headerTimeout = 60 * time.Second
+	// callTimeout bounds a call with everything that belongs to it, attempts
+	// and a body of one part included. Bodies that are streamed are guarded
+	// for idleness instead.
+	callTimeout = 5 * time.Minute
+)
+
+// client is the S3 client of one endpoint and what it has cost so far.
+type client struct {
+	s3        *s3.Client
+	transport s3.HTTPClient
+	requests  atomic.Int64 // attempts on the wire
+}
+
+// newClient is built from the settings alone: the SDK's own look-up of the
+// environment is not used, so AWS_CA_BUNDLE and shared profiles that happen to
+// be there change nothing.
+func newClient(settings *Settings, workers int) (*client, error) {
+	provider, err := newCredentials(settings)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := newTransport(settings.CA, workers)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{transport: transport}
+	c.s3 = newS3(settings, provider, &countingClient{transport, &c.requests})
+	return c, nil
+}
+
+func newS3(settings *Settings, provider aws.CredentialsProvider, transport s3.HTTPClient) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String(strings.TrimSuffix(settings.Endpoint, "/")),
+		Region:       settings.Region,
+		UsePathStyle: *settings.PathStyle,
+		Credentials:  provider,
+		HTTPClient:   transport,
+		Retryer:      newRetryer(),
+		// Some versions of SeaweedFS store the trailer of a checksum inside
+		// the object, so checksums are sent only where S3 requires them. What
+		// comes back is held against our own SHA-256 in any case.
+		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenRequired,
+		DisableLogOutputChecksumValidationSkipped: true,
+	})
+}
+
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = maxBackoff
+		// The SDK's quota is shared by all workers: one short outage would
+		// empty it and fail a run that needs nothing but patience.
+		o.RateLimiter = ratelimit.None
+	})
+}
+
+// newCredentials reads the keys; without any, requests are not signed.
+func newCredentials(settings *Settings) (aws.CredentialsProvider, error) {
+	if settings.AccessKey.IsZero() {
+		return aws.AnonymousCredentials{}, nil
+	}
+	access, err := readSecret("accessKey", settings.AccessKey)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readSecret("secretKey", settings.SecretKey)
+	if err != nil {
+		return nil, err
+	}
+	return credentials.NewStaticCredentialsProvider(access, key, ""), nil
+}
+
+func readSecret(setting string, ref secret.Ref) (string, error) {
+	value, err := ref.Resolve()
+	if err != nil {
+		return "", invalid("%s: %w", setting, err)
+	}
+	if value == "" {
+		return "", invalid("%s: %s is empty", setting, ref)
+	}
+	return value, nil
+}
+
+// newTransport returns an HTTP client on which every wait ends (invariant 9).
+func newTransport(ca string, workers int) (s3.HTTPClient, error) {
+	var roots *x509.CertPool // nil: the system's
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, invalid("ca: %w", err)
+		}
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, invalid("ca: %s holds no certificate in PEM form", ca)
+		}
+	}
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout = headerTimeout
+			t.MaxIdleConns = 2 * workers
+			t.MaxIdleConnsPerHost = 2 * workers
+			if t.TLSClientConfig == nil {
+				t.TLSClientConfig = new(tls.Config)
+			}
+			t.TLSClientConfig.RootCAs = roots
+		}), nil
+}
+
+// countingClient counts what goes over the wire, retries included.
+type countingClient struct {
+	next     s3.HTTPClient
+	requests *atomic.Int64
+}
+
+func (c *countingClient) Do(r *http.Request) (*http.Response, error) {
+	c.requests.Add(1)
+	return c.next.Do(r)
+}

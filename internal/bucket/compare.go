@@ -1,0 +1,232 @@
+package bucket
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// maxDifferences is how many differences of a bucket are listed; beyond that
+// they are counted.
+const maxDifferences = 1000
+
+// Compare downloads every object of the target and holds its content and what
+// it carries against the index, and looks for objects that the point does not
+// hold.
+func (s *Source) Compare(ctx context.Context, from *repository.SourceReader, todo *source.Plan, show progress.Reporter) (*source.Comparison, error) {
+	private, ok := todo.Private.(*plan)
+	if !ok {
+		return nil, errors.New("compare buckets: the plan is not of this source")
+	}
+	key, err := from.DigestKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := &source.Comparison{Items: []source.Compared{}, Differences: []source.Difference{}}
+	for _, p := range private.buckets {
+		c := &comparer{source: s, from: from, plan: p, key: key, task: show.Task(s.name+"/"+p.target, progress.Bytes, p.bytes)}
+		err := c.run(ctx)
+		c.task.Done()
+		if err != nil {
+			return nil, err
+		}
+		result.Items = append(result.Items, source.Compared{
+			Name: p.list.Bucket, Objects: c.objects.Load(), Bytes: c.bytes.Load(), Equal: c.count == 0,
+		})
+		result.Differences = append(result.Differences, c.found()...)
+	}
+	return result, nil
+}
+
+// comparer compares one bucket. It is safe for concurrent use.
+type comparer struct {
+	source         *Source
+	from           *repository.SourceReader
+	plan           *planned
+	key            seal.DigestKey
+	task           progress.Task
+	objects, bytes atomic.Int64
+
+	mu          sync.Mutex
+	differences []source.Difference
+	count       int
+	digest      seal.Digest // of what the target delivered
+}
+
+func (c *comparer) run(ctx context.Context) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	entries := make(chan repository.IndexEntry, c.source.options.Workers)
+	group.Go(func() error {
+		defer close(entries)
+		return c.plan.each(groupCtx, c.from, func(e repository.IndexEntry) error { return send(groupCtx, entries, e) })
+	})
+	for range c.source.options.Workers {
+		group.Go(func() error { return c.work(groupCtx, entries) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	err := c.source.surplus(ctx, c.from, c.plan, func(page []listed) error {
+		for _, l := range page {
+			c.differ(l.Key, "surplus", "no object", describeSize(l.Size))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.checkDigest()
+	return nil
+}
+
+// checkDigest holds what the target delivered against the digest in the plain
+// list that the manifest signs for, besides the index.
+func (c *comparer) checkDigest() {
+	if c.plan.pick.whole() && c.count == 0 && c.digest != c.plan.list.Digest {
+		c.differ("", "digest", c.plan.list.Digest.String(), c.digest.String())
+	}
+}
+
+// work is one worker.
+func (c *comparer) work(ctx context.Context, entries <-chan repository.IndexEntry) error {
+	hasher := seal.NewHasher(c.key)
+	var digest seal.Digest
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.digest.Add(digest)
+	}()
+	for {
+		e, more, err := receive(ctx, entries)
+		if err != nil || !more {
+			return err
+		}
+		got, err := c.read(ctx, e)
+		if err != nil {
+			return err
+		}
+		if got != nil {
+			c.compare(e, *got)
+			digest.Add(digestOf(hasher, *got))
+		}
+		c.objects.Add(1)
+		c.bytes.Add(e.Size)
+		c.task.Add(e.Size)
+	}
+}
+
+// read downloads an object of the target; nil where it is missing or cannot
+// be read, which is a difference.
+func (c *comparer) read(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
+	began := time.Now()
+	got, err := backoff.Retry(ctx, func() (*repository.IndexEntry, error) { return c.try(ctx, e) },
+		backoff.WithBackOff(newBackOff()), backoff.WithMaxTries(fetchTries), backoff.WithMaxElapsedTime(0))
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return got, err
+	case isAbsent(err):
+		c.differ(e.Key, "missing", describeSize(e.Size), "no object")
+		return nil, nil //nolint:nilnil // a difference, not an error
+	case statusOf(err) >= http.StatusInternalServerError:
+		c.differ(e.Key, "unreadable", describeSize(e.Size), "status "+strconv.Itoa(statusOf(err)))
+		return nil, nil //nolint:nilnil // a difference, not an error
+	default:
+		return nil, c.source.explain(ctx, fmt.Sprintf("read object %q of bucket %s", e.Key, c.plan.target), err, began)
+	}
+}
+
+func (c *comparer) try(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
+	ctx, guard := guardIdle(ctx, idleTimeout+headerTimeout)
+	defer guard.stop()
+	out, err := c.source.api().GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key)})
+	if err != nil {
+		return c.marker(ctx, e, idleCause(ctx, err))
+	}
+	defer out.Body.Close() //nolint:errcheck // what was read was checked
+	metadata := metadataOf(out)
+	if aws.ToInt32(out.TagCount) > 0 {
+		tags, err := c.source.tags(ctx, c.plan.target, e.Key)
+		if err != nil {
+			return nil, permanent(err)
+		}
+		metadata = withTags(metadata, tags)
+	}
+	sum := sha256.New()
+	n, err := io.Copy(sum, &idleReader{ctx: ctx, guard: guard, body: out.Body})
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return &repository.IndexEntry{Key: e.Key, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil)), Metadata: metadata}, nil
+}
+
+// marker finds a directory marker that cannot be opened in the listing.
+func (c *comparer) marker(ctx context.Context, e repository.IndexEntry, err error) (*repository.IndexEntry, error) {
+	status := statusOf(err)
+	if !isMarker(listed{Key: e.Key, Size: e.Size}) || status != http.StatusNotFound && status != http.StatusNotImplemented {
+		return nil, permanent(err)
+	}
+	there, failed := c.source.markerListed(ctx, c.plan.target, e.Key)
+	if failed != nil {
+		return nil, permanent(failed)
+	}
+	if !there {
+		return nil, backoff.Permanent(errNoMarker)
+	}
+	return &repository.IndexEntry{Key: e.Key, SHA256: e.SHA256, Metadata: e.Metadata}, nil
+}
+
+func (c *comparer) compare(want, got repository.IndexEntry) {
+	if want.Size != got.Size {
+		c.differ(want.Key, "size", describeSize(want.Size), describeSize(got.Size))
+	}
+	if want.SHA256 != got.SHA256 {
+		c.differ(want.Key, "content", "SHA-256 "+want.SHA256, "SHA-256 "+got.SHA256)
+	}
+	if !sameMetadata(want.Metadata, got.Metadata) {
+		c.differ(want.Key, "metadata", summarizeMetadata(want.Metadata), summarizeMetadata(got.Metadata))
+	}
+}
+
+func (c *comparer) differ(key, what, want, got string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count++; c.count > maxDifferences {
+		return // counted: memory is bounded (invariant 7)
+	}
+	object := c.plan.list.Bucket
+	if key != "" {
+		object += "/" + key
+	}
+	c.differences = append(c.differences, source.Difference{Object: object, What: what, Want: want, Got: got})
+}
+
+// found returns the differences, and what stands for those that are not listed.
+func (c *comparer) found() []source.Difference {
+	more := c.count - len(c.differences)
+	if more <= 0 {
+		return c.differences
+	}
+	return append(c.differences, source.Difference{
+		Object: c.plan.list.Bucket, What: "more differences", Want: "0", Got: strconv.Itoa(more),
+	})
+}
+
+func describeSize(n int64) string { return strconv.FormatInt(n, 10) + " bytes" }

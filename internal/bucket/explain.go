@@ -1,0 +1,83 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+// statusOf returns the HTTP status that an error came with, or 0.
+func statusOf(err error) int {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+// codeOf returns the S3 error code that an error came with, or "".
+func codeOf(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// errNoBucket is what explain makes of a bucket that is not there.
+var errNoBucket = errors.New("the bucket does not exist")
+
+func isNoBucket(err error) bool {
+	return codeOf(err) == "NoSuchBucket" || errors.Is(err, errNoBucket)
+}
+
+// errNoMarker says of a directory marker that no listing shows it.
+var errNoMarker = errors.New("the directory marker does not exist")
+
+// isAbsent reports that the server says of a key that it does not exist.
+func isAbsent(err error) bool {
+	return statusOf(err) == http.StatusNotFound && !isNoBucket(err) || errors.Is(err, errNoMarker)
+}
+
+// isDenied reports that the server refuses the credentials.
+func isDenied(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusForbidden || status == http.StatusUnauthorized
+}
+
+// explain turns the error of a call into what an operator can act on. An error
+// that is explained already, or is the end of ctx, stays as it is.
+func (s *Source) explain(ctx context.Context, doing string, err error, began time.Time) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if _, ok := fault.Outermost(err); ok {
+		return err
+	}
+	endpoint := s.settings.Endpoint
+	switch {
+	case isNoBucket(err):
+		return fault.New(fault.Usage, doing, "%w", errNoBucket).On("at "+endpoint).
+			Hint("create it, or correct buckets in the configuration of source %s", s.name)
+	case isDenied(err):
+		return fault.New(fault.Usage, doing, "the server refuses the access key or its rights (%s)", codeOf(err)).On("at "+endpoint).
+			Hint("check accessKey and secretKey of source %s, and what the server lets that key do", s.name)
+	case statusOf(err) == 0 && isUnreachable(err):
+		return fault.New(fault.Failed, doing, "no answer; gave up after %s: %w", time.Since(began).Round(time.Millisecond), err).On("at "+endpoint).
+			Hint("check that the server runs and that %s can be reached from here", s.host)
+	default:
+		return fault.New(fault.Failed, doing, "gave up after %s: %w", time.Since(began).Round(time.Millisecond), err).On("at " + endpoint)
+	}
+}
+
+// isUnreachable reports that no answer came at all.
+func isUnreachable(err error) bool {
+	var send *smithyhttp.RequestSendError
+	return errors.As(err, &send) || errors.Is(err, context.DeadlineExceeded)
+}

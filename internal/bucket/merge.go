@@ -1,0 +1,126 @@
+package bucket
+
+import (
+	"errors"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
+)
+
+// slot is one key of the new index, in listing order. It is filled by whoever
+// fetches the object; done is closed then, and nil where nothing had to be
+// fetched.
+type slot struct {
+	listed listed
+	base   *baseEntry // the unchanged entry, or nil
+	entry  repository.IndexEntry
+	gone   bool // it vanished while the run went on
+	done   chan struct{}
+}
+
+// changes counts what a merge has found.
+type changes struct {
+	Objects   int64 // listed
+	Bytes     int64
+	New       int64
+	Changed   int64
+	Unchanged int64
+	Deleted   int64
+}
+
+// merger walks a listing and the base beside each other, both in one order.
+type merger struct {
+	keys    orderWatch
+	based   bool
+	base    func() (*baseEntry, error) // the next entry of the base; nil at its end
+	baseKey orderWatch
+	ahead   *baseEntry
+	changes changes
+}
+
+func newMerger(assumed order, base func() (*baseEntry, error)) *merger {
+	m := &merger{keys: orderWatch{assumed: assumed}, baseKey: orderWatch{assumed: assumed}, based: base != nil, base: base}
+	if base == nil {
+		m.base = func() (*baseEntry, error) { return nil, nil }
+	}
+	return m
+}
+
+// start reads the first entry of the base.
+func (m *merger) start() error { return m.advance() }
+
+// next decides what becomes of a listed object.
+func (m *merger) next(l listed) (*slot, error) {
+	if err := m.watch(l.Key); err != nil {
+		return nil, err
+	}
+	m.changes.Objects++
+	m.changes.Bytes += l.Size
+	if err := m.skipTo(l.Key); err != nil {
+		return nil, err
+	}
+	old := m.ahead
+	if old == nil || old.Key != l.Key {
+		m.changes.New++
+		return &slot{listed: l, done: make(chan struct{})}, nil
+	}
+	if err := m.advance(); err != nil {
+		return nil, err
+	}
+	if !unchanged(old.IndexEntry, l) {
+		m.changes.Changed++
+		return &slot{listed: l, done: make(chan struct{})}, nil
+	}
+	m.changes.Unchanged++
+	return &slot{listed: l, base: old, entry: old.IndexEntry}, nil
+}
+
+// end counts what is left of the base.
+func (m *merger) end() error {
+	for m.ahead != nil {
+		m.changes.Deleted++
+		if err := m.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch verifies the order of the listing. Without a base nothing has relied
+// on the order yet, so the other one may be assumed as long as it holds.
+func (m *merger) watch(key string) error {
+	err := m.keys.next(key)
+	var wrong *orderError
+	if errors.As(err, &wrong) && wrong.otherHolds && !m.based {
+		m.keys.flip(key)
+		return nil
+	}
+	return err
+}
+
+func (m *merger) skipTo(key string) error {
+	for m.ahead != nil && m.keys.assumed.compare(m.ahead.Key, key) < 0 {
+		m.changes.Deleted++
+		if err := m.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advance reads the next entry of the base and verifies its order, lest a base
+// in the other order make a merge lose objects.
+func (m *merger) advance() error {
+	var err error
+	if m.ahead, err = m.base(); err != nil || m.ahead == nil {
+		return err
+	}
+	if err := m.baseKey.next(m.ahead.Key); err != nil {
+		return &baseError{err}
+	}
+	return nil
+}
+
+// unchanged reports whether a listed object is the one that was captured.
+func unchanged(e repository.IndexEntry, l listed) bool {
+	return e.Size == l.Size && e.ETag == l.ETag && e.Modified.Equal(l.Modified)
+}

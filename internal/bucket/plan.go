@@ -1,0 +1,152 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// planned is what a restore does with one bucket.
+type planned struct {
+	list     *repository.BucketList
+	target   string // name of the bucket at the target
+	pick     picker
+	objects  int64
+	bytes    int64
+	create   bool // the target's bucket is missing
+	occupied bool // it holds objects among those that are wanted
+}
+
+// plan is what Restore and Compare find in Plan.Private.
+type plan struct {
+	buckets []*planned
+}
+
+// Plan looks at the point and at the target and changes neither.
+func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
+	var record Captured
+	if err := from.Captured(&record); err != nil {
+		return nil, err
+	}
+	result, private := &source.Plan{}, &plan{}
+	targets := map[string]string{}
+	for _, b := range record.Buckets {
+		pick, wanted := newPicker(want, b.Bucket)
+		if !wanted {
+			continue
+		}
+		p, err := s.planBucket(ctx, from, b.Bucket, pick, want.Rename)
+		if err != nil {
+			return nil, err
+		}
+		if other, taken := targets[p.target]; taken {
+			return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "buckets %s and %s would both become %s", other, b.Bucket, p.target).
+				Hint("choose another name with --rename")
+		}
+		targets[p.target] = b.Bucket
+		private.buckets = append(private.buckets, p)
+		if err := s.describe(ctx, result, p); err != nil {
+			return nil, err
+		}
+	}
+	if len(private.buckets) == 0 {
+		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no bucket that is wanted; it holds %s", names(record.Buckets)).
+			Hint("patterns are SOURCE/BUCKET/PREFIX")
+	}
+	result.Private = private
+	return result, nil
+}
+
+func names(buckets []Bucket) string {
+	var all []string
+	for _, b := range buckets {
+		all = append(all, b.Bucket)
+	}
+	return strings.Join(all, ", ")
+}
+
+// planBucket finds out what the point holds of a bucket.
+func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, bucket string, pick picker, rename map[string]string) (*planned, error) {
+	list, err := from.BucketList(ctx, bucket)
+	if err != nil {
+		return nil, fmt.Errorf("read list of bucket %s: %w", bucket, err)
+	}
+	if list == nil {
+		return nil, fault.New(fault.Corrupt, "plan restore of "+from.Name(), "the point says that it holds bucket %s, but has no list of it", bucket)
+	}
+	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes}
+	if name, ok := rename[bucket]; ok {
+		p.target = name
+	}
+	if pick.whole() {
+		return p, nil
+	}
+	p.objects, p.bytes = 0, 0
+	return p, p.each(ctx, from, func(e repository.IndexEntry) error {
+		p.objects++
+		p.bytes += e.Size
+		return nil
+	})
+}
+
+// each calls fn for all wanted entries of the point.
+func (p *planned) each(ctx context.Context, from *repository.SourceReader, fn func(repository.IndexEntry) error) error {
+	for _, ref := range p.list.Segments {
+		err := eachEntry(ctx, from, ref, func(e repository.IndexEntry) error {
+			if !p.pick.wants(e.Key) {
+				return nil
+			}
+			return fn(e)
+		})
+		if err != nil {
+			return fmt.Errorf("read index of bucket %s: %w", p.list.Bucket, err)
+		}
+	}
+	return nil
+}
+
+// describe looks at the target and adds the bucket's steps.
+func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned) error {
+	holds, err := s.look(ctx, p)
+	if err != nil {
+		return err
+	}
+	target := s.target(p.target)
+	if p.create {
+		result.Steps = append(result.Steps, source.Step{Action: "create bucket", Target: target})
+	}
+	if p.occupied {
+		result.Occupied = append(result.Occupied, source.Occupied{Target: target, Holds: holds})
+		result.Steps = append(result.Steps, source.Step{Action: "delete objects that the point does not hold", Target: target})
+	}
+	result.Steps = append(result.Steps, source.Step{Action: "upload objects", Target: target, Objects: p.objects, Bytes: p.bytes})
+	return nil
+}
+
+// look says what the target's bucket holds, from the first page of its listing.
+func (s *Source) look(ctx context.Context, p *planned) (holds string, err error) {
+	began := time.Now()
+	page, err := newListing(s.api(), p.target, p.pick.prefix()).next(ctx)
+	if isNoBucket(err) {
+		p.create = true
+		return "", nil
+	}
+	if err != nil {
+		return "", s.explain(ctx, "look at bucket "+p.target, err, began)
+	}
+	count, bytes := 0, int64(0)
+	for _, l := range page {
+		count++
+		bytes += l.Size
+	}
+	p.occupied = count > 0
+	if count >= pageSize {
+		return fmt.Sprintf("at least %d objects (%s)", count, size(bytes)), nil
+	}
+	return fmt.Sprintf("%d objects (%s)", count, size(bytes)), nil
+}

@@ -1,0 +1,337 @@
+package bucket
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+const (
+	// batchEntries is how many entries of the index are sorted by pack at
+	// once, so that packs are read once and in order.
+	batchEntries = 64 << 10
+	// packReaders is how many packs are read at once.
+	packReaders = 2
+	// sparse is the share of a pack below which objects are read one by one:
+	// a few old objects are not worth a whole pack.
+	sparse = 0.25
+)
+
+// Restore carries a plan out: buckets are created, objects that an overwritten
+// bucket holds beyond the point are deleted, and everything is uploaded.
+//
+// Deleting comes first: where an object stands in the way of a "directory" of
+// the point, or the other way round, SeaweedFS refuses the upload.
+func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, todo *source.Plan, show progress.Reporter) (repository.Summary, error) {
+	sum := repository.Summary{}
+	private, ok := todo.Private.(*plan)
+	if !ok {
+		return sum, errors.New("restore buckets: the plan is not of this source")
+	}
+	for _, p := range private.buckets {
+		if err := s.prepare(ctx, from, p); err != nil {
+			return sum, err
+		}
+		task := show.Task(s.name+"/"+p.target, progress.Bytes, p.bytes)
+		half := s.options.Memory / 2
+		r := &restorer{
+			source: s, from: from, plan: p, task: task, budget: semaphore.NewWeighted(half),
+			uploader: &uploader{s, p.target, semaphore.NewWeighted(half), half},
+		}
+		err := r.run(ctx)
+		task.Done()
+		sum.Objects += r.objects.Load()
+		sum.Bytes += r.bytes.Load()
+		if err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// prepare makes the target ready for the upload.
+func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned) error {
+	if p.create {
+		began := time.Now()
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		if _, err := s.api().CreateBucket(call, &s3.CreateBucketInput{Bucket: aws.String(p.target)}); err != nil {
+			return s.explain(ctx, "create bucket "+p.target, err, began)
+		}
+		return nil
+	}
+	if !p.occupied {
+		return nil
+	}
+	return s.surplus(ctx, from, p, func(page []listed) error { return s.remove(ctx, p.target, page) })
+}
+
+// restorer brings one bucket back. It is safe for concurrent use.
+type restorer struct {
+	source         *Source
+	from           *repository.SourceReader
+	plan           *planned
+	uploader       *uploader
+	budget         *semaphore.Weighted // of what was read and is not uploaded yet
+	task           progress.Task
+	objects, bytes atomic.Int64
+}
+
+// job is an object to be uploaded: its verified content, or where it is read.
+type job struct {
+	entry   repository.IndexEntry
+	content []byte
+	release func()
+	pack    repository.PackRef // of an object that is streamed
+}
+
+// packJob is a pack with the entries that are wanted of it.
+type packJob struct {
+	ref     repository.PackRef
+	entries []repository.IndexEntry
+}
+
+func (r *restorer) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	jobs := make(chan job)
+	packs := make(chan packJob)
+	readers, readCtx := errgroup.WithContext(ctx)
+	readers.Go(func() error {
+		defer close(packs)
+		return r.schedule(readCtx, packs, jobs)
+	})
+	for range packReaders {
+		readers.Go(func() error { return r.readPacks(readCtx, packs, jobs) })
+	}
+	group.Go(func() error {
+		defer close(jobs)
+		return readers.Wait()
+	})
+	for range r.source.options.Workers {
+		group.Go(func() error { return r.upload(ctx, jobs) })
+	}
+	return group.Wait()
+}
+
+// schedule goes through the index in batches and hands out the packs.
+func (r *restorer) schedule(ctx context.Context, packs chan<- packJob, jobs chan<- job) error {
+	batch := newBatch()
+	for _, ref := range r.plan.list.Segments {
+		needed, err := r.from.SegmentPacks(ctx, ref)
+		if err != nil {
+			return fmt.Errorf("read packs of index segment %s: %w", ref.ID, err)
+		}
+		for _, p := range needed {
+			batch.refs[p.ID] = p.PackRef
+		}
+		err = eachEntry(ctx, r.from, ref, func(e repository.IndexEntry) error {
+			if !r.plan.pick.wants(e.Key) {
+				return nil
+			}
+			return batch.add(e)
+		})
+		if err != nil {
+			return fmt.Errorf("read index of bucket %s: %w", r.plan.list.Bucket, err)
+		}
+		if batch.count < batchEntries {
+			continue
+		}
+		if err := r.flush(ctx, batch, packs, jobs); err != nil {
+			return err
+		}
+		batch = newBatch()
+	}
+	return r.flush(ctx, batch, packs, jobs)
+}
+
+// batch is entries sorted by pack.
+type batch struct {
+	refs  map[string]repository.PackRef
+	packs map[string][]repository.IndexEntry
+	order []string // packs as they are met
+	empty []repository.IndexEntry
+	count int
+}
+
+func newBatch() *batch {
+	return &batch{refs: map[string]repository.PackRef{}, packs: map[string][]repository.IndexEntry{}}
+}
+
+func (b *batch) add(e repository.IndexEntry) error {
+	b.count++
+	if e.Pack == "" && e.Size == 0 {
+		b.empty = append(b.empty, e)
+		return nil
+	}
+	if _, ok := b.refs[e.Pack]; !ok {
+		return fault.New(fault.Corrupt, fmt.Sprintf("find object %q", e.Key), "its segment of the index does not list pack %q", e.Pack)
+	}
+	if b.packs[e.Pack] == nil {
+		b.order = append(b.order, e.Pack)
+	}
+	b.packs[e.Pack] = append(b.packs[e.Pack], e)
+	return nil
+}
+
+// flush hands a batch out: whole packs to those who read them, and objects
+// that are read one by one to the uploads.
+func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jobs chan<- job) error {
+	for _, e := range b.empty {
+		if err := send(ctx, jobs, job{entry: e, content: []byte{}, release: func() {}}); err != nil {
+			return err
+		}
+	}
+	for _, id := range b.order {
+		p := packJob{b.refs[id], b.packs[id]}
+		if !p.alone() {
+			if err := send(ctx, packs, p); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, e := range p.entries {
+			if err := send(ctx, jobs, job{entry: e, pack: p.ref}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// alone reports whether objects of a pack are read one by one: a large object
+// that is a pack of its own, or too few of many.
+func (p packJob) alone() bool {
+	var wanted int64
+	for _, e := range p.entries {
+		wanted += e.Length
+	}
+	return len(p.entries) == 1 && p.entries[0].Members > 1 || float64(wanted) < sparse*float64(p.ref.Size)
+}
+
+func (r *restorer) readPacks(ctx context.Context, packs <-chan packJob, jobs chan<- job) error {
+	for {
+		p, more, err := receive(ctx, packs)
+		if err != nil || !more {
+			return err
+		}
+		if err := r.readPack(ctx, p, jobs); err != nil {
+			return err
+		}
+	}
+}
+
+// readPack reads a pack in order, up to the last object that is wanted.
+func (r *restorer) readPack(ctx context.Context, p packJob, jobs chan<- job) (err error) {
+	slices.SortFunc(p.entries, func(a, b repository.IndexEntry) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	pack, err := r.from.OpenPack(ctx, p.ref)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pack.Close()) }()
+	for left := p.entries; len(left) > 0; {
+		member, content, err := pack.Next()
+		if errors.Is(err, io.EOF) {
+			return corrupt(left[0], "the pack ends before it")
+		}
+		if err != nil {
+			return fmt.Errorf("read pack %s: %w", p.ref.ID, err)
+		}
+		for len(left) > 0 && left[0].Ordinal == member.Ordinal {
+			if left[0].Key != member.Key || left[0].Members != 1 {
+				return corrupt(left[0], "another object stands in its place")
+			}
+			if err := r.readMember(ctx, left[0], content, jobs); err != nil {
+				return err
+			}
+			left = left[1:]
+		}
+		if len(left) > 0 && left[0].Ordinal < member.Ordinal {
+			return corrupt(left[0], "the pack has no such member")
+		}
+	}
+	return nil
+}
+
+// readMember verifies an object and hands it to the uploads.
+func (r *restorer) readMember(ctx context.Context, e repository.IndexEntry, from io.Reader, jobs chan<- job) error {
+	if e.Size > memberLimit {
+		return corrupt(e, "it is larger than a member may be")
+	}
+	weight := e.Size + overhead
+	if err := r.budget.Acquire(ctx, weight); err != nil {
+		return err
+	}
+	held := &holding{r.budget, weight}
+	defer held.release()
+	content := make([]byte, e.Size)
+	if _, err := io.ReadFull(&verifier{from: from, sum: sha256.New(), want: e}, content); err != nil {
+		return err
+	}
+	return send(ctx, jobs, job{entry: e, content: content, release: held.hand()})
+}
+
+// upload is one worker.
+func (r *restorer) upload(ctx context.Context, jobs <-chan job) error {
+	for {
+		j, more, err := receive(ctx, jobs)
+		if err != nil || !more {
+			return err
+		}
+		if err := r.uploadOne(ctx, j); err != nil {
+			return err
+		}
+		r.objects.Add(1)
+		r.bytes.Add(j.entry.Size)
+		r.task.Add(j.entry.Size)
+	}
+}
+
+func (r *restorer) uploadOne(ctx context.Context, j job) error {
+	if j.content != nil {
+		defer j.release()
+		return r.uploader.put(ctx, j.entry, j.content)
+	}
+	open := func() (io.ReadCloser, error) {
+		return r.from.OpenExtent(ctx, j.pack, j.entry.Key, j.entry.Extent)
+	}
+	if j.entry.Size > memberLimit {
+		return r.uploader.large(ctx, j.entry, open)
+	}
+	return r.uploadSmall(ctx, j.entry, open)
+}
+
+// uploadSmall reads a single small object by ranged reads.
+func (r *restorer) uploadSmall(ctx context.Context, e repository.IndexEntry, open func() (io.ReadCloser, error)) error {
+	weight := e.Size + overhead
+	if err := r.uploader.budget.Acquire(ctx, weight); err != nil {
+		return err
+	}
+	defer r.uploader.budget.Release(weight)
+	from, err := open()
+	if err != nil {
+		return err
+	}
+	defer from.Close() //nolint:errcheck // what was read was checked
+	content := bytes.NewBuffer(make([]byte, 0, e.Size))
+	if _, err := io.Copy(content, &verifier{from: from, sum: sha256.New(), want: e}); err != nil {
+		return err
+	}
+	return r.uploader.put(ctx, e, content.Bytes())
+}

@@ -1,0 +1,72 @@
+package bucket
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/secret"
+)
+
+// Settings configure the buckets of one S3 endpoint as a source.
+type Settings struct {
+	Endpoint  string            `yaml:"endpoint" json:"endpoint" jsonschema_description:"URL of the S3 server: https://seaweedfs-s3:8333"`
+	Region    string            `yaml:"region,omitempty" json:"region,omitempty" jsonschema_description:"region to sign requests for; default us-east-1"`
+	AccessKey secret.Ref        `yaml:"accessKey,omitempty" json:"accessKey,omitempty" jsonschema_description:"env:NAME or file:PATH; without both keys requests are not signed"`
+	SecretKey secret.Ref        `yaml:"secretKey,omitempty" json:"secretKey,omitempty" jsonschema_description:"env:NAME or file:PATH"`
+	PathStyle *bool             `yaml:"pathStyle,omitempty" json:"pathStyle,omitempty" jsonschema_description:"the bucket stands in the path, not in the host name; default true"`
+	CA        string            `yaml:"ca,omitempty" json:"ca,omitempty" jsonschema_description:"path of a PEM file with the authorities that may sign the server's certificate; without it the system's"`
+	Buckets   []string          `yaml:"buckets" json:"buckets" jsonschema_description:"names of the buckets"`
+	MaxShrink *quantity.Percent `yaml:"maxShrink,omitempty" json:"maxShrink,omitempty" jsonschema_description:"share of objects or bytes that a bucket may lose between two points before a run is refused; default 20%"`
+}
+
+// effective returns the settings with the defaults filled in.
+func (s *Settings) effective() Settings {
+	e := *s
+	if e.Region == "" {
+		e.Region = "us-east-1"
+	}
+	if e.PathStyle == nil {
+		yes := true
+		e.PathStyle = &yes
+	}
+	if e.MaxShrink == nil {
+		share := quantity.Percent(20)
+		e.MaxShrink = &share
+	}
+	return e
+}
+
+// Validate reports the first setting that cannot be meant.
+func (s *Settings) Validate() error {
+	// The URL is not quoted: somebody may have written a password into it.
+	u, err := url.Parse(s.Endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return invalid("endpoint: it is a URL such as https://seaweedfs-s3:8333")
+	case u.User != nil:
+		return invalid("endpoint: a URL with a user or password in it; keys go to accessKey and secretKey")
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "":
+		return invalid("endpoint: it is only scheme, host and port; buckets are named in buckets")
+	case s.AccessKey.IsZero() != s.SecretKey.IsZero():
+		return invalid("accessKey and secretKey: either both or neither")
+	case len(s.Buckets) == 0:
+		return invalid("buckets: name at least one")
+	}
+	for i, name := range s.Buckets {
+		if name == "" || strings.ContainsAny(name, "/*? ") {
+			return invalid("buckets: %q is not a bucket's name", name)
+		}
+		if slices.Contains(s.Buckets[:i], name) {
+			return invalid("buckets: %q is named twice", name)
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Usage, "read settings of buckets source", "%w", fmt.Errorf(format, args...))
+}

@@ -1,0 +1,151 @@
+// Package config reads the configuration: one YAML file, strict, in which an
+// unknown key is an error with its line.
+//
+// It is plain data. The command translates it for the packages that do the
+// work, and none of them imports this one. Secrets are named, never held.
+// Problems name the line and the key, and never quote the file's text: what
+// stands in a wrong place may be a secret (invariant 4).
+package config
+
+import (
+	"os"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/secret"
+)
+
+// Config is the whole file.
+type Config struct {
+	Instance   string              `yaml:"instance" jsonschema_description:"name of this deployment; points say whose they are"`
+	Repository Repository          `yaml:"repository" jsonschema_description:"where recovery points are kept, and the keys around them"`
+	Sources    []Source            `yaml:"sources" jsonschema_description:"what is backed up"`
+	Targets    map[string][]Source `yaml:"targets,omitempty" jsonschema_description:"where a restore may go instead of the sources: lists of the same shape, with the sources' names"`
+	Limits     Limits              `yaml:"limits,omitempty" jsonschema_description:"what a run may use"`
+}
+
+// Repository says where points live and who may open and vouch for them.
+type Repository struct {
+	URL             string            `yaml:"url" jsonschema_description:"gs://BUCKET/PREFIX, or a directory"`
+	Recipients      []Recipient       `yaml:"recipients" jsonschema_description:"operators' public age keys, all X25519 or all post-quantum; each of their private halves opens every point"`
+	DrillRecipient  *Recipient        `yaml:"drillRecipient,omitempty" jsonschema_description:"public age key of restore tests"`
+	CatalogIdentity secret.Ref        `yaml:"catalogIdentity" jsonschema_description:"the catalog key, which opens the object index and nothing else: file:PATH or env:NAME"`
+	SigningKey      secret.Ref        `yaml:"signingKey" jsonschema_description:"the key that signs points: file:PATH or env:NAME"`
+	TrustedSigners  []TrustedSigner   `yaml:"trustedSigners" jsonschema_description:"whose signatures count, and for what"`
+	LeaseLength     quantity.Duration `yaml:"leaseLength,omitempty" jsonschema_description:"how long a run that gives no sign of life keeps others out; default 60s"`
+}
+
+// TrustedSigner is a public key with what its holder may vouch for.
+type TrustedSigner struct {
+	Key       PublicKey   `yaml:"key" jsonschema_description:"minisign public key"`
+	Roles     []seal.Role `yaml:"roles" jsonschema_description:"writer (points), pruner (deletions), drill (proofs), operator (the repository itself)"`
+	NotBefore time.Time   `yaml:"notBefore,omitempty" jsonschema_description:"signatures for earlier files do not count"`
+	NotAfter  time.Time   `yaml:"notAfter,omitempty" jsonschema_description:"signatures for later files do not count"`
+}
+
+// Limits bound what a run uses. Zero leaves the choice to the program.
+type Limits struct {
+	Workers int           `yaml:"workers,omitempty" jsonschema:"minimum=1,maximum=256" jsonschema_description:"connections at once to each source; default 4 for MySQL and 8 for buckets"`
+	Memory  quantity.Size `yaml:"memory,omitempty" jsonschema_description:"bytes of bucket objects in flight; default 64MiB, at least 16MiB"`
+}
+
+// Settings are what a kind of source is configured with. Its yaml tags name
+// the keys beside name and kind.
+type Settings interface {
+	// Validate reports what cannot be meant, as "key: reason".
+	Validate() error
+}
+
+// Kinds makes the settings of each kind of source. Every call of a function
+// returns a new pointer to a struct.
+type Kinds map[string]func() Settings
+
+// Source is one source, or one target.
+type Source struct {
+	Name     string
+	Kind     string
+	Settings Settings
+}
+
+// SourceNamed returns the source of that name.
+func (c *Config) SourceNamed(name string) (Source, bool) {
+	for _, s := range c.Sources {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Source{}, false
+}
+
+// Load reads and validates a configuration file.
+func Load(path string, kinds Kinds) (*Config, error) {
+	data, err := readFile("read configuration", path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(data, kinds)
+	if err != nil {
+		return nil, invalid("read configuration", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads and validates a configuration. Its errors are Problems.
+func Parse(data []byte, kinds Kinds) (*Config, error) {
+	c := new(Config)
+	d := newDecoder(kinds)
+	d.document(data, c)
+	if len(d.problems) == 0 {
+		d.validate(c)
+	}
+	return c, d.problems.sorted()
+}
+
+// LoadSources reads a file that holds nothing but a list of sources: a target
+// of a restore on a machine without a configuration.
+func LoadSources(path string, kinds Kinds) ([]Source, error) {
+	data, err := readFile("read target", path)
+	if err != nil {
+		return nil, err
+	}
+	var sources []Source
+	d := newDecoder(kinds)
+	d.document(data, &sources)
+	if len(d.problems) == 0 {
+		d.validateSources("", sources)
+	}
+	if err := d.problems.sorted(); err != nil {
+		return nil, invalid("read target", path, err)
+	}
+	return sources, nil
+}
+
+func readFile(doing, path string) ([]byte, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Usage, doing, "%w", err).Hint("`openim-dr config example` prints a commented file to start from")
+	}
+	return data, nil
+}
+
+func invalid(doing, path string, err error) error {
+	return fault.New(fault.Usage, doing, "%w", err).On(path).Hint("`openim-dr config example` shows every key; `openim-dr config check` lists all problems")
+}
+
+// document decodes the one document of a file.
+func (d *decoder) document(data []byte, into any) {
+	var node yaml.Node
+	if err := yaml.Load(data, &node); err != nil {
+		d.problems = append(d.problems, syntaxProblem(err))
+		return
+	}
+	if node.Kind != yaml.DocumentNode || len(node.Content) != 1 {
+		d.problems = append(d.problems, Problem{Line: 1, Text: "the file holds no YAML document"})
+		return
+	}
+	d.decode(node.Content[0], "", into)
+}

@@ -1,0 +1,287 @@
+package config_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/secret"
+)
+
+// store is a kind of source for these tests.
+type store struct {
+	Address  string        `yaml:"address"`
+	Password secret.Ref    `yaml:"password,omitempty"`
+	Schemas  []string      `yaml:"schemas"`
+	Wait     time.Duration `yaml:"wait,omitempty"`
+	Strict   *bool         `yaml:"strict,omitempty"`
+	Chunk    int64         `yaml:"chunk,omitempty"`
+	Exclude  struct {
+		Names []string `yaml:"names,omitempty"`
+	} `yaml:"exclude,omitempty"`
+}
+
+func (s *store) Validate() error {
+	if !strings.Contains(s.Address, ":") {
+		return fault.New(fault.Usage, "read settings of a store", "address: %q is not HOST:PORT", s.Address)
+	}
+	for _, name := range s.Schemas {
+		if name == "sys" {
+			return fmt.Errorf("schemas: %q belongs to the server", name)
+		}
+	}
+	return nil
+}
+
+var kinds = config.Kinds{"store": func() config.Settings { return new(store) }}
+
+const head = `instance: prod
+repository:
+  url: /backups
+  recipients: [age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe]
+  catalogIdentity: file:/keys/catalog
+  signingKey: env:SIGNING_KEY
+  trustedSigners:
+  - {key: RWQ7vWxGzsQ1c4LaUApktibKFmn7u84qIFktvK/HrLLGt5z97AIveZ7P, roles: [writer, operator], notAfter: 2030-01-01T00:00:00Z}
+`
+
+const tail = `sources:
+- name: main
+  kind: store
+  address: db:3306
+  password: env:PASSWORD
+  schemas: [a, b]
+`
+
+func TestParse(t *testing.T) {
+	c, err := config.Parse([]byte(head+tail+`  wait: 90s
+  strict: false
+  chunk: 5
+  exclude: {names: [x]}
+targets:
+  dr: [{name: main, kind: store, address: "dr:1", schemas: []}]
+limits: {workers: 3, memory: 32MiB}
+`), kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	no := false
+	want := &store{Address: "db:3306", Password: "env:PASSWORD", Schemas: []string{"a", "b"}, Wait: 90 * time.Second, Strict: &no, Chunk: 5}
+	want.Exclude.Names = []string{"x"}
+	if diff := cmp.Diff(want, c.Sources[0].Settings); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	if c.Instance != "prod" || c.Limits.Workers != 3 || c.Limits.Memory != 32<<20 || c.Targets["dr"][0].Name != "main" {
+		t.Errorf("got %+v", c)
+	}
+	if got := c.Repository.TrustedSigners[0].NotAfter.Year(); got != 2030 {
+		t.Errorf("signer valid until %d, want 2030", got)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	without := func(line string) string {
+		kept := strings.SplitAfter(head+tail, "\n")
+		for i, l := range kept {
+			if strings.Contains(l, line) {
+				kept[i] = "\n"
+			}
+		}
+		return strings.Join(kept, "")
+	}
+	instead := func(old, with string) string { return strings.Replace(head+tail, old, with, 1) }
+	tests := map[string]struct {
+		file string
+		want string
+	}{
+		"unknown key":             {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are instance, limits, repository, sources, targets"},
+		"unknown nested key":      {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
+		"unknown key of a source": {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
+		"key of a later version":  {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
+		"limit of a later version": {
+			head + tail + "limits:\n  bandwidth: 1MiB/s\n", "line 16: limits.bandwidth: it is not in this version"},
+		"key twice":                {head + tail + "instance: hunter2\n", "line 15: the key stands in line 1 already"},
+		"plain secret":             {instead("env:PASSWORD", "hunter2"), "line 13: sources[0].password: a secret is given as"},
+		"private key as recipient": {instead("age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe", "AGE-SECRET-KEY-1HUNTER2"), "line 4: repository.recipients[0]: this is a private key"},
+		"broken recipient":         {instead("age1m4w", "age1hunter2"), "line 4: repository.recipients[0]: it is not a public age key"},
+		"broken signer":            {instead("RWQ7vWx", "hunter2"), "line 8: repository.trustedSigners[0].key: it is not a minisign public key"},
+		"unknown role":             {instead("[writer, operator]", "[hunter2]"), "line 8: repository.trustedSigners[0].roles[0]: it is not one of [writer pruner drill operator]"},
+		"time":                     {instead("2030-01-01T00:00:00Z", "hunter2"), "line 8: repository.trustedSigners[0].notAfter: it is not a time"},
+		"recipients of two classes": {
+			instead("[age1m", "[age1pq1hunter2, age1m"), "line 4: repository.recipients[0]: it is not a public age key"},
+		"no instance":              {without("instance:"), "line 2: instance: it is required"},
+		"no catalog identity":      {without("catalogIdentity"), "line 2: repository.catalogIdentity: it is required"},
+		"no sources":               {head, "line 1: sources: name at least one source"},
+		"no kind":                  {without("kind: store"), "line 10: sources[0]: a source needs a kind: one of store"},
+		"unknown kind":             {instead("kind: store", "kind: hunter2"), "line 11: sources[0].kind: it is no kind of source"},
+		"name twice":               {head + tail + "- {name: main, kind: store, address: \"hunter2:1\", schemas: []}\n", "line 15: sources[1].name: sources[0] has the same name"},
+		"setting quoted by a kind": {instead("db:3306", "hunter2"), "line 12: sources[0].address: it is not HOST:PORT"},
+		"entry quoted by a kind":   {instead("[a, b]", "\n  - a\n  - sys"), "line 16: sources[0].schemas: it belongs to the server"},
+		"list for a text":          {instead("db:3306", "[hunter2]"), "line 12: sources[0].address: it is not a text"},
+		"text for a list":          {instead("[a, b]", "hunter2"), "line 14: sources[0].schemas: it is not a list"},
+		"text for a mapping":       {head + "sources: [hunter2]\n", "line 9: sources[0]: it is not a mapping"},
+		"null":                     {instead("db:3306", ""), "line 12: sources[0].address: it has no value"},
+		"word for a number":        {head + tail + "limits: {workers: hunter2}\n", "line 15: limits.workers: it is not a whole number"},
+		"number out of range":      {head + tail + "limits: {workers: 0}\n", "line 15: limits.workers: it is not between 1 and 256"},
+		"no size":                  {head + tail + "limits: {memory: hunter2}\n", "line 15: limits.memory: it is not a size"},
+		"alias":                    {head + tail + "limits: &hunter2 {workers: 1}\n", "line 15: limits: anchors and aliases"},
+		"unknown alias":            {head + tail + "limits: *hunter2\n", "line 15: it is not one YAML document"},
+		"credentials in the URL":   {instead("/backups", "gs://me:hunter2@bucket/x"), "line 3: repository.url: it holds a user or password"},
+		"target of another kind":   {head + tail + "targets:\n  dr:\n  - {name: hunter2, kind: nothing}\n", "line 17: targets.(entry in line 16)[0].kind: it is no kind"},
+		"not YAML":                 {head + tail + "\thunter2\n", "line 15: it is not YAML: found character that cannot start any token"},
+		"unclosed quote":           {head + "sources: \"hunter2\n", "line 10: it is not YAML"},
+		"empty":                    {"", "line 1: it is not one YAML document"},
+		"two documents":            {head + tail + "---\nhunter2: 1\n", "it is not"},
+		"a key with a newline":     {head + tail + "\"hunter2\\n\": 1\n", "line 15: unknown key"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.file), kinds)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if !strings.HasPrefix(err.Error(), tt.want) && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+			var problems config.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got a %T, want Problems", err)
+			}
+			for _, p := range problems { // Invariant 4
+				if strings.Contains(p.String(), "hunter2") {
+					t.Errorf("a problem quotes the file: %s", p)
+				}
+			}
+		})
+	}
+}
+
+func TestAllProblemsInTheOrderOfLines(t *testing.T) {
+	_, err := config.Parse([]byte("surplus: 1\n"+head+"sources: {}\nlimits: {workers: many}\n"), kinds)
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	var lines []int
+	for _, p := range problems {
+		lines = append(lines, p.Line)
+	}
+	if diff := cmp.Diff([]int{1, 10, 11}, lines); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if !strings.HasSuffix(err.Error(), "(and 2 more)") {
+		t.Errorf("got %q", err)
+	}
+}
+
+func TestLoadSaysWhichFile(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "none.yaml")
+	_, err := config.Load(missing, kinds)
+	if fault.KindOf(err) != fault.Usage || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(broken, []byte("x: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Load(broken, kinds)
+	if e, ok := fault.Outermost(err); !ok || e.Target != broken || e.Kind != fault.Usage {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoadSources(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "target.yaml")
+	if err := os.WriteFile(path, []byte(strings.TrimPrefix(tail, "sources:\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sources, err := config.LoadSources(path, kinds)
+	if err != nil || len(sources) != 1 || sources[0].Name != "main" {
+		t.Errorf("got %+v, %v", sources, err)
+	}
+}
+
+func TestSchemaKnowsWhatParseKnows(t *testing.T) {
+	tests := map[string]struct {
+		file  string
+		valid bool
+	}{
+		"whole":            {head + tail + "limits: {workers: 3}\n", true},
+		"unknown key":      {head + tail + "surplus: 1\n", false},
+		"unknown setting":  {head + tail + "  surplus: 1\n", false},
+		"plain secret":     {strings.Replace(head+tail, "env:PASSWORD", "hunter2", 1), false},
+		"unknown kind":     {strings.Replace(head+tail, "kind: store", "kind: other", 1), false},
+		"unknown role":     {strings.Replace(head+tail, "[writer, operator]", "[reader]", 1), false},
+		"missing instance": {strings.Replace(head+tail, "instance: prod", "", 1), false},
+	}
+	schema := compile(t, kinds)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse([]byte(tt.file), kinds)
+			if (err == nil) != tt.valid {
+				t.Errorf("parse: got %v, want valid %v", err, tt.valid)
+			}
+			var value any
+			if err := yaml.Load([]byte(tt.file), &value); err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(plainJSON(t, value)); (err == nil) != tt.valid {
+				t.Errorf("schema: got %v, want valid %v", err, tt.valid)
+			}
+		})
+	}
+}
+
+func compile(t *testing.T, kinds config.Kinds) *jsonschema.Schema {
+	t.Helper()
+	text, err := config.Schema(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("config.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("config.json")
+	if err != nil {
+		t.Fatalf("compile: %v\n%s", err, text)
+	}
+	return schema
+}
+
+// plainJSON turns what YAML gives into what JSON would.
+func plainJSON(t *testing.T, value any) any {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+func TestExampleKeysAreKnown(t *testing.T) {
+	if !config.IsExample("age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe") ||
+		!config.IsExample("RWQ7vWxGzsQ1c4LaUApktibKFmn7u84qIFktvK/HrLLGt5z97AIveZ7P") || config.IsExample("age1other") {
+		t.Error("the example's keys are not told from others")
+	}
+}

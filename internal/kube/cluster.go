@@ -1,0 +1,77 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// Kind is what configuration and manifests call this kind of source.
+const Kind = "kubernetes"
+
+// Cluster is one Kubernetes cluster as a source. It is safe for concurrent
+// use.
+type Cluster struct {
+	name     string
+	settings Settings // with defaults
+}
+
+var (
+	_ source.Source = (*Cluster)(nil)
+	_ source.Doctor = (*Cluster)(nil)
+)
+
+// New returns the source of that name. It talks to nobody yet.
+func New(name string, settings *Settings) (*Cluster, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, fmt.Errorf("source %q: %w", name, err)
+	}
+	return &Cluster{name: name, settings: settings.effective()}, nil
+}
+
+// excluded reports whether the settings leave an object out.
+func (c *Cluster) excluded(u *unstructured.Unstructured) bool {
+	if matchesAny(c.settings.Exclude.Names, u.GetName()) {
+		return true
+	}
+	secretType, _, _ := unstructured.NestedString(u.Object, "type")
+	return u.GetAPIVersion() == "v1" && u.GetKind() == "Secret" && slices.Contains(c.settings.Exclude.Types, secretType)
+}
+
+// Data calls fn with the decoded content of every ConfigMap and Secret of the
+// configured namespaces, so far as these kinds are configured, as it is in
+// the cluster now.
+func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string, data map[string][]byte) error) error {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	kinds, err := newCatalog(s).configured(ctx, c.settings.Kinds)
+	if err != nil {
+		return err
+	}
+	namespaces, _, err := s.chosen(ctx, c.settings)
+	if err != nil {
+		return err
+	}
+	for _, namespace := range namespaces {
+		for _, k := range kinds {
+			if k.Group != "" || k.Kind != "Secret" && k.Kind != "ConfigMap" {
+				continue
+			}
+			l := listing{kind: k, namespace: namespace, selector: c.settings.LabelSelector}
+			err := s.list(ctx, l, func(u *unstructured.Unstructured) error {
+				return fn(namespace, k.Kind, u.GetName(), content(u))
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

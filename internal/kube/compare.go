@@ -1,0 +1,94 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// Compare reads every restored object again and holds its canonical form
+// against the point's. Objects that the point does not hold are no difference.
+func (c *Cluster) Compare(ctx context.Context, from *repository.SourceReader, plan *source.Plan, show progress.Reporter) (*source.Comparison, error) {
+	private, err := planOf(plan)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.openPoint(ctx, from, private.selection)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	run := &comparing{point: p, session: s, catalog: newCatalog(s), shown: show.Task(c.name, progress.Objects, private.total())}
+	defer run.shown.Done()
+	result := &source.Comparison{}
+	for _, planned := range private.namespaces {
+		if err := run.namespace(ctx, planned, result); err != nil {
+			return nil, fmt.Errorf("compare namespace %q: %w", planned.target, err)
+		}
+	}
+	return result, nil
+}
+
+type comparing struct {
+	*point
+	session *session
+	catalog *catalog
+	shown   progress.Task
+}
+
+func (r *comparing) namespace(ctx context.Context, planned plannedNamespace, result *source.Comparison) error {
+	held, err := r.inventory(ctx, planned.captured)
+	if err != nil {
+		return err
+	}
+	kinds, err := r.catalog.resolve(ctx, held.kinds)
+	if err != nil {
+		return err
+	}
+	var differences []source.Difference
+	err = repeatable(func() (err error) {
+		differences, err = r.differences(ctx, planned, held, kinds)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	result.Items = append(result.Items, source.Compared{
+		Name: planned.captured.Name, Objects: int64(len(held.objects)), Bytes: held.bytes, Equal: len(differences) == 0,
+	})
+	result.Differences = append(result.Differences, differences...)
+	r.shown.Add(int64(len(held.objects)))
+	return nil
+}
+
+func (r *comparing) differences(ctx context.Context, planned plannedNamespace, held *inventory, kinds []kind) ([]source.Difference, error) {
+	captured := planned.captured.Name
+	var differences []source.Difference
+	missing := maps.Clone(held.objects)
+	err := r.session.live(ctx, kinds, planned.target, captured, r.digests, func(u *unstructured.Unstructured, got seal.Digest) {
+		k := keyOf(u)
+		want, wanted := missing[k]
+		delete(missing, k)
+		if wanted && got != want {
+			differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "digest", Want: want.String(), Got: got.String()})
+		}
+	})
+	for k, want := range missing {
+		differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "missing", Want: want.String()})
+	}
+	slices.SortFunc(differences, func(a, b source.Difference) int { return strings.Compare(a.Object, b.Object) })
+	return differences, err
+}

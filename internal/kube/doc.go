@@ -1,0 +1,16 @@
+// Package kube exports the objects of a Kubernetes cluster into a point and
+// applies them again. Both directions of one format live here: per namespace
+// one YAML stream that `kubectl apply -f` takes, with the namespace itself as
+// its first document.
+//
+// Objects are handled without their Go types, by group, version and resource
+// as the server names them, so that any namespaced kind can be configured.
+//
+// What the server sets is stripped: uid, resourceVersion, generation,
+// creationTimestamp, deletionTimestamp, managedFields and status.
+// OwnerReferences are stripped too, always: they name their owner by a uid
+// that no other cluster has, and a garbage collector deletes what refers to an
+// owner that does not exist. Everything else stays, kubectl's annotation of
+// what was last applied included. What is left, as JSON, is an object's
+// canonical form, on which digests and comparisons rest.
+package kube

@@ -1,0 +1,207 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// restorePlan is what Plan keeps for Restore and Compare.
+type restorePlan struct {
+	selection  *selection
+	namespaces []plannedNamespace
+}
+
+// plannedNamespace is one namespace on its way back.
+type plannedNamespace struct {
+	captured CapturedNamespace
+	object   *unstructured.Unstructured // what the namespace itself was like
+	target   string                     // its name at the target
+	exists   bool
+	occupied bool // some of the point's objects exist at the target
+	objects  int64
+	bytes    int64
+}
+
+// Plan reads the point and the target and changes neither.
+func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
+	selected, err := newSelection(want)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.openPoint(ctx, from, selected)
+	if err != nil {
+		return nil, err
+	}
+	if err := selected.check(p.captured.Namespaces); err != nil {
+		return nil, err
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	planner := &planner{session: s, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected}}
+	for _, captured := range p.captured.Namespaces {
+		if err := planner.namespace(ctx, captured); err != nil {
+			return nil, err
+		}
+	}
+	if len(planner.private.namespaces) == 0 {
+		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
+			On("source " + from.Name()).Hint("`openim-dr show` lists what the point holds; patterns are namespace/Kind/name")
+	}
+	planner.plan.Private = planner.private
+	return planner.plan, nil
+}
+
+// planner collects a plan.
+type planner struct {
+	session *session
+	catalog *catalog
+	point   *point
+	plan    *source.Plan
+	private *restorePlan
+}
+
+func (r *planner) namespace(ctx context.Context, captured CapturedNamespace) error {
+	selected := r.point.selection
+	if !selected.mayWant(captured.Name) {
+		return nil
+	}
+	held, err := r.point.inventory(ctx, captured)
+	if err != nil {
+		return err
+	}
+	target := selected.target(captured.Name)
+	if held.excluded > 0 {
+		r.warn("namespace %q: left out because the settings of the target exclude it: %s of the point", captured.Name, objects(held.excluded))
+	}
+	if len(held.objects) == 0 && len(selected.include) > 0 {
+		return nil
+	}
+	planned := plannedNamespace{captured: captured, object: held.namespace, target: target, objects: int64(len(held.objects)), bytes: held.bytes}
+	if err := r.look(ctx, &planned, held); err != nil {
+		return err
+	}
+	if !planned.exists {
+		r.plan.Steps = append(r.plan.Steps, source.Step{Action: "create namespace", Target: r.session.target(target)})
+	}
+	r.plan.Steps = append(r.plan.Steps, source.Step{Action: "apply", Target: r.session.target(target), Objects: planned.objects, Bytes: planned.bytes})
+	r.private.namespaces = append(r.private.namespaces, planned)
+	return nil
+}
+
+// look finds out what the target holds and whether it may be written.
+func (r *planner) look(ctx context.Context, planned *plannedNamespace, held *inventory) error {
+	existing, err := r.session.namespace(ctx, planned.target)
+	if err != nil && !answered(err, metav1.StatusReasonForbidden) {
+		return err
+	}
+	// Where the namespace may not be seen it has to exist already.
+	planned.exists = existing != nil || err != nil
+	if existing != nil && existing.GetDeletionTimestamp() != nil {
+		return fault.New(fault.Failed, "plan restore into", "the namespace is being deleted").
+			On(r.session.target(planned.target)).Hint("wait until it is gone, or restore under another name: --rename %s=NEW", planned.captured.Name)
+	}
+	kinds, err := r.catalog.resolve(ctx, held.kinds)
+	if err != nil {
+		return err
+	}
+	if planned.exists {
+		if err := r.occupied(ctx, planned, held, kinds); err != nil {
+			return err
+		}
+	}
+	return r.rights(ctx, *planned, kinds)
+}
+
+// census counts what a target namespace holds, seen from the point.
+type census struct{ present, differing, foreign int64 }
+
+func (r *planner) occupied(ctx context.Context, planned *plannedNamespace, held *inventory, kinds []kind) error {
+	var found census
+	err := repeatable(func() error {
+		found = census{}
+		return r.session.live(ctx, kinds, planned.target, planned.captured.Name, r.point.digests, func(u *unstructured.Unstructured, digest seal.Digest) {
+			want, ours := held.objects[keyOf(u)]
+			switch {
+			case ours && digest != want:
+				found.differing++
+				found.present++
+			case ours:
+				found.present++
+			case !r.point.excluded(u):
+				found.foreign++
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	target := r.session.target(planned.target)
+	if found.foreign > 0 {
+		r.warn("%s also holds %s that the restore leaves as found", target, objects(found.foreign))
+	}
+	if planned.occupied = found.present > 0; planned.occupied {
+		r.plan.Occupied = append(r.plan.Occupied, source.Occupied{
+			Target: target,
+			Holds:  fmt.Sprintf("%d of the %s to be restored, %d of them different from the point", found.present, objects(planned.objects), found.differing),
+		})
+	}
+	return nil
+}
+
+// rights refuses early what would fail halfway through a restore.
+func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []kind) error {
+	var missing []string
+	need := func(verb string, k kind, namespace string) error {
+		what := call{verb: verb, resource: k.rbac(), namespace: namespace}
+		allowed, err := r.session.may(ctx, k, what)
+		if err == nil && !allowed {
+			missing = append(missing, what.right())
+		}
+		return err
+	}
+	if !planned.exists {
+		if err := need("create", namespaceKind, ""); err != nil {
+			return err
+		}
+	}
+	verbs := []string{"create"}
+	if planned.occupied {
+		verbs = []string{"create", "get", "update", "delete"}
+	}
+	for _, k := range kinds {
+		for _, verb := range verbs {
+			if err := need(verb, k, planned.target); err != nil {
+				return err
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fault.New(fault.Usage, "plan restore into", "the credentials lack the rights %s", strings.Join(missing, ", ")).
+		On(r.session.target(planned.target)).Hint("grant them by a Role or ClusterRole, or restore with an administrator's kubeconfig")
+}
+
+// objects counts objects in words.
+func objects(n int64) string {
+	if n == 1 {
+		return "1 object"
+	}
+	return fmt.Sprintf("%d objects", n)
+}
+
+func (r *planner) warn(format string, args ...any) {
+	r.plan.Warnings = append(r.plan.Warnings, fmt.Sprintf(format, args...))
+}

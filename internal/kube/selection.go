@@ -1,0 +1,111 @@
+package kube
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// selection decides what of a point is restored. Patterns are spelled
+// namespace, namespace/Kind or namespace/Kind/name, each part with * and ?;
+// a Kind matches in any case.
+type selection struct {
+	include, exclude []pattern
+	rename           map[string]string
+}
+
+type pattern struct {
+	text                  string
+	namespace, kind, name string
+}
+
+func newSelection(want source.Selection) (*selection, error) {
+	include, err := parsePatterns(want.Include)
+	if err != nil {
+		return nil, err
+	}
+	exclude, err := parsePatterns(want.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	return &selection{include: include, exclude: exclude, rename: want.Rename}, nil
+}
+
+func parsePatterns(texts []string) ([]pattern, error) {
+	patterns := make([]pattern, 0, len(texts))
+	for _, text := range texts {
+		parts := strings.Split(text, "/")
+		if len(parts) > 3 || slices.Contains(parts, "") {
+			return nil, badPattern(text)
+		}
+		for _, part := range parts {
+			if _, err := path.Match(part, ""); err != nil {
+				return nil, badPattern(text)
+			}
+		}
+		for len(parts) < 3 {
+			parts = append(parts, "*")
+		}
+		patterns = append(patterns, pattern{text: text, namespace: parts[0], kind: strings.ToLower(parts[1]), name: parts[2]})
+	}
+	return patterns, nil
+}
+
+func badPattern(text string) error {
+	return fault.New(fault.Usage, "read pattern", "%q is not namespace, namespace/Kind or namespace/Kind/name", text).
+		Hint("for example: openim/Secret/openim-mysql, or openim/ConfigMap")
+}
+
+func (p pattern) matches(namespace string, k key) bool {
+	return matchesAny([]string{p.namespace}, namespace) &&
+		matchesAny([]string{p.kind}, strings.ToLower(k.Kind)) &&
+		matchesAny([]string{p.name}, k.name)
+}
+
+// wants reports whether an object is to be restored.
+func (s *selection) wants(namespace string, k key) bool {
+	matches := func(p pattern) bool { return p.matches(namespace, k) }
+	return (len(s.include) == 0 || slices.ContainsFunc(s.include, matches)) && !slices.ContainsFunc(s.exclude, matches)
+}
+
+// mayWant reports whether any object of a namespace can be wanted, so that
+// the others need not be read.
+func (s *selection) mayWant(namespace string) bool {
+	inNamespace := func(p pattern) bool { return matchesAny([]string{p.namespace}, namespace) }
+	whole := func(p pattern) bool { return inNamespace(p) && p.kind == "*" && p.name == "*" }
+	return (len(s.include) == 0 || slices.ContainsFunc(s.include, inNamespace)) && !slices.ContainsFunc(s.exclude, whole)
+}
+
+// target returns what a captured namespace is called at the target.
+func (s *selection) target(namespace string) string {
+	if renamed, ok := s.rename[namespace]; ok {
+		return renamed
+	}
+	return namespace
+}
+
+// check refuses patterns and renamings that the point does not bear out:
+// nobody writes them to restore less than they believe.
+func (s *selection) check(captured []CapturedNamespace) error {
+	from := map[string]string{}
+	for _, namespace := range captured {
+		if !s.mayWant(namespace.Name) {
+			continue
+		}
+		target := s.target(namespace.Name)
+		if other, taken := from[target]; taken {
+			return fault.New(fault.Usage, "rename namespaces", "%q and %q would both become %q", other, namespace.Name, target)
+		}
+		from[target] = namespace.Name
+	}
+	for old := range s.rename {
+		if !slices.ContainsFunc(captured, func(c CapturedNamespace) bool { return c.Name == old }) {
+			return fault.New(fault.Usage, "rename namespaces", "the point holds no namespace %q", old).
+				Hint("`openim-dr show` lists what the point holds")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package kube
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+// Settings configure one cluster as a source.
+type Settings struct {
+	Kubeconfig string   `yaml:"kubeconfig,omitempty" jsonschema_description:"path of a kubeconfig file; without it the pod's own service account, and outside a cluster KUBECONFIG or ~/.kube/config"`
+	Context    string   `yaml:"context,omitempty" jsonschema_description:"context of the kubeconfig; without it the current one"`
+	Cluster    string   `yaml:"cluster,omitempty" jsonschema_description:"name of the cluster in kubernetes/CLUSTER/NAMESPACE; without it the name that the kubeconfig gives it, or in-cluster"`
+	Namespaces []string `yaml:"namespaces,omitempty" jsonschema_description:"names or patterns with * and ?; without it all but those excluded"`
+	Kinds      []string `yaml:"kinds,omitempty" jsonschema_description:"resources as the API names them: secrets, or ingresses.networking.k8s.io; without it secrets and configmaps"`
+	Exclude    Exclude  `yaml:"exclude,omitempty" jsonschema_description:"what is left out; each list replaces its default"`
+	// LabelSelector is empty for all objects.
+	LabelSelector string `yaml:"labelSelector,omitempty" jsonschema_description:"only objects that this label selector chooses"`
+}
+
+// Exclude says what is left out. A list that is not given is the default, an
+// empty one leaves nothing out.
+type Exclude struct {
+	Types      []string `yaml:"types,omitempty" jsonschema_description:"types of Secrets; default kubernetes.io/service-account-token and bootstrap.kubernetes.io/token"`
+	Names      []string `yaml:"names,omitempty" jsonschema_description:"names or patterns of objects; default kube-root-ca.crt"`
+	Namespaces []string `yaml:"namespaces,omitempty" jsonschema_description:"names or patterns, unless named in namespaces; default kube-system, kube-public and kube-node-lease"`
+}
+
+// effective returns the settings with the defaults filled in.
+func (s Settings) effective() Settings {
+	s.Namespaces = orDefault(s.Namespaces, "*")
+	s.Kinds = orDefault(s.Kinds, "secrets", "configmaps")
+	// A cluster makes these itself; restored, they would not be valid there.
+	s.Exclude.Types = orDefault(s.Exclude.Types, "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
+	s.Exclude.Names = orDefault(s.Exclude.Names, "kube-root-ca.crt")
+	s.Exclude.Namespaces = orDefault(s.Exclude.Namespaces, "kube-system", "kube-public", "kube-node-lease")
+	return s
+}
+
+func orDefault(given []string, otherwise ...string) []string {
+	if given == nil {
+		return otherwise
+	}
+	return given
+}
+
+// Validate reports the first setting that cannot be meant.
+func (s *Settings) Validate() error {
+	if strings.Contains(s.Cluster, "/") {
+		return invalid("cluster: %q contains a slash, which separates the parts of a target", s.Cluster)
+	}
+	lists := []struct {
+		name     string
+		patterns []string
+	}{
+		{"namespaces", s.Namespaces},
+		{"exclude.names", s.Exclude.Names},
+		{"exclude.namespaces", s.Exclude.Namespaces},
+	}
+	for _, list := range lists {
+		for _, pattern := range list.patterns {
+			if _, err := path.Match(pattern, ""); err != nil || pattern == "" || strings.Contains(pattern, "/") {
+				return invalid("%s: %q is neither a name nor a pattern", list.name, pattern)
+			}
+		}
+	}
+	for _, kind := range s.effective().Kinds {
+		if kind == "" || strings.ContainsAny(kind, "/* ") {
+			return invalid("kinds: %q is not a resource's name such as secrets or ingresses.networking.k8s.io", kind)
+		}
+	}
+	if s.Kinds != nil && len(s.Kinds) == 0 || s.Namespaces != nil && len(s.Namespaces) == 0 {
+		return invalid("namespaces and kinds: an empty list chooses nothing; leave it out for the default")
+	}
+	if _, err := labels.Parse(s.LabelSelector); err != nil { // err quotes the file, which may hold a secret
+		return invalid("labelSelector: it is not a label selector such as app=openim")
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Usage, "read settings of kubernetes source", "%w", fmt.Errorf(format, args...))
+}
+
+// isPattern reports whether a configured name may stand for several.
+func isPattern(name string) bool { return strings.ContainsAny(name, `*?[\`) }
+
+// matchesAny reports whether one of the patterns, which Validate has seen,
+// matches the whole name.
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if ok, err := path.Match(pattern, name); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+package kube
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+func TestSettingsValidate(t *testing.T) {
+	tests := map[string]struct {
+		settings Settings
+		ok       bool
+	}{
+		"nothing given":            {Settings{}, true},
+		"as in the example":        {Settings{Namespaces: []string{"*"}, Kinds: []string{"secrets", "configmaps"}, Exclude: Exclude{Types: []string{"kubernetes.io/service-account-token"}}}, true},
+		"a kind with its group":    {Settings{Kinds: []string{"ingresses.networking.k8s.io"}}, true},
+		"a label selector":         {Settings{LabelSelector: "app.kubernetes.io/part-of=openim,tier notin (test)"}, true},
+		"a broken label selector":  {Settings{LabelSelector: "a=(b"}, false},
+		"a broken pattern":         {Settings{Namespaces: []string{"open[im"}}, false},
+		"an empty namespace":       {Settings{Namespaces: []string{""}}, false},
+		"a namespace with a slash": {Settings{Namespaces: []string{"a/b"}}, false},
+		"a kind with a version":    {Settings{Kinds: []string{"v1/secrets"}}, false},
+		"a pattern of kinds":       {Settings{Kinds: []string{"*"}}, false},
+		"a cluster with a slash":   {Settings{Cluster: "a/b"}, false},
+		"no kind at all":           {Settings{Kinds: []string{}}, false},
+		"no namespace at all":      {Settings{Namespaces: []string{}}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := tt.settings.Validate()
+			if (err == nil) != tt.ok {
+				t.Fatalf("error %v, want valid %v", err, tt.ok)
+			}
+			if err != nil && fault.KindOf(err) != fault.Usage {
+				t.Errorf("error of kind %v, want usage", fault.KindOf(err))
+			}
+		})
+	}
+}
+
+func TestExcluded(t *testing.T) {
+	object := func(kind, name, secretType string) *unstructured.Unstructured {
+		u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name}}}
+		if secretType != "" {
+			u.Object["type"] = secretType
+		}
+		return u
+	}
+	nothing := Settings{Exclude: Exclude{Types: []string{}, Names: []string{}}}
+	tests := map[string]struct {
+		settings Settings
+		object   *unstructured.Unstructured
+		want     bool
+	}{
+		"the cluster's own certificate":    {Settings{}, object("ConfigMap", "kube-root-ca.crt", ""), true},
+		"a service account's token":        {Settings{}, object("Secret", "default-token-x", "kubernetes.io/service-account-token"), true},
+		"a bootstrap token":                {Settings{}, object("Secret", "bootstrap-token-x", "bootstrap.kubernetes.io/token"), true},
+		"a secret":                         {Settings{}, object("Secret", "openim-mysql", "Opaque"), false},
+		"a Helm release":                   {Settings{}, object("Secret", "sh.helm.release.v1.openim.v1", "helm.sh/release.v1"), false},
+		"a type of something that is none": {Settings{}, object("ConfigMap", "x", "kubernetes.io/service-account-token"), false},
+		"empty lists leave nothing out":    {nothing, object("ConfigMap", "kube-root-ca.crt", ""), false},
+		"a pattern":                        {Settings{Exclude: Exclude{Names: []string{"*-leader"}}}, object("ConfigMap", "openim-leader", ""), true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := New("cluster", &tt.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.excluded(tt.object); got != tt.want {
+				t.Errorf("excluded is %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,218 @@
+package mysql
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	driver "github.com/go-sql-driver/mysql"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+// Error numbers that end an attempt to connect for good.
+const (
+	erAccessDeniedNoPassword = 1698
+	erAccountLocked          = 3118
+)
+
+const (
+	// dumpIdle is how long the server may be silent in the middle of a query
+	// whose rows are being read, or take none of what is sent.
+	dumpIdle = 5 * time.Minute
+	// loadIdle is longer: building an index sends nothing until it is done,
+	// and only the context and TCP's keepalive may end that wait.
+	loadIdle = 24 * time.Hour
+	// cleanupTime bounds statements that undo something after a cancellation.
+	cleanupTime = 10 * time.Second
+)
+
+// client is an open connection pool to the server, already asked what it is.
+type client struct {
+	*sql.DB
+	server *Server
+	facts  facts
+}
+
+// open connects, tries for a limited time, and asks the server what it is.
+// A silent server ends a read after idle.
+func (s *Server) open(ctx context.Context, idle time.Duration) (*client, error) {
+	config, err := s.config(idle)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := driver.NewConnector(config)
+	if err != nil {
+		return nil, s.usage("connect to", "%w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxIdleConns(0) // no session may inherit the state of another
+	if err := s.reach(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	facts, err := askFacts(ctx, db)
+	if err == nil {
+		err = s.checkSupported(facts)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("ask %s what it is: %w", s.target(), err), db.Close())
+	}
+	return &client{DB: db, server: s, facts: facts}, nil
+}
+
+func (s *Server) config(idle time.Duration) (*driver.Config, error) {
+	password := ""
+	if !s.settings.Password.IsZero() {
+		var err error
+		if password, err = s.settings.Password.Resolve(); err != nil {
+			return nil, s.usage("connect to", "password: %w", err)
+		}
+	}
+	config := driver.NewConfig()
+	config.User = s.settings.User
+	config.Passwd = password
+	config.Net = "tcp"
+	config.Addr = s.settings.Address
+	config.Timeout = s.connect
+	config.ReadTimeout = idle
+	config.WriteTimeout = idle
+	config.Logger = &driver.NopLogger{} // errors are returned, and a log line could quote a row
+	config.MaxAllowedPacket = 0         // ask the server
+	config.ConnectionAttributes = "program_name:openim-dr"
+	return config, s.setTLS(config)
+}
+
+// setTLS does what --ssl-mode of the mysql client does.
+func (s *Server) setTLS(config *driver.Config) error {
+	mode := s.settings.TLS
+	if mode == TLSDisabled {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(s.settings.Address)
+	if err != nil {
+		return s.usage("connect to", "%w", err)
+	}
+	setup := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if s.settings.TLSCA != "" {
+		if setup.RootCAs, err = readAuthorities(s.settings.TLSCA); err != nil {
+			return s.usage("connect to", "tlsCA: %w", err)
+		}
+	}
+	switch mode {
+	case TLSVerify, TLSVerifyIdentity:
+	case TLSVerifyCA:
+		setup.InsecureSkipVerify = true // the chain is verified below, only the name is not
+		setup.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, setup.RootCAs) }
+	default:
+		setup.InsecureSkipVerify = true
+		config.AllowFallbackToPlaintext = mode != TLSRequired
+	}
+	config.TLS = setup
+	return nil
+}
+
+func readAuthorities(path string) (*x509.CertPool, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", path)
+	}
+	return pool, nil
+}
+
+func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
+	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+	for _, certificate := range state.PeerCertificates[1:] {
+		options.Intermediates.AddCert(certificate)
+	}
+	_, err := state.PeerCertificates[0].Verify(options)
+	return err
+}
+
+// reach tries to connect until it succeeds, the server refuses for good, or
+// the time for it is over.
+func (s *Server) reach(ctx context.Context, db *sql.DB) error {
+	began := time.Now()
+	attempt := func() (struct{}, error) {
+		limited, cancel := context.WithTimeout(ctx, s.connect)
+		defer cancel()
+		err := db.PingContext(limited)
+		if refusal := s.refusal(err); refusal != nil {
+			return struct{}{}, backoff.Permanent(refusal)
+		}
+		return struct{}{}, err
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval = 100 * time.Millisecond
+	pause.MaxInterval = 2 * time.Second
+	_, err := backoff.Retry(ctx, attempt, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(s.connect))
+	if _, final := fault.Outermost(err); err == nil || final {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("connect to %s: %w", s.target(), ctx.Err())
+	}
+	tried := time.Since(began).Round(100 * time.Millisecond)
+	return fault.New(fault.Failed, "connect to", "no connection after %s of trying: %w", tried, clean(err)).
+		On(s.target()).Hint("check that the server runs and that %s can be reached from here", s.settings.Address)
+}
+
+// refusal turns an answer that will not change by asking again into a fault.
+func (s *Server) refusal(err error) error {
+	var unknownAuthority x509.UnknownAuthorityError
+	var wrongHost x509.HostnameError
+	var invalidCertificate x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	switch {
+	case err == nil:
+		return nil
+	case isServer(err, erAccessDenied, erAccessDeniedNoPassword):
+		return s.usage("connect to", "user %q or its password is wrong", s.settings.User).
+			Hint("check user and password of source %s, and that the account may connect from this host", s.name)
+	case isServer(err, erAccountLocked, erPasswordExpired, erHostNotAllowed, erNotSupportedAuthPlug):
+		return s.usage("connect to", "account %q: %w", s.settings.User, clean(err))
+	case errors.Is(err, driver.ErrNoTLS):
+		return s.usage("connect to", "the server offers no TLS, and tls is %q", s.settings.TLS)
+	case errors.As(err, &unknownAuthority), errors.As(err, &wrongHost), errors.As(err, &invalidCertificate), errors.As(err, &verification):
+		return s.usage("connect to", "the server's certificate is not accepted: %w", err).
+			Hint("set tlsCA to the file with the authority that signed it")
+	default:
+		return nil
+	}
+}
+
+// session opens a dedicated connection and runs the statements that prepare it.
+func (c *client) session(ctx context.Context, statements ...string) (*sql.Conn, error) {
+	conn, err := c.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open session on %s: %w", c.server.target(), clean(err))
+	}
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", statement, clean(err)), conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// attempt runs statements that make things better where the server knows and
+// allows them, and change nothing that matters otherwise.
+func attempt(ctx context.Context, conn *sql.Conn, statements ...string) error {
+	for _, statement := range statements {
+		_, err := conn.ExecContext(ctx, statement)
+		if err != nil && !isDenied(err) && !isServer(err, erUnknownVariable, erReadOnlyVariable, erWrongVariable, erSessionVariableDenied) {
+			return fmt.Errorf("%s: %w", statement, clean(err))
+		}
+	}
+	return nil
+}

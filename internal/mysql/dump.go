@@ -1,0 +1,197 @@
+package mysql
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/seal"
+)
+
+// Capture dumps the chosen schemas.
+func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, show progress.Reporter) (err error) {
+	client, err := s.open(ctx, dumpIdle)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	coordinator, err := client.session(ctx, s.catalogSession()...)
+	if err != nil {
+		return err
+	}
+	defer release(coordinator)
+	d := &dump{server: s, client: client, coordinator: coordinator, draft: draft, key: draft.DigestKey()}
+	err = d.run(ctx, show)
+	if _, clear := fault.Outermost(err); err == nil || clear {
+		return err // a fault says itself what was being done, and to what
+	}
+	return fmt.Errorf("dump %s: %w", s.target(), err)
+}
+
+// dump is one dump on its way.
+type dump struct {
+	server      *Server
+	client      *client
+	coordinator *sql.Conn // reads definitions and holds locks, outside the snapshot
+	draft       *repository.SourceDraft
+	key         seal.DigestKey
+
+	schemas    []*schemaDefinition
+	identities map[string]string // of definitions, when the snapshot opened
+	tables     []*tableRun
+	snapshot   *snapshot
+	backupLock bool
+}
+
+func (d *dump) run(ctx context.Context, show progress.Reporter) error {
+	if err := d.check(ctx); err != nil {
+		return err
+	}
+	if err := d.holdOffDDL(ctx); err != nil {
+		return err
+	}
+	// Read before the snapshot and again after the last row: if they are the
+	// same, they are those of every row in between.
+	if err := d.readDefinitions(ctx); err != nil {
+		return err
+	}
+	if err := d.openSnapshot(ctx); err != nil {
+		return err
+	}
+	err := d.readRows(ctx, show)
+	if err := errors.Join(err, d.snapshot.close()); err != nil {
+		return err
+	}
+	if err := d.checkUnchanged(ctx); err != nil {
+		return err
+	}
+	if err := d.writeDefinitions(ctx); err != nil {
+		return err
+	}
+	return d.record()
+}
+
+// check fails before anything is read if the dump would lack something.
+func (d *dump) check(ctx context.Context) error {
+	c := catalog{conn: d.coordinator, server: d.server}
+	if err := c.requireSchemas(ctx, d.server.settings.Schemas); err != nil {
+		return err
+	}
+	held, err := askPrivileges(ctx, d.coordinator)
+	if err != nil {
+		return err
+	}
+	if lacking := held.forDump(d.server.settings.Schemas); len(lacking) > 0 {
+		first := lacking[0]
+		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
+			Hint("%s", first.grant(d.server.settings.User))
+	}
+	return nil
+}
+
+// holdOffDDL is an addition where it is granted: the comparison of definitions
+// would find a change as well, but only after the work is done.
+func (d *dump) holdOffDDL(ctx context.Context) error {
+	if d.server.settings.NoBackupLock {
+		return nil
+	}
+	_, err := d.coordinator.ExecContext(ctx, "LOCK INSTANCE FOR BACKUP")
+	if isDenied(err) || isServer(err, erLockWaitTimeout) {
+		return nil
+	}
+	d.backupLock = err == nil
+	return clean(err)
+}
+
+func (d *dump) readDefinitions(ctx context.Context) (err error) {
+	d.schemas, err = d.definitions(ctx)
+	if err != nil {
+		return err
+	}
+	d.identities = identities(d.schemas)
+	for _, schema := range d.schemas {
+		for i := range schema.Tables {
+			d.tables = append(d.tables, newTableRun(schema.Name, &schema.Tables[i], d.server.settings.chunkSize(), d.server.workers))
+		}
+	}
+	slices.SortStableFunc(d.tables, func(a, b *tableRun) int { return cmp.Compare(b.estimatedBytes, a.estimatedBytes) })
+	return nil
+}
+
+func (d *dump) definitions(ctx context.Context) ([]*schemaDefinition, error) {
+	c := catalog{conn: d.coordinator, server: d.server}
+	var all []*schemaDefinition
+	for _, name := range d.server.settings.Schemas {
+		schema, err := c.schema(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.readIdentities(ctx, schema); err != nil {
+			return nil, err
+		}
+		all = append(all, schema)
+	}
+	return all, nil
+}
+
+func (d *dump) openSnapshot(ctx context.Context) (err error) {
+	l := ladder{client: d.client, lock: d.coordinator, workers: d.server.workers}
+	for _, t := range d.tables {
+		l.tables = append(l.tables, t.from())
+	}
+	d.snapshot, err = l.open(ctx)
+	return err
+}
+
+func (d *dump) readRows(ctx context.Context, show progress.Reporter) error {
+	estimate := int64(0)
+	for _, t := range d.tables {
+		estimate += t.estimatedRows
+	}
+	shown := show.Task("dump "+d.server.name, progress.Rows, estimate)
+	defer shown.Done()
+	err := newReader(d.tables).run(ctx, d.snapshot.sessions, func() rowSink { return newDumpSink(d.draft, d.key, shown) })
+	if err != nil {
+		return err
+	}
+	for _, t := range d.tables {
+		t.Total, t.Chunks = t.total, t.chunks
+		slices.SortFunc(t.Chunks, func(a, b chunk) int { return strings.Compare(a.File, b.File) })
+	}
+	return nil
+}
+
+// checkUnchanged compares the definitions with those of before the snapshot.
+func (d *dump) checkUnchanged(ctx context.Context) error {
+	schemas, err := d.definitions(ctx)
+	if err != nil {
+		return err
+	}
+	now := identities(schemas)
+	changed := 0
+	name := ""
+	for object, before := range d.identities {
+		if after, ok := now[object]; !ok || after != before {
+			changed++
+			name = max(name, object)
+		}
+	}
+	for object := range now {
+		if _, ok := d.identities[object]; !ok {
+			changed++
+			name = max(name, object)
+		}
+	}
+	if changed > 0 {
+		return fault.New(fault.Failed, "dump", "%d definitions changed while their rows were read, among them that of %s", changed, name).On(d.server.target()).
+			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* to %q so that changes are held off", d.server.settings.User)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/testbed"
+)
+
+//go:embed testdata/zoo.sql
+var zoo string
+
+// account is who a test connects as.
+type account struct{ address, user, password string }
+
+func rootOf(env *testbed.Env) account {
+	return account{env.MySQLAddress, env.MySQLUser, env.MySQLPassword}
+}
+
+// newServer returns a source over the schemas.
+func newServer(t testing.TB, as account, change func(*Settings), schemas ...string) *Server {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(path, []byte(as.password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := &Settings{Address: as.address, User: as.user, Password: secret.Ref("file:" + path), Schemas: schemas}
+	if change != nil {
+		change(settings)
+	}
+	s, err := New("main", settings, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func run(t testing.TB, q interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		// Dumps of other tests take global locks meanwhile.
+		err := againAfterDeadlock(func() error {
+			_, err := q.ExecContext(t.Context(), statement)
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%.80s: %v", statement, err)
+		}
+	}
+}
+
+// text runs a query for one value.
+func text(t testing.TB, db *sql.DB, query string) string {
+	t.Helper()
+	var value sql.NullString
+	if err := db.QueryRowContext(t.Context(), query).Scan(&value); err != nil {
+		t.Fatalf("%.80s: %v", query, err)
+	}
+	return value.String
+}
+
+// seedZoo fills a schema with testdata/zoo.sql.
+func seedZoo(t testing.TB, db *sql.DB, schema string) {
+	t.Helper()
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	run(t, conn, "USE "+schema, "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "SET foreign_key_checks = 0", "SET restrict_fk_on_non_standard_key = OFF")
+	for statement := range strings.SplitSeq(strings.ReplaceAll(zoo, `ace\n😀`, "ace\nü"), "\n$$\n") {
+		if statement = strings.TrimSpace(statement); statement != "" {
+			run(t, conn, statement)
+		}
+	}
+}
+
+// bringBack restores a point, with schemas renamed, and compares.
+func bringBack(t testing.TB, s *Server, from *repository.SourceReader, rename map[string]string) *source.Comparison {
+	t.Helper()
+	plan, err := s.Plan(t.Context(), from, source.Selection{Rename: rename})
+	if err != nil {
+		t.Fatalf("plan: %v", err)
+	}
+	if _, err := s.Restore(t.Context(), from, plan, progress.Discard); err != nil {
+		t.Fatalf("restore: %v", err)
+	}
+	return compare(t, s, from, plan)
+}
+
+func compare(t testing.TB, s *Server, from *repository.SourceReader, plan *source.Plan) *source.Comparison {
+	t.Helper()
+	result, err := s.Compare(t.Context(), from, plan, progress.Discard)
+	if err != nil {
+		t.Fatalf("compare: %v", err)
+	}
+	return result
+}
+
+func requireEqual(t testing.TB, c *source.Comparison) {
+	t.Helper()
+	if !c.Equal() {
+		t.Errorf("the restored copy differs: %s", cmp.Diff([]source.Difference(nil), c.Differences))
+	}
+}
+
+// checksums asks the server itself, by means other than our digests.
+func checksums(t testing.TB, db *sql.DB, schema string) map[string]string {
+	t.Helper()
+	records, err := queryRecords(t.Context(), db, "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = "+quoteText(schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]string{}
+	for _, r := range records {
+		sum, err := queryRecord(t.Context(), db, fmt.Sprintf("CHECKSUM TABLE %s.%s EXTENDED", quoteName(schema), quoteName(r.text("name"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums[r.text("name")] = sum.text("checksum")
+	}
+	return sums
+}

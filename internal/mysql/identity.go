@@ -1,0 +1,106 @@
+package mysql
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/seal"
+)
+
+// plainSchemaName is a name that InnoDB's own tables spell unchanged.
+var plainSchemaName = regexp.MustCompile(`^[0-9A-Za-z_]+$`)
+
+// readIdentities fetches the numbers by which InnoDB knows the tables: two
+// tables of the same definition that swap names differ in nothing else. It
+// needs the privilege PROCESS; without it the time of creation has to do.
+func (c *catalog) readIdentities(ctx context.Context, d *schemaDefinition) error {
+	if !plainSchemaName.MatchString(d.Name) {
+		return nil
+	}
+	prefix := strings.ReplaceAll(d.Name, "_", `\_`) + "/"
+	records, err := queryRecords(ctx, c.conn, "SELECT NAME AS name, TABLE_ID AS id FROM information_schema.INNODB_TABLES WHERE NAME LIKE "+quoteText(prefix+"%")+" ORDER BY NAME")
+	if isDenied(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, r := range records {
+		_, name, _ := strings.Cut(r.text("name"), "/")
+		if strings.HasPrefix(strings.ToLower(name), "fts_") || strings.HasPrefix(name, "#sql") {
+			continue // the server's own
+		}
+		b.WriteString(name + "=" + r.text("id") + "\n")
+	}
+	d.innodb = b.String()
+	return nil
+}
+
+// autoIncrement is the next number of a table. It moves with every insert and
+// is no part of the definition.
+var autoIncrement = regexp.MustCompile(`\) ENGINE=([^\n]*?) AUTO_INCREMENT=(\d+)`)
+
+// withoutAutoIncrement cuts the next number out of a SHOW CREATE TABLE.
+func withoutAutoIncrement(create sqlText) string {
+	text := string(create)
+	at := autoIncrement.FindAllStringSubmatchIndex(text, -1)
+	if at == nil {
+		return text
+	}
+	last := at[len(at)-1] // a comment before it may look the same
+	return text[:last[3]] + text[last[5]:]
+}
+
+// identities maps everything that is defined to a text that changes when it does.
+func identities(schemas []*schemaDefinition) map[string]string {
+	all := map[string]string{}
+	for _, d := range schemas {
+		all["schema "+d.Name] = d.CharacterSet + "\n" + d.Collation + "\n" + d.innodb
+		for i := range d.Tables {
+			t := &d.Tables[i]
+			all["table "+d.Name+"."+t.Name] = t.created + "\n" + withoutAutoIncrement(t.Create)
+		}
+		for _, o := range d.objects() {
+			all[strings.ToLower(o.Type)+" "+d.Name+"."+o.Name] = o.canonical()
+		}
+	}
+	return all
+}
+
+// canonical is the object's definition with all that it depends on.
+func (o *object) canonical() string {
+	return strings.Join([]string{o.Type, o.Name, o.Table, o.Definer, o.SQLMode, o.CharacterSet, o.Collation, o.SchemaCollation, o.TimeZone, string(o.Create)}, "\n")
+}
+
+// canonical is the table's definition with what a restore may give in another
+// order, keys and constraints, in an order of its own.
+func (t *table) canonical() string {
+	parts, err := parseCreateTable(t.Create)
+	if err != nil {
+		return withoutAutoIncrement(t.Create)
+	}
+	return parts.canonical()
+}
+
+// digestText digests a definition.
+func digestText(key seal.DigestKey, text string) seal.Digest {
+	hasher := seal.NewHasher(key)
+	if _, err := hasher.Write([]byte(text)); err != nil {
+		panic(err) // a hash never fails to take bytes
+	}
+	return hasher.Sum()
+}
+
+// digestDefinitions is what a plain file may say of a schema's definitions.
+func digestDefinitions(key seal.DigestKey, d *schemaDefinition) seal.Digest {
+	var sum seal.Digest
+	for i := range d.Tables {
+		sum.Add(digestText(key, "TABLE\n"+d.Tables[i].Name+"\n"+d.Tables[i].canonical()))
+	}
+	for _, o := range d.objects() {
+		sum.Add(digestText(key, o.canonical()))
+	}
+	return sum
+}

@@ -1,0 +1,190 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// restoration is what Plan hands on to Restore and Compare.
+type restoration struct {
+	schemas []*schemaPlan
+}
+
+// schemaPlan is one schema on its way back.
+type schemaPlan struct {
+	*schemaDefinition
+	target   string // its name at the target
+	whole    bool   // nothing of it was left out
+	occupied bool   // the target holds what the restore would destroy
+}
+
+// Plan reads the definitions in the point and looks at the target.
+func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (_ *source.Plan, err error) {
+	r, err := s.choose(ctx, from, want)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.open(ctx, loadIdle)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	plan := &source.Plan{Private: r}
+	for _, schema := range r.schemas {
+		if err := client.planSchema(ctx, plan, schema); err != nil {
+			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
+		}
+	}
+	if client.facts.logBin {
+		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
+	}
+	return plan, nil
+}
+
+// choose reads the definitions of the schemas that are wanted.
+func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want source.Selection) (*restoration, error) {
+	var recorded Captured
+	if err := from.Captured(&recorded); err != nil {
+		return nil, err
+	}
+	if recorded.DigestVersion != digestVersion {
+		return nil, s.usage("restore into", "the point's digests are of version %d, and this openim-dr compares version %d", recorded.DigestVersion, digestVersion)
+	}
+	r := new(restoration)
+	for _, schema := range recorded.Schemas {
+		d, err := readDefinition(ctx, from, schema.Name)
+		if err != nil {
+			return nil, err
+		}
+		if chosen := chooseSchema(d, want); chosen != nil {
+			r.schemas = append(r.schemas, chosen)
+		}
+	}
+	if len(r.schemas) == 0 {
+		return nil, s.usage("restore into", "the selection leaves nothing of source %s", from.Name()).
+			Hint("patterns are schema.table; openim-dr show POINT lists the tables")
+	}
+	return r, nil
+}
+
+// chooseSchema leaves out what the selection does not want, or everything
+// (nil). Objects other than tables come with a whole schema only, since they
+// refer to each other.
+func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
+	chosen := *d
+	chosen.Tables = slices.DeleteFunc(slices.Clone(d.Tables), func(t table) bool { return !wanted(want, d.Name, t.Name) })
+	p := &schemaPlan{schemaDefinition: &chosen, target: d.Name}
+	p.whole = len(chosen.Tables) == len(d.Tables) && wanted(want, d.Name, "")
+	if name, ok := want.Rename[d.Name]; ok {
+		p.target = name
+	}
+	if p.whole {
+		return p
+	}
+	if len(chosen.Tables) == 0 {
+		return nil
+	}
+	chosen.Routines, chosen.Views, chosen.Triggers, chosen.Events = nil, nil, nil, nil
+	return p
+}
+
+// wanted matches schema.table against the patterns; an empty table asks for
+// the schema as a whole.
+func wanted(want source.Selection, schema, table string) bool {
+	matches := func(pattern string) bool {
+		if whole, err := path.Match(pattern, schema); err == nil && whole {
+			return true
+		}
+		name := schema + "." + table
+		if table == "" {
+			name = schema + ".*" // only a pattern for all tables matches a star
+		}
+		one, err := path.Match(pattern, name)
+		return err == nil && one
+	}
+	if slices.ContainsFunc(want.Exclude, matches) {
+		return false
+	}
+	return len(want.Include) == 0 || slices.ContainsFunc(want.Include, matches)
+}
+
+func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *schemaPlan) error {
+	target := c.server.schemaTarget(schema.target)
+	holds, err := c.holds(ctx, schema)
+	if err != nil {
+		return err
+	}
+	if holds != "" {
+		schema.occupied = true
+		plan.Occupied = append(plan.Occupied, source.Occupied{Target: target, Holds: holds})
+	}
+	sum := schema.total()
+	plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("load %d tables", len(schema.Tables)), Target: target, Rows: sum.Rows, Bytes: sum.Bytes})
+	if n := len(schema.objects()); n > 0 {
+		plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("create %d routines, views, triggers and events", n), Target: target})
+	}
+	if !schema.whole {
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
+	}
+	for i := range schema.Views {
+		if schema.Views[i].Broken {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s referred to something that was gone when it was captured", schema.Name, schema.Views[i].Name))
+		}
+	}
+	return nil
+}
+
+// holds says what the target holds that the restore would destroy: the whole
+// schema, or the tables of the same names where only some are restored. It
+// returns "" where there is nothing.
+func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) {
+	is := " = " + quoteText(schema.target)
+	records, err := queryRecords(ctx, c, "SELECT TABLE_NAME AS name, DATA_LENGTH + INDEX_LENGTH AS size FROM information_schema.TABLES WHERE TABLE_SCHEMA"+is)
+	if err != nil {
+		return "", err
+	}
+	chosen := schema.byName()
+	tables, size := 0, int64(0)
+	for _, r := range records {
+		if schema.whole || chosen[r.text("name")] != nil {
+			tables++
+			size += r.number("size")
+		}
+	}
+	others := int64(0)
+	if schema.whole {
+		r, err := queryRecord(ctx, c, "SELECT (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA"+is+")"+
+			" + (SELECT COUNT(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA"+is+") AS n")
+		if err != nil {
+			return "", err
+		}
+		others = r.number("n")
+	}
+	if tables == 0 && others == 0 {
+		return "", nil
+	}
+	return c.describe(ctx, schema.target, tables, others, size)
+}
+
+func (c *client) describe(ctx context.Context, schema string, tables int, others, size int64) (string, error) {
+	text := fmt.Sprintf("%d tables (%s)", tables, humanize.IBytes(uint64(max(0, size)))) //nolint:gosec // not negative
+	if others > 0 {
+		text += fmt.Sprintf(" and %d routines and events", others)
+	}
+	if c.server.recognise == nil {
+		return text, nil
+	}
+	known, err := c.server.recognise(ctx, c.DB, schema)
+	if err == nil && known != "" {
+		text += ", " + known
+	}
+	return text, clean(err)
+}

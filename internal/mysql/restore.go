@@ -1,0 +1,220 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// loadSession prepares a session in which everything comes in as it was.
+func (s *Server) loadSession() []string {
+	return []string{
+		"SET NAMES utf8mb4",
+		"SET SESSION time_zone = '+00:00'",
+		"SET SESSION sql_mode = " + quoteText(loadMode),
+		"SET SESSION foreign_key_checks = 0",
+		"SET SESSION unique_checks = 0",
+		"SET SESSION sql_select_limit = 18446744073709551615",
+		"SET SESSION sql_safe_updates = 0",
+		"SET SESSION completion_type = 0",
+		"SET SESSION net_read_timeout = 3600",
+		"SET SESSION net_write_timeout = 3600",
+		"SET SESSION wait_timeout = 86400",
+		"SET SESSION lock_wait_timeout = 60",
+	}
+}
+
+// lenient are switches with which a server refuses tables that were legal
+// where they come from. Setting some takes a privilege, and not every version
+// knows all.
+var lenient = []string{
+	"SET SESSION explicit_defaults_for_timestamp = ON",
+	"SET SESSION innodb_strict_mode = OFF",
+	"SET SESSION sql_require_primary_key = OFF",
+	"SET SESSION sql_generate_invisible_primary_key = OFF",
+	"SET SESSION restrict_fk_on_non_standard_key = OFF",
+}
+
+// Restore loads what the plan chose.
+func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, plan *source.Plan, show progress.Reporter) (_ repository.Summary, err error) {
+	r, ok := plan.Private.(*restoration)
+	if !ok {
+		return repository.Summary{}, errors.New("restore: the plan is not of this source")
+	}
+	client, err := s.open(ctx, loadIdle)
+	if err != nil {
+		return repository.Summary{}, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	main, err := client.loader(ctx)
+	if err != nil {
+		return repository.Summary{}, err
+	}
+	defer release(main)
+	l := &load{client: client, main: main, from: from}
+	summary, err := l.run(ctx, r, show)
+	if _, clear := fault.Outermost(err); err == nil || clear {
+		return summary, err // a fault says itself what was being done, and to what
+	}
+	return summary, fmt.Errorf("restore into %s: %w", s.target(), err)
+}
+
+// loader opens a session that loads.
+func (c *client) loader(ctx context.Context) (*sql.Conn, error) {
+	conn, err := c.session(ctx, c.server.loadSession()...)
+	if err != nil {
+		return nil, err
+	}
+	if err := attempt(ctx, conn, lenient...); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// load is one restore on its way.
+type load struct {
+	client *client
+	main   *sql.Conn
+	from   *repository.SourceReader
+	insert bool // rows come in by INSERT, since LOAD DATA is not allowed
+}
+
+func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) (_ repository.Summary, err error) {
+	undo, err := l.allowLocalInfile(ctx)
+	if err != nil {
+		return repository.Summary{}, err
+	}
+	defer func() { err = errors.Join(err, undo()) }()
+	for _, schema := range r.schemas {
+		if err := l.createTables(ctx, schema); err != nil {
+			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
+		}
+	}
+	if err := l.loadRows(ctx, r, show); err != nil {
+		return repository.Summary{}, err
+	}
+	var sum total
+	for _, schema := range r.schemas {
+		if err := l.addReferences(ctx, schema); err != nil {
+			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
+		}
+		if err := l.createObjects(ctx, schema); err != nil {
+			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
+		}
+		sum.add(schema.total())
+	}
+	return repository.Summary{Rows: sum.Rows, Bytes: sum.Bytes}, nil
+}
+
+// allowLocalInfile switches LOAD DATA LOCAL on where it is off and the account
+// may do so, and returns what sets it back.
+func (l *load) allowLocalInfile(ctx context.Context) (undo func() error, err error) {
+	nothing := func() error { return nil }
+	if l.client.facts.localInfile {
+		return nothing, nil
+	}
+	_, err = l.main.ExecContext(ctx, "SET GLOBAL local_infile = ON")
+	if isDenied(err) || isServer(err, erOptionPrevents, erReadOnlyVariable) {
+		l.insert = true
+		return nothing, nil
+	}
+	if err != nil {
+		return nothing, fmt.Errorf("allow LOAD DATA LOCAL: %w", clean(err))
+	}
+	return func() error {
+		// Also after a cancellation, and over a connection of its own, since
+		// a cancelled statement has taken its connection with it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		defer cancel()
+		if _, err := l.client.ExecContext(ctx, "SET GLOBAL local_infile = OFF"); err != nil {
+			return fmt.Errorf("set local_infile back to OFF: %w", clean(err))
+		}
+		return nil
+	}, nil
+}
+
+// createTables makes room and creates the tables without what is added later.
+func (l *load) createTables(ctx context.Context, schema *schemaPlan) error {
+	if err := l.clear(ctx, schema); err != nil {
+		return err
+	}
+	if _, err := l.main.ExecContext(ctx, "USE "+quoteName(schema.target)); err != nil {
+		return clean(err)
+	}
+	for i := range schema.Tables {
+		t := &schema.Tables[i]
+		parts, err := parseCreateTable(t.Create)
+		if err != nil {
+			return fmt.Errorf("table %q: %w", t.Name, err)
+		}
+		if err := l.define(ctx, parts.base()); err != nil {
+			return fmt.Errorf("create table %q: %w", t.Name, clean(err))
+		}
+	}
+	return nil
+}
+
+// clear drops what the plan said is there. Invariant 5: what has come since
+// then was not agreed to, and is left alone.
+func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
+	holds, err := l.client.holds(ctx, schema)
+	if err != nil {
+		return err
+	}
+	if holds != "" && !schema.occupied {
+		return fault.New(fault.Refused, "restore into", "it was empty when the restore was planned, and now holds %s", holds).
+			On(l.client.server.schemaTarget(schema.target)).Hint("plan the restore again")
+	}
+	options := fmt.Sprintf(" CHARACTER SET %s COLLATE %s", schema.CharacterSet, schema.Collation)
+	if schema.Encrypted {
+		options += " ENCRYPTION 'Y'"
+	}
+	statements := []string{"DROP DATABASE IF EXISTS " + quoteName(schema.target), "CREATE DATABASE " + quoteName(schema.target) + options}
+	if !schema.whole {
+		statements = []string{"CREATE DATABASE IF NOT EXISTS " + quoteName(schema.target) + options}
+		for i := range schema.Tables {
+			statements = append(statements, "DROP TABLE IF EXISTS "+quoteName(schema.target)+"."+quoteName(schema.Tables[i].Name))
+		}
+	}
+	for _, statement := range statements {
+		if err := l.define(ctx, statement); isDenied(err) {
+			return l.client.server.usage("restore into", "account %q may not create and drop schema %q", l.client.server.settings.User, schema.target).
+				Hint("GRANT ALL ON %s.* TO the account", quoteName(schema.target))
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", firstWords(statement), clean(err))
+		}
+	}
+	return nil
+}
+
+// addReferences adds foreign keys when every table has its rows and indexes.
+func (l *load) addReferences(ctx context.Context, schema *schemaPlan) error {
+	for i := range schema.Tables {
+		t := &schema.Tables[i]
+		parts, err := parseCreateTable(t.Create)
+		if err != nil {
+			return fmt.Errorf("table %q: %w", t.Name, err)
+		}
+		for _, clauses := range parts.references() {
+			if err := l.define(ctx, "ALTER TABLE "+quoteName(schema.target)+"."+quoteName(t.Name)+" "+clauses); err != nil {
+				return fmt.Errorf("add foreign keys to table %q: %w", t.Name, clean(err))
+			}
+		}
+	}
+	return nil
+}
+
+// define runs a statement that creates or drops something. Each is atomic, so
+// that it can be given again.
+func (l *load) define(ctx context.Context, statement string) error {
+	return againAfterDeadlock(func() error {
+		_, err := l.main.ExecContext(ctx, statement)
+		return err
+	})
+}

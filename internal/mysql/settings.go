@@ -1,0 +1,110 @@
+package mysql
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/secret"
+)
+
+// Settings configure one MySQL server as a source.
+type Settings struct {
+	Address  string     `yaml:"address" json:"address" jsonschema_description:"HOST:PORT of the server"`
+	User     string     `yaml:"user" json:"user" jsonschema_description:"account that dumps and restores"`
+	Password secret.Ref `yaml:"password,omitempty" json:"password,omitempty" jsonschema_description:"env:NAME or file:PATH"`
+	TLS      TLSMode    `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema_description:"disabled, preferred (default), required, verify-ca or verify-identity (also spelled verify)"`
+	TLSCA    string     `yaml:"tlsCA,omitempty" json:"tlsCA,omitempty" jsonschema_description:"PEM file with the authorities to trust; without it the system's"`
+	Schemas  []string   `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture"`
+	// LockWait bounds how long others may have to wait for a lock that the
+	// dump asks for.
+	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
+	// NoBackupLock leaves LOCK INSTANCE FOR BACKUP out. A change of a
+	// definition is then noticed at the end instead of held off.
+	NoBackupLock bool  `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
+	ChunkSize    int64 `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+}
+
+// TLSMode says how a connection is secured, in the words of MySQL's own
+// --ssl-mode.
+type TLSMode string
+
+// TLS modes. The empty mode is TLSPreferred.
+const (
+	TLSDisabled       TLSMode = "disabled"
+	TLSPreferred      TLSMode = "preferred"
+	TLSRequired       TLSMode = "required"
+	TLSVerifyCA       TLSMode = "verify-ca"
+	TLSVerifyIdentity TLSMode = "verify-identity"
+	TLSVerify         TLSMode = "verify" // verify-identity
+)
+
+var tlsModes = []TLSMode{"", TLSDisabled, TLSPreferred, TLSRequired, TLSVerifyCA, TLSVerifyIdentity, TLSVerify}
+
+const (
+	defaultLockWait  = 5 * time.Second
+	defaultChunkSize = 64 << 20
+	minChunkSize     = 64 << 10
+)
+
+// systemSchemas belong to the server and are never captured.
+var systemSchemas = []string{"mysql", "information_schema", "performance_schema", "sys"}
+
+// Validate reports the first setting that cannot be meant.
+func (s *Settings) Validate() error {
+	if _, _, err := net.SplitHostPort(s.Address); err != nil {
+		return invalid("address: %q is not HOST:PORT", s.Address)
+	}
+	if s.User == "" {
+		return invalid("user: is required")
+	}
+	if !slices.Contains(tlsModes, s.TLS) {
+		return invalid("tls: must be one of %q", tlsModes[1:])
+	}
+	if s.LockWait < 0 || s.LockWait > time.Hour {
+		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)
+	}
+	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
+		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
+	}
+	return s.validateSchemas()
+}
+
+func (s *Settings) validateSchemas() error {
+	if len(s.Schemas) == 0 {
+		return invalid("schemas: name at least one")
+	}
+	seen := make(map[string]bool, len(s.Schemas))
+	for _, name := range s.Schemas {
+		switch {
+		case name == "":
+			return invalid("schemas: a name is empty")
+		case slices.Contains(systemSchemas, name):
+			return invalid("schemas: %q belongs to the server itself and cannot be captured", name)
+		case seen[name]:
+			return invalid("schemas: %q is named twice", name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func (s *Settings) lockWait() time.Duration {
+	if s.LockWait == 0 {
+		return defaultLockWait
+	}
+	return s.LockWait
+}
+
+func (s *Settings) chunkSize() int64 {
+	if s.ChunkSize == 0 {
+		return defaultChunkSize
+	}
+	return s.ChunkSize
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Usage, "read the settings of a MySQL source", "%w", fmt.Errorf(format, args...))
+}

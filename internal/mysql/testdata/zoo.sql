@@ -1,0 +1,118 @@
+-- Every common type at its edges, names that need quoting, and every kind of object.
+-- Statements end with a line that is only "$$".
+CREATE TABLE `numbers` (
+  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  t TINYINT, tu TINYINT UNSIGNED, s SMALLINT, m MEDIUMINT, i INT ZEROFILL, b BIGINT, bu BIGINT UNSIGNED,
+  d DECIMAL(65,30), f FLOAT, f73 FLOAT(7,3), dbl DOUBLE, d102 DOUBLE(10,2), bit1 BIT(1), bit64 BIT(64), flag BOOL,
+  y YEAR, KEY (b), UNIQUE KEY u (bu)
+)
+$$
+INSERT INTO `numbers` VALUES
+ (1, -128, 0, -32768, -8388608, 42, -9223372036854775808, 0, -99999999999999999999999999999999999.999999999999999999999999999999, -3.40282e38, 0.1, -1.7976931348623157e308, 12345678.12, b'0', b'0', 0, 0),
+ (2, 127, 255, 32767, 8388607, 4294967295, 9223372036854775807, 18446744073709551615, 0.000000000000000000000000000001, 1.17549e-38, 1234.567, -2.2250738585072014e-308, 0.1, b'1', 0xFFFFFFFFFFFFFFFF, 1, 1901),
+ (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+ (4, 0, 1, 0, 0, 0, 0, 9, -0.0, 16777217, -0.001, -0e0, -0.01, b'1', 0x000A095C00000027, 1, 2155),
+ (5, 1, 2, 3, 4, 5, 6, 7, 8, 3.14159274101257324219, 1, 0.1e0 + 0.2e0, 1, NULL, 0x5C4E, NULL, 2024)
+$$
+INSERT INTO `numbers` (id) VALUES (0)
+$$
+ALTER TABLE `numbers` AUTO_INCREMENT = 5000
+$$
+CREATE TABLE `times` (
+  id INT PRIMARY KEY, d DATE, t TIME, t6 TIME(6), dt DATETIME, dt3 DATETIME(3), dt6 DATETIME(6), ts TIMESTAMP NULL, ts6 TIMESTAMP(6) NULL,
+  made TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, late TIMESTAMP NOT NULL DEFAULT '2020-02-02 02:02:02'
+)
+$$
+INSERT INTO `times` VALUES
+ (1, '0000-00-00', '-838:59:59', '-00:00:00.000001', '0000-00-00 00:00:00', '0000-00-00 00:00:00.001', '9999-12-31 23:59:59.999999', '1970-01-01 08:00:01', '2038-01-19 11:14:07.999999', '2021-03-28 02:30:00', '0000-00-00'),
+ (2, '2023-00-00', '838:59:59', '12:34:56.789012', '2023-02-31 00:00:00', '2023-11-05 01:30:00.123', '1000-01-01 00:00:00', '2023-03-26 02:30:00', '2023-10-29 02:30:00.5', '2023-10-29 01:30:00', '2022-01-01'),
+ (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2023-10-29 01:30:00', '2022-01-01')
+$$
+CREATE TABLE `texts` (
+  c CHAR(20) CHARACTER SET latin1, v VARCHAR(200), l LONGTEXT, g VARCHAR(50) CHARACTER SET gbk, u16 VARCHAR(50) CHARACTER SET utf16,
+  u3 VARCHAR(50) CHARACTER SET utf8mb3, bn BINARY(4), vb VARBINARY(300), bl BLOB, e ENUM('', 'a', '0', 'ü'), s SET('x', 'y', 'zé'), n VARCHAR(10) NOT NULL
+) DEFAULT CHARSET=utf8mb4
+$$
+INSERT INTO `texts` VALUES
+ ('', '', '', '', '', '', '', '', '', '', '', ''),
+ (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'x'),
+ ('tail  ', 'tab\tnew\nline\r\nback\\slash\0nul\Zz \\N \\', '😀 مرحبا 中文', '中文誠\\', '😀a', 'é中', 0x00095C0A, 0x000102030405060708090A0B0C0D0E0F5C4E5C5CFF27221A, REPEAT('\\\0', 1000), 'a', 'x,zé', 'N'),
+ ('ÿ¿', 'trail  ', '{"json": "\\\\"}', '\\', 'ü', '', 0x20202020, 0xC0C1F5FF, NULL, '0', 'y', '\\N'),
+ ('dup', 'dup', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'ü', NULL, 'NULL'),
+ ('dup', 'dup', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'ü', NULL, 'NULL')
+$$
+INSERT IGNORE INTO `texts` (e, n) VALUES ('no member', 'index 0')
+$$
+CREATE TABLE `shapes` (id INT PRIMARY KEY, g GEOMETRY, p POINT NOT NULL SRID 4326, j JSON, SPATIAL KEY (p))
+$$
+INSERT INTO `shapes` VALUES
+ (1, ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 10,0 0),(1 1,2 1,2 2,1 2,1 1))'), ST_GeomFromText('POINT(48.2 16.37)', 4326), '{"a": [1, 2.5, null, true, "x\\ty\\\\ \\u0000 😀"], "": {}}'),
+ (2, NULL, ST_GeomFromText('POINT(-90 180)', 4326), NULL),
+ (3, ST_GeomFromText('GEOMETRYCOLLECTION EMPTY'), ST_GeomFromText('POINT(0 0)', 4326), 'null'),
+ (4, ST_GeomFromText('LINESTRING(1 1,2 2)'), ST_GeomFromText('POINT(0 0)', 4326), '-1.5e300')
+$$
+CREATE TABLE `generated` (
+  id INT, a INT, virt INT AS (a * 2) VIRTUAL, `stored` VARCHAR(50) GENERATED ALWAYS AS (CONCAT('n', a, ',(`x`)')) STORED, hidden INT INVISIBLE DEFAULT 7,
+  ex DATETIME DEFAULT (NOW()), CHECK (a < 100 /* not 'b' */), CONSTRAINT lax CHECK (a > 50) NOT ENFORCED,
+  PRIMARY KEY (id), KEY (virt), KEY fn ((a + 1)), KEY down (a DESC)
+)
+$$
+INSERT INTO `generated` (id, a, hidden, ex) VALUES (1, 2, 3, '2020-01-01'), (2, NULL, NULL, NULL)
+$$
+CREATE TABLE `groups` (`key` VARCHAR(64) COLLATE utf8mb4_unicode_ci NOT NULL, `user id` INT NOT NULL, `with ``tick``, and (paren'` VARCHAR(20) DEFAULT 'it''s; ), KEY `x` (`', PRIMARY KEY (`key`, `user id`)) COMMENT='AUTO_INCREMENT=7 ) ENGINE=x AUTO_INCREMENT=8'
+$$
+INSERT INTO `groups` VALUES ('a', 1, DEFAULT), ('B', 1, NULL), ('b', 2, ''), ('ß', 1, 'x'), ('', 0, '')
+$$
+CREATE TABLE `tick``dot.sp ace\n😀` (x INT)
+$$
+INSERT INTO `tick``dot.sp ace\n😀` VALUES (1), (1), (NULL)
+$$
+CREATE TABLE `Upper` (a INT PRIMARY KEY)
+$$
+CREATE TABLE `upper` (a INT PRIMARY KEY)
+$$
+CREATE TABLE parent (id INT PRIMARY KEY, other INT, UNIQUE KEY (other))
+$$
+CREATE TABLE child (id INT AUTO_INCREMENT, parent INT, body TEXT, PRIMARY KEY (parent, id), KEY (id), FULLTEXT KEY ft (body), FULLTEXT KEY ft2 (body) WITH PARSER ngram,
+  CONSTRAINT fk FOREIGN KEY (parent) REFERENCES parent (other) ON DELETE CASCADE)
+$$
+ALTER TABLE parent ADD CONSTRAINT circle FOREIGN KEY (id) REFERENCES child (id)
+$$
+INSERT INTO child VALUES (5, 99, 'violates the key'), (6, 98, NULL)
+$$
+CREATE TABLE parts (id INT NOT NULL, at DATE NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (YEAR(at)) (PARTITION p0 VALUES LESS THAN (2020), PARTITION p1 VALUES LESS THAN MAXVALUE)
+$$
+INSERT INTO parts VALUES (1, '2019-01-01'), (2, '2024-01-01')
+$$
+CREATE TABLE isam (a INT, KEY (a)) ENGINE=MyISAM
+$$
+INSERT INTO isam VALUES (1), (1)
+$$
+CREATE TABLE nothing (id BIGINT UNSIGNED PRIMARY KEY)
+$$
+CREATE OR REPLACE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW z_base AS SELECT id, t FROM numbers WHERE t > 0 WITH CASCADED CHECK OPTION
+$$
+CREATE FUNCTION double_it(x INT) RETURNS INT DETERMINISTIC RETURN x * 2
+$$
+CREATE VIEW a_view AS SELECT z_base.id, double_it(t) AS t2 FROM z_base
+$$
+CREATE PROCEDURE `odd;; name`(IN a INT) BEGIN DECLARE s VARCHAR(10) DEFAULT ';;'; SELECT s, a; END
+$$
+CREATE TRIGGER second BEFORE INSERT ON parts FOR EACH ROW SET NEW.id = NEW.id
+$$
+CREATE TRIGGER first BEFORE INSERT ON parts FOR EACH ROW PRECEDES second SET NEW.id = NEW.id + 0
+$$
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 00:00:00' ON COMPLETION PRESERVE DISABLE COMMENT 'it''s' DO DELETE FROM nothing
+$$
+CREATE TABLE gone (a INT, b VARCHAR(10))
+$$
+CREATE FUNCTION gone_too(x INT) RETURNS INT DETERMINISTIC RETURN x
+$$
+CREATE VIEW z_broken AS SELECT g.a, g.b, gone_too(n.id) AS c FROM gone AS g JOIN numbers AS n ON n.id = g.a WHERE g.b <> 'x'
+$$
+CREATE VIEW broken_of_broken AS SELECT a + 1 AS a1 FROM z_broken
+$$
+DROP TABLE gone
+$$
+DROP FUNCTION gone_too
+$$

@@ -1,0 +1,134 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/storage"
+)
+
+// keyring opens run keys with the identities at hand, each once.
+type keyring struct {
+	store      storage.Reader
+	identities []seal.Identity
+
+	mu     sync.Mutex
+	opened map[string]seal.Identity
+	digest *seal.DigestKey
+}
+
+func newKeyring(store storage.Reader, identities []seal.Identity) *keyring {
+	return &keyring{store: store, identities: identities, opened: map[string]seal.Identity{}}
+}
+
+// open returns the private half of a run key.
+func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if id, ok := k.opened[key]; ok {
+		return id, nil
+	}
+	var damaged error
+	for _, with := range k.identities {
+		wrapped, err := storage.Get(ctx, k.store, wrapPath(key, with.Recipient().Fingerprint()), 1<<20)
+		if errors.Is(err, storage.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return seal.Identity{}, fmt.Errorf("read wrapped key: %w", err)
+		}
+		id, err := seal.Unwrap(wrapped, []seal.Identity{with})
+		if err == nil && id.Recipient().KeyID() != key {
+			err = fmt.Errorf("%w: it holds another key", seal.ErrAltered)
+		}
+		if err != nil {
+			damaged = fault.New(fault.Corrupt, "open key "+shortKey(key), "its wrap for %s: %w", with.Recipient().Fingerprint(), err)
+			continue // another identity may have a wrap that is whole
+		}
+		k.opened[key] = id
+		return id, nil
+	}
+	if damaged != nil {
+		return seal.Identity{}, damaged
+	}
+	return seal.Identity{}, k.noKey(ctx, key)
+}
+
+// shortKey is enough of a key's name for a person. A manifest that nobody
+// trusted may name anything.
+func shortKey(key string) string { return key[:min(12, len(key))] }
+
+// noKey says for whom the key was wrapped.
+func (k *keyring) noKey(ctx context.Context, key string) error {
+	holders, err := children(ctx, k.store, keysDir+key+"/")
+	if err != nil {
+		return fmt.Errorf("list wraps of key %s: %w", shortKey(key), err)
+	}
+	if len(holders) == 0 {
+		return fault.New(fault.Corrupt, "open key "+shortKey(key), "no wrap of it is left in the repository").
+			Hint("restore another point: what was sealed to this key cannot be read any more")
+	}
+	for i, holder := range holders {
+		holders[i] = strings.TrimSuffix(holder, ".age")
+	}
+	return fault.New(fault.Usage, "open key "+shortKey(key), "none of the %d identities given opens it; it is wrapped for %s", len(k.identities), strings.Join(holders, ", ")).
+		Hint("give an operator's private key with --identity FILE; the recovery kit lists the fingerprints")
+}
+
+// identitiesFor returns what can open a file sealed to key: the identities
+// themselves (index segments are sealed to the catalog identity too), and the
+// run key, whose wrap is fetched only when the others do not fit.
+func (k *keyring) identitiesFor(ctx context.Context, key string) []age.Identity {
+	return append(seal.AgeIdentities(k.identities), &lazyIdentity{ctx, k, key})
+}
+
+// lazyIdentity lives for one call of age.Decrypt, whose interface takes no
+// context of its own.
+type lazyIdentity struct {
+	ctx  context.Context
+	ring *keyring
+	key  string
+}
+
+// Unwrap implements age.Identity.
+func (l *lazyIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	id, err := l.ring.open(l.ctx, l.key)
+	if err != nil {
+		return nil, &seal.KeyError{Err: err}
+	}
+	return id.Unwrap(stanzas)
+}
+
+// digestKey returns the repository's digest key.
+func (k *keyring) digestKey(ctx context.Context) (seal.DigestKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.digest != nil {
+		return *k.digest, nil
+	}
+	for _, id := range k.identities {
+		wrapped, err := storage.Get(ctx, k.store, digestKeyPath(id.Recipient().Fingerprint()), 1<<20)
+		if errors.Is(err, storage.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return seal.DigestKey{}, fmt.Errorf("read digest key: %w", err)
+		}
+		plain, err := seal.Decrypt(wrapped, []seal.Identity{id})
+		if err != nil || len(plain) != len(seal.DigestKey{}) {
+			return seal.DigestKey{}, fault.New(fault.Corrupt, "open digest key", "its wrap for %s: %w", id.Recipient().Fingerprint(), seal.ErrAltered)
+		}
+		key := seal.DigestKey(plain)
+		k.digest = &key
+		return key, nil
+	}
+	return seal.DigestKey{}, fault.New(fault.Usage, "open digest key", "none of the %d identities given opens it", len(k.identities)).
+		Hint("the repository was created for other recipients or another catalog identity")
+}

@@ -1,0 +1,52 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/storage"
+)
+
+// Options say how a repository is read.
+type Options struct {
+	// Trust lists the signers whose word counts. With an empty Trust points
+	// can be listed, and none counts as signed.
+	Trust seal.Trust
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Repository reads. It cannot create or delete anything. It is safe for
+// concurrent use.
+type Repository struct {
+	store  storage.Reader
+	record *Record
+	trust  seal.Trust
+	now    func() time.Time
+}
+
+// Open reads the repository's record. A repository of another format, or one
+// that requires what this version does not know, is refused.
+func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, error) {
+	record, _, err := readRecord(ctx, store, o.Trust)
+	if errors.Is(err, errNoRecord) {
+		return nil, fault.New(fault.Usage, "open repository", "there is no repository").On(store.URL()).
+			Hint("check the address; or create one there: openim-dr init")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Repository{store, record, o.Trust, o.Now}, nil
+}
+
+// Record returns what the repository says of itself.
+func (r *Repository) Record() Record { return *r.record }
+
+// URL names where the repository is.
+func (r *Repository) URL() string { return r.store.URL() }

@@ -1,0 +1,112 @@
+package repository
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/storage"
+)
+
+// Change is what a state record decides about a point.
+type Change string
+
+// Changes of a point's state.
+const (
+	Forget   Change = "forget"
+	Undelete Change = "undelete"
+	Hold     Change = "hold"
+	Unhold   Change = "unhold"
+	Sweeping Change = "sweeping"
+)
+
+// State is one decision about a point, in a numbered series. Of forget,
+// undelete and sweeping the highest number counts, and of hold and unhold.
+type State struct {
+	Header
+	Point  string     `json:"point"`
+	Change Change     `json:"change"`
+	By     string     `json:"by"`
+	Reason string     `json:"reason"`
+	Until  *time.Time `json:"until,omitempty"`
+	Time   time.Time  `json:"time"`
+}
+
+// loadStates reads the series of a point. A record that no trusted pruner or
+// operator signed is as if it were not there.
+func (r *Repository) loadStates(ctx context.Context, p *Point) error {
+	numbers, err := series(ctx, r.store, stateDir+p.Point+"/")
+	if err != nil {
+		return fmt.Errorf("list states of point %s: %w", p.Point, err)
+	}
+	for _, n := range numbers {
+		state, err := r.readState(ctx, p.Point, n)
+		if err != nil {
+			return err
+		}
+		if state != nil {
+			p.apply(state, r.now())
+		}
+	}
+	return nil
+}
+
+func (r *Repository) readState(ctx context.Context, point string, n int) (*State, error) {
+	path := statePath(point, n)
+	signed, err := readSigned(ctx, r.store, path, r.trust, stateTime, seal.RolePruner, seal.RoleOperator)
+	if err != nil {
+		return nil, fmt.Errorf("read state of point %s: %w", point, err)
+	}
+	// An untrusted decision is none, and neither is a trusted one that was
+	// copied here from another place: whoever can write could otherwise hide
+	// points, or take the hold from one.
+	var s State
+	here := Header{kindState, Format, r.record.Repository, path}
+	if signed.untrusted != nil || json.Unmarshal(signed.data, &s) != nil || s.Header != here || s.Point != point {
+		return nil, nil //nolint:nilnil // "nothing was decided" is an answer
+	}
+	return &s, nil
+}
+
+// stateTime is the time that a state record gives itself.
+func stateTime(data []byte) time.Time {
+	var s State
+	if json.Unmarshal(data, &s) != nil {
+		return time.Time{}
+	}
+	return s.Time
+}
+
+func (p *Point) apply(s *State, now time.Time) {
+	switch s.Change {
+	case Forget, Sweeping:
+		p.Forgotten = s
+	case Undelete:
+		p.Forgotten = nil
+	case Hold:
+		p.Held = s
+		if s.Until != nil && now.After(*s.Until) {
+			p.Held = nil
+		}
+	case Unhold:
+		p.Held = nil
+	}
+}
+
+// AppendState records a decision about a point, as the next of its series.
+// Racing records are serialised by the create: the loser gets
+// storage.ErrExist and must look again.
+func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository, signer seal.Signer, s State) (*State, error) {
+	numbers, err := series(ctx, store, stateDir+s.Point+"/")
+	if err != nil {
+		return nil, fmt.Errorf("list states of point %s: %w", s.Point, err)
+	}
+	next := 1
+	if len(numbers) > 0 {
+		next = numbers[len(numbers)-1] + 1
+	}
+	s.Header = Header{kindState, Format, repo.record.Repository, statePath(s.Point, next)}
+	return &s, putSigned(ctx, store, s.Path, &s, signer)
+}

@@ -1,0 +1,126 @@
+package seal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+
+	"filippo.io/age"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Sums is what is known of a stored file: its bytes as stored, not as read.
+type Sums struct {
+	Size   int64
+	CRC32C uint32 // Castagnoli
+	SHA256 string // lower-case hex
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// SumOf returns the sums of bytes at hand.
+func SumOf(stored []byte) Sums {
+	sha := sha256.Sum256(stored)
+	return Sums{
+		Size:   int64(len(stored)),
+		CRC32C: crc32.Checksum(stored, castagnoli),
+		SHA256: hex.EncodeToString(sha[:]),
+	}
+}
+
+// summer counts and sums what passes through it.
+type summer struct {
+	dst  io.Writer
+	size int64
+	crc  uint32
+	sha  hash.Hash
+}
+
+func newSummer(dst io.Writer) *summer { return &summer{dst: dst, sha: sha256.New()} }
+
+func (s *summer) Write(p []byte) (int, error) {
+	n, err := s.dst.Write(p)
+	s.size += int64(n)
+	s.crc = crc32.Update(s.crc, castagnoli, p[:n])
+	s.sha.Write(p[:n])
+	return n, err
+}
+
+func (s *summer) sums() Sums {
+	return Sums{Size: s.size, CRC32C: s.crc, SHA256: hex.EncodeToString(s.sha.Sum(nil))}
+}
+
+// Compression says whether a file is compressed before it is encrypted.
+type Compression bool
+
+// The two choices.
+const (
+	Raw  Compression = false // tar packs: their members are compressed one by one
+	Zstd Compression = true
+)
+
+// Writer seals what is written to it. It is not safe for concurrent use.
+type Writer struct {
+	zstd   *zstd.Encoder // nil when raw
+	age    io.WriteCloser
+	stored *summer
+	dst    io.Writer // the first stage
+	plain  int64
+	closed bool
+}
+
+// NewWriter seals to all of recipients. Bytes reach dst as they come; nothing
+// is complete before Close.
+func NewWriter(dst io.Writer, c Compression, recipients ...age.Recipient) (*Writer, error) {
+	w := &Writer{stored: newSummer(dst)}
+	var err error
+	if w.age, err = age.Encrypt(w.stored, recipients...); err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	w.dst = w.age
+	if c == Zstd {
+		// One goroutine per file: parallelism comes from the files.
+		w.zstd, err = zstd.NewWriter(w.age,
+			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20),
+			zstd.WithZeroFrames(true)) // the stock zstd takes no bytes at all for a cut file
+		if err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
+		}
+		w.dst = w.zstd
+	}
+	return w, nil
+}
+
+// Write seals p.
+func (w *Writer) Write(p []byte) (int, error) {
+	n, err := w.dst.Write(p)
+	w.plain += int64(n)
+	return n, err
+}
+
+// Close ends the sealed file; it does not close what is underneath. Without a
+// Close that returned nil the file cannot be opened.
+func (w *Writer) Close() error {
+	if w.closed {
+		return nil
+	}
+	w.closed = true
+	if w.zstd != nil {
+		if err := w.zstd.Close(); err != nil {
+			return fmt.Errorf("compress: %w", err)
+		}
+	}
+	if err := w.age.Close(); err != nil {
+		return fmt.Errorf("encrypt: %w", err)
+	}
+	return nil
+}
+
+// Plain returns how many bytes were written to w.
+func (w *Writer) Plain() int64 { return w.plain }
+
+// Sums returns the sums of the sealed file; they are final after Close.
+func (w *Writer) Sums() Sums { return w.stored.sums() }

@@ -1,0 +1,142 @@
+// Package source is the contract between the stages and what they back up. A
+// source (a MySQL server, the buckets of one S3 endpoint, a Kubernetes
+// cluster) is captured into a point, restored from one, and compared with
+// what the point recorded; everything else about it is its own affair.
+//
+// A new kind of source is one package that offers these three, and one line in
+// the command's table of kinds.
+package source
+
+import (
+	"context"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+)
+
+// Phase orders the sources of a run.
+type Phase int
+
+// Phases in the order of capture. Databases come before files, so that every
+// object that a database refers to is in the same point: an object is written
+// before the row that names it.
+const (
+	Databases Phase = iota
+	Files
+	Configuration
+)
+
+// Capturer takes the state of one source into a point.
+type Capturer interface {
+	// Capture writes everything that the source holds into draft. It returns
+	// nil only if every byte was acknowledged by the storage and every stream
+	// of the source ended cleanly (invariant 2); after an error the whole run
+	// fails. What could not be had but is tolerated by configuration is
+	// recorded with draft.Missing, which makes the point incomplete.
+	Capture(ctx context.Context, draft *repository.SourceDraft, show progress.Reporter) error
+}
+
+// Restorer brings a captured source back. Restore is called only with a plan
+// that the same Restorer made.
+type Restorer interface {
+	// Plan looks at the point and at the target and changes neither.
+	Plan(ctx context.Context, from *repository.SourceReader, want Selection) (*Plan, error)
+	// Restore carries the plan out. A target listed as occupied in the plan is
+	// overwritten: the stage has refused before, unless the operator named it
+	// a second time (invariant 5).
+	Restore(ctx context.Context, from *repository.SourceReader, plan *Plan, show progress.Reporter) (repository.Summary, error)
+	// Compare reads the whole target again and holds it against the point
+	// (invariant 3). Differences are a result, not an error.
+	Compare(ctx context.Context, from *repository.SourceReader, plan *Plan, show progress.Reporter) (*Comparison, error)
+}
+
+// Source is both directions of one configured source.
+type Source interface {
+	Capturer
+	Restorer
+}
+
+// Doctor is an optional ability of a source: it examines itself.
+type Doctor interface {
+	// Examine reports what was looked at, good and bad. It changes nothing.
+	Examine(ctx context.Context) []Finding
+}
+
+// Selection says what of a source is wanted. The zero Selection wants all.
+type Selection struct {
+	Include []string          // patterns below the source: "schema.table", "bucket/prefix", "namespace/Kind/name"
+	Exclude []string          // the same; exclusion wins
+	Rename  map[string]string // schema, bucket or namespace -> its name at the target
+}
+
+// Plan is what a restore of one source would do.
+type Plan struct {
+	Steps    []Step     `json:"steps"`
+	Occupied []Occupied `json:"occupied"`
+	Warnings []string   `json:"warnings"`
+	// Private carries what the planning Restorer wants to find again.
+	Private any `json:"-"`
+}
+
+// Step is one line of a plan, in the order of execution.
+type Step struct {
+	Action  string `json:"action"` // "create schema", "load tables", "upload objects", "apply"
+	Target  string `json:"target"` // as in Occupied
+	Rows    int64  `json:"rows,omitempty"`
+	Objects int64  `json:"objects,omitempty"`
+	Bytes   int64  `json:"bytes,omitempty"` // as captured, uncompressed
+}
+
+// Occupied is a target that holds data which a restore would destroy.
+type Occupied struct {
+	// Target is spelled mysql/HOST:PORT/SCHEMA, bucket/HOST:PORT/BUCKET or
+	// kubernetes/CLUSTER/NAMESPACE; --overwrite takes exactly that.
+	Target string `json:"target"`
+	Holds  string `json:"holds"` // "41 tables (8.2 GiB)"; also says where it is only what OpenIM creates by itself
+}
+
+// Comparison is the outcome of reading a restored target again.
+type Comparison struct {
+	Items       []Compared   `json:"items"`
+	Differences []Difference `json:"differences"`
+}
+
+// Equal reports whether nothing differs and something was compared at all: a
+// comparison of nothing proves nothing (invariant 11).
+func (c *Comparison) Equal() bool { return len(c.Items) > 0 && len(c.Differences) == 0 }
+
+// Compared is one table, bucket or namespace that was read again.
+type Compared struct {
+	Name    string `json:"name"` // schema.table, bucket, namespace: as captured
+	Rows    int64  `json:"rows,omitempty"`
+	Objects int64  `json:"objects,omitempty"`
+	Bytes   int64  `json:"bytes"`
+	Equal   bool   `json:"equal"`
+}
+
+// Difference is one thing that did not come back as it was captured. Want and
+// Got are counts, digests or definitions' digests, never values.
+type Difference struct {
+	Object string `json:"object"`
+	What   string `json:"what"` // "rows", "digest", "missing", "surplus", "definition"
+	Want   string `json:"want"`
+	Got    string `json:"got"`
+}
+
+// Severity of a finding.
+type Severity string
+
+// Severities, from harmless to fatal.
+const (
+	OK      Severity = "ok"
+	Warning Severity = "warning"
+	Error   Severity = "error"
+)
+
+// Finding is one thing that doctor looked at.
+type Finding struct {
+	Check    string   `json:"check"` // stable, for scripts: "mysql.reachable"
+	Severity Severity `json:"severity"`
+	Evidence string   `json:"evidence"`
+	Remedy   string   `json:"remedy"`
+}

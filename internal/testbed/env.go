@@ -1,0 +1,110 @@
+package testbed
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Env holds the addresses and credentials of a running testbed.
+type Env struct {
+	MySQLAddress        string // host:port
+	MySQLUser           string
+	MySQLPassword       string
+	MySQLImage          string
+	MySQLContainer      string
+	S3Endpoint          string // http://host:port
+	S3AccessKey         string
+	S3SecretKey         string
+	S3Bucket            string // there already
+	SeaweedFSImage      string // its entry point is weed
+	StorageEmulatorHost string // http://host:port
+	GCSBucket           string // there already
+	Kubeconfig          string // path
+
+	label string // of containers that `make testbed-down` removes
+}
+
+// Need returns the running testbed, or skips the test where none runs.
+func Need(t testing.TB) *Env {
+	t.Helper()
+	path, err := find()
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("testbed is not running: make testbed")
+	}
+	if err != nil {
+		t.Fatalf("find the testbed: %v", err)
+	}
+	env, err := read(path)
+	if err != nil {
+		t.Fatalf("read %s: %v", path, err)
+	}
+	return env
+}
+
+// find looks for .testbed/env from the working directory upwards.
+func find() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		path := filepath.Join(dir, ".testbed", "env")
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fs.ErrNotExist
+		}
+		dir = parent
+	}
+}
+
+// read reads NAME=value lines. All names must be there; more may be.
+func read(path string) (*Env, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), "=")
+		values[name] = value
+	}
+	env := &Env{}
+	fields := map[string]*string{
+		"MYSQL_ADDRESS":         &env.MySQLAddress,
+		"MYSQL_USER":            &env.MySQLUser,
+		"MYSQL_PASSWORD":        &env.MySQLPassword,
+		"MYSQL_IMAGE":           &env.MySQLImage,
+		"MYSQL_CONTAINER":       &env.MySQLContainer,
+		"S3_ENDPOINT":           &env.S3Endpoint,
+		"S3_ACCESS_KEY":         &env.S3AccessKey,
+		"S3_SECRET_KEY":         &env.S3SecretKey,
+		"S3_BUCKET":             &env.S3Bucket,
+		"SEAWEEDFS_IMAGE":       &env.SeaweedFSImage,
+		"STORAGE_EMULATOR_HOST": &env.StorageEmulatorHost,
+		"GCS_BUCKET":            &env.GCSBucket,
+		"KUBECONFIG":            &env.Kubeconfig,
+		"TESTBED_LABEL":         &env.label,
+	}
+	for name, field := range fields {
+		if values[name] == "" {
+			return nil, fmt.Errorf("no %s in it: take the testbed down and up again", name)
+		}
+		*field = values[name]
+	}
+	return env, nil
+}
+
+// unique returns a name that nothing else has: lower case, letters, digits and
+// the given separator, so that it is good for anything that wants a name.
+func unique(separator string) string {
+	return "test" + separator + strings.ToLower(rand.Text()[:12])
+}

@@ -1,0 +1,157 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mysqldriver "github.com/go-sql-driver/mysql"
+)
+
+// containerPatience is how long a fresh server may take to accept connections,
+// on a busy machine.
+const containerPatience = 2 * time.Minute
+
+// MySQL is a server of a test's own.
+type MySQL struct {
+	Address  string // host:port
+	User     string
+	Password string
+}
+
+// OpenMySQL connects as root to the testbed's server.
+func (e *Env) OpenMySQL(t testing.TB) *sql.DB {
+	t.Helper()
+	return (&MySQL{Address: e.MySQLAddress, User: e.MySQLUser, Password: e.MySQLPassword}).Open(t)
+}
+
+// Open connects to the server.
+func (m *MySQL) Open(t testing.TB) *sql.DB {
+	t.Helper()
+	db := sql.OpenDB(m.connector(t))
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (m *MySQL) connector(t testing.TB) driver.Connector {
+	t.Helper()
+	config := mysqldriver.NewConfig()
+	config.Net, config.Addr = "tcp", m.Address
+	config.User, config.Passwd = m.User, m.Password
+	config.Logger = &mysqldriver.NopLogger{} // a server that starts refuses connections for a while
+	connector, err := mysqldriver.NewConnector(config)
+	if err != nil {
+		t.Fatalf("connect to mysql %s: %v", m.Address, err)
+	}
+	return connector
+}
+
+// NewSchema makes an empty schema on the testbed's server.
+func (e *Env) NewSchema(t testing.TB) string {
+	t.Helper()
+	db, name := e.OpenMySQL(t), unique("_")
+	if err := define(t.Context(), db, "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("make schema: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := define(cleanupContext(t), db, "DROP DATABASE IF EXISTS "+name); err != nil {
+			t.Errorf("drop schema %s: %v", name, err)
+		}
+	})
+	return name
+}
+
+// deadlock is what the server answers to one of two statements that wait for
+// each other, such as a DROP and the global lock of a dump in another test.
+const deadlock = 1213
+
+// define runs a statement that may be given again.
+func define(ctx context.Context, db *sql.DB, statement string) error {
+	for {
+		_, err := db.ExecContext(ctx, statement)
+		var sent *mysqldriver.MySQLError
+		if !errors.As(err, &sent) || sent.Number != deadlock {
+			return err
+		}
+	}
+}
+
+// StartMySQL starts an empty server with flags of its own, after those that only
+// make it quick.
+func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
+	t.Helper()
+	password := unique("-")
+	// A file rather than an argument, which the whole host could read.
+	file := filepath.Join(t.TempDir(), "mysql.env")
+	if err := os.WriteFile(file, []byte("MYSQL_ROOT_PASSWORD="+password+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{
+		"run", "--detach", "--pull", "never", "--label", e.label,
+		"--publish", "127.0.0.1::3306", "--env-file", file, e.MySQLImage,
+		"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-buffer-pool-size=256M",
+		"--local-infile=1", "--max-allowed-packet=128M",
+	}
+	id := docker(t.Context(), t, append(args, flags...)...)
+	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
+
+	address, _, _ := strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
+	server := &MySQL{Address: address, User: "root", Password: password}
+	server.await(t, id)
+	return server
+}
+
+// await waits until the server accepts connections.
+func (m *MySQL) await(t testing.TB, id string) {
+	t.Helper()
+	db := m.Open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("wait for mysql in container %s: %v\n%s", id, err, docker(cleanupContext(t), t, "logs", "--tail", "20", id))
+		case <-ticker.C:
+		}
+		if docker(ctx, t, "inspect", "--format", "{{.State.Running}}", id) != "true" {
+			t.Fatalf("mysql ended in container %s:\n%s", id, docker(ctx, t, "logs", "--tail", "20", id))
+		}
+	}
+}
+
+// docker runs the docker client and returns what it printed.
+func docker(ctx context.Context, t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("docker %s: %v: %s", args[0], err, stderr.String())
+	}
+	if args[0] == "logs" { // which go to both
+		return stdout.String() + stderr.String()
+	}
+	return strings.TrimSpace(stdout.String())
+}
+
+// cleanupContext returns a context for removing what a test made: the test's own
+// context has ended by then.
+func cleanupContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

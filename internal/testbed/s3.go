@@ -1,0 +1,70 @@
+package testbed
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// S3 returns a client of the testbed's SeaweedFS. It takes nothing from the
+// environment: some machines set AWS_CA_BUNDLE or credentials.
+func (e *Env) S3(t testing.TB) *s3.Client {
+	t.Helper()
+	return s3.New(s3.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(e.S3Endpoint),
+		UsePathStyle: true,
+		// SeaweedFS 3.39 stores the trailer of a checksummed upload as content.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: e.S3AccessKey, SecretAccessKey: e.S3SecretKey}, nil
+		}),
+	})
+}
+
+// NewBucket makes an empty bucket in SeaweedFS.
+func (e *Env) NewBucket(t testing.TB) string {
+	t.Helper()
+	client, name := e.S3(t), unique("-")
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
+		t.Fatalf("make bucket: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := removeBucket(cleanupContext(t), client, name); err != nil {
+			t.Errorf("remove bucket %s: %v", name, err)
+		}
+	})
+	return name
+}
+
+// removeBucket empties and removes a bucket, unless the test did so itself.
+func removeBucket(ctx context.Context, client *s3.Client, name string) error {
+	bucket := aws.String(name)
+	if _, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: bucket}); err != nil {
+		return nil //nolint:nilerr // it is gone
+	}
+	for {
+		// Always the first page: what it named is gone the next time.
+		page, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket})
+		if err != nil {
+			return err
+		}
+		if len(page.Contents) == 0 {
+			break
+		}
+		doomed := make([]types.ObjectIdentifier, len(page.Contents))
+		for i, object := range page.Contents {
+			doomed[i].Key = object.Key
+		}
+		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: doomed, Quiet: aws.Bool(true)}})
+		if err != nil {
+			return err
+		}
+	}
+	_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: bucket})
+	return err
+}

@@ -1,0 +1,164 @@
+package front
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"google.golang.org/api/googleapi"
+)
+
+// newBucket starts an emulator behind the front and makes a bucket through the
+// real client.
+func newBucket(t *testing.T, attributes *storage.BucketAttrs) (*storage.BucketHandle, *httptest.Server) {
+	t.Helper()
+	var front *Front
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { front.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	emulator, err := fakestorage.NewServerWithOptions(fakestorage.Options{
+		NoListener: true, ExternalURL: server.URL,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	front = New(emulator.HTTPHandler())
+	t.Setenv("STORAGE_EMULATOR_HOST", server.URL)
+	client, err := storage.NewClient(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	bucket := client.Bucket("bucket")
+	if err := bucket.Create(t.Context(), "project", attributes); err != nil {
+		t.Fatal(err)
+	}
+	return bucket, server
+}
+
+func write(t *testing.T, object *storage.ObjectHandle, content []byte, prepare func(*storage.Writer)) error {
+	t.Helper()
+	w := object.NewWriter(t.Context())
+	if prepare != nil {
+		prepare(w)
+	}
+	_, err := w.Write(content)
+	return errors.Join(err, w.Close())
+}
+
+// requireStatus wants an error with an HTTP status.
+func requireStatus(t *testing.T, what string, err error, status int) {
+	t.Helper()
+	var answer *googleapi.Error
+	if !errors.As(err, &answer) || answer.Code != status {
+		t.Errorf("%s: %v, want status %d", what, err, status)
+	}
+}
+
+func TestDeleteWantsTheGenerationThatWasSeen(t *testing.T) {
+	bucket, _ := newBucket(t, nil)
+	object := bucket.Object("a/b c")
+	if err := write(t, object, []byte("content"), nil); err != nil {
+		t.Fatal(err)
+	}
+	attributes, err := object.Attrs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := object.If(storage.Conditions{GenerationMatch: attributes.Generation + 1})
+	requireStatus(t, "delete of another generation", wrong.Delete(t.Context()), http.StatusPreconditionFailed)
+	if _, err := object.Attrs(t.Context()); err != nil {
+		t.Errorf("the object is gone: %v", err)
+	}
+	if err := object.If(storage.Conditions{GenerationMatch: attributes.Generation}).Delete(t.Context()); err != nil {
+		t.Errorf("delete of the right generation: %v", err)
+	}
+	if err := object.Delete(t.Context()); !errors.Is(err, storage.ErrObjectNotExist) {
+		t.Errorf("delete of what is gone: %v", err)
+	}
+}
+
+func TestCreateOnlyWhereThereIsNone(t *testing.T) {
+	bucket, _ := newBucket(t, nil)
+	object := bucket.Object("once").If(storage.Conditions{DoesNotExist: true})
+	for name, content := range map[string][]byte{"small": []byte("x"), "in chunks": bytes.Repeat([]byte("y"), 3<<20)} {
+		t.Run(name, func(t *testing.T) {
+			chunked := func(w *storage.Writer) { w.ChunkSize = 1 << 20 }
+			object := bucket.Object(name).If(storage.Conditions{DoesNotExist: true})
+			if err := write(t, object, content, chunked); err != nil {
+				t.Fatal(err)
+			}
+			requireStatus(t, "second create", write(t, object, []byte("other"), chunked), http.StatusPreconditionFailed)
+		})
+	}
+	requireStatus(t, "create with a wrong checksum", write(t, object, []byte("content"), func(w *storage.Writer) {
+		w.CRC32C, w.SendCRC32C = 1, true
+	}), http.StatusBadRequest)
+	if _, err := bucket.Object("once").Attrs(t.Context()); !errors.Is(err, storage.ErrObjectNotExist) {
+		t.Errorf("an object with a wrong checksum is there: %v", err)
+	}
+}
+
+func TestUploadThatIsGivenUpLeavesNothing(t *testing.T) {
+	bucket, _ := newBucket(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	w := bucket.Object("half").NewWriter(ctx)
+	w.ChunkSize = 256 << 10
+	if _, err := w.Write(bytes.Repeat([]byte("z"), 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := w.Close(); err == nil {
+		t.Error("a cancelled upload was closed without an error")
+	}
+	if _, err := bucket.Object("half").Attrs(t.Context()); !errors.Is(err, storage.ErrObjectNotExist) {
+		t.Errorf("half an object is there: %v", err)
+	}
+}
+
+func TestRetentionPolicyProtects(t *testing.T) {
+	bucket, _ := newBucket(t, &storage.BucketAttrs{RetentionPolicy: &storage.RetentionPolicy{RetentionPeriod: time.Hour}})
+	object := bucket.Object("kept")
+	if err := write(t, object, []byte("content"), nil); err != nil {
+		t.Fatal(err)
+	}
+	requireStatus(t, "delete under retention", object.Delete(t.Context()), http.StatusForbidden)
+	r, err := object.NewReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if content, err := io.ReadAll(r); err != nil || string(content) != "content" {
+		t.Errorf("read %q, %v", content, err)
+	}
+	attributes, err := bucket.Attrs(t.Context())
+	if err != nil || attributes.RetentionPolicy == nil || attributes.RetentionPolicy.RetentionPeriod != time.Hour {
+		t.Errorf("the bucket's policy: %v, %v", attributes, err)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	bucket, server := newBucket(t, nil)
+	wanted := []string{"storage.objects.create", "storage.objects.delete"}
+	granted, err := bucket.IAM().TestPermissions(t.Context(), wanted)
+	if err != nil || !slices.Equal(granted, wanted) {
+		t.Errorf("granted %v, %v; want %v", granted, err, wanted)
+	}
+	r, err := http.Post(server.URL+"/testbed/b/bucket/permissions", "application/json", strings.NewReader(`["storage.objects.get"]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if granted, err = bucket.IAM().TestPermissions(t.Context(), wanted); err != nil || len(granted) != 0 {
+		t.Errorf("granted %v, %v; want none", granted, err)
+	}
+	requireStatus(t, "create without the right", write(t, bucket.Object("x"), []byte("x"), nil), http.StatusForbidden)
+}

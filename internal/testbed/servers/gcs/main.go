@@ -1,0 +1,25 @@
+// Command gcs is the testbed's Google Cloud Storage: fake-gcs-server behind a
+// front that adds the rules of Google's JSON API which the emulator lacks.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+
+	"github.com/openim-dr/openim-dr/internal/testbed/servers/gcs/front"
+)
+
+func main() {
+	listen := flag.String("listen", "", "address to serve on")
+	flag.Parse()
+	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, ExternalURL: "http://" + *listen})
+	if err == nil {
+		err = http.ListenAndServe(*listen, front.New(s.HTTPHandler()))
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}

@@ -1,0 +1,86 @@
+package starter
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+// goServer is a server that is built from a Go module of its own under
+// internal/testbed/servers.
+type goServer struct {
+	name    string   // of the server and of its directory
+	target  string   // package to build
+	ldflags string   // besides those that every server gets
+	sources []string // of our own, beside the module files
+	usual   string
+}
+
+var (
+	weedServer = goServer{
+		name:   "seaweedfs",
+		target: "github.com/seaweedfs/seaweedfs/weed",
+		usual:  "3 minutes",
+	}
+	gcsServer = goServer{
+		name:    "gcs",
+		target:  ".",
+		sources: []string{"*.go", "*/*.go"},
+		usual:   "2 minutes",
+	}
+	etcdServer = goServer{
+		name:   "etcd",
+		target: "go.etcd.io/etcd/server/v3",
+		usual:  "1 minute",
+	}
+	apiServer = goServer{
+		name:   "kubernetes",
+		target: "k8s.io/kubernetes/cmd/kube-apiserver",
+		// Without these the server calls itself v0.0.0-master+$Format:%H$,
+		// which no client can parse.
+		ldflags: "-X k8s.io/component-base/version.gitVersion=v1.34.2" +
+			" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
+		usual: "6 minutes",
+	}
+)
+
+// binary returns the path of a server's binary, building it where the cache has
+// none by today's recipe.
+func (tb *Testbed) binary(ctx context.Context, s goServer) (string, error) {
+	dir := filepath.Join(tb.root, "internal", "testbed", "servers", s.name)
+	parts, err := recipeFiles(dir, append([]string{"go.mod", "go.sum"}, s.sources...)...)
+	if err != nil {
+		return "", err
+	}
+	flags := []string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", "-s -w " + s.ldflags}
+	parts = append(append(parts, runtime.Version(), s.target), flags...)
+	return tb.cache.artifact(ctx, s.name, recipe(parts...), func(ctx context.Context, path string) error {
+		tb.cache.building.Lock()
+		defer tb.cache.building.Unlock()
+		return tb.goBuild(ctx, s, dir, append(flags, "-o", path, s.target))
+	})
+}
+
+func (tb *Testbed) goBuild(ctx context.Context, s goServer, dir string, args []string) error {
+	if !installed("go") {
+		return &fault.Error{Kind: fault.Usage, Doing: "build " + s.name, Why: "there is no go command", Try: "install Go " + runtime.Version()[2:]}
+	}
+	st := step{
+		doing: "build " + s.name,
+		usual: s.usual,
+		log:   tb.cache.log(s.name),
+		try:   "see that the Go module proxy answers (`go env GOPROXY`), then again: what is built already is kept",
+	}
+	return tb.console.run(ctx, st, func(ctx context.Context, log io.Writer) error {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+		cmd.Stdout, cmd.Stderr = log, log
+		return cmd.Run()
+	})
+}

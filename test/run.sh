@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs every test of every module with the testbed up, fails when one was
+# skipped, and closes with the slowest tests and the counts.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+events=$(mktemp)
+trap 'rm -f "$events"' EXIT
+
+gotestsum() { go tool -modfile="$root/tools/go.mod" gotestsum "$@"; }
+
+status=0
+# -p 2: the servers are shared, and tests that take global locks wait for each
+# other. The time limit is a safety net, not a budget.
+gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
+  -race -p 2 -count=1 -timeout 40m "$@" ./... || status=1
+(cd internal/testbed/servers/gcs &&
+  gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -count=1 -timeout 10m ./...) || status=1
+cat "$events".main "$events".gcs >"$events"
+rm -f "$events".main "$events".gcs
+
+echo
+echo "Slowest tests:"
+gotestsum tool slowest --jsonfile "$events" --num 10 || status=1
+
+count() { grep -c "\"Action\":\"$1\".*\"Test\":" "$events"; }
+passed=$(count pass) failed=$(count fail) skipped=$(count skip)
+if [ "$skipped" -gt 0 ]; then
+  echo "error: $skipped tests were skipped, and a skipped test has shown nothing:"
+  grep '"Action":"skip"' "$events" | sed -n 's/.*"Package":"\([^"]*\)","Test":"\([^"]*\)".*/  \1 \2/p'
+  status=1
+fi
+if [ "$passed" -eq 0 ]; then
+  echo "error: no test was run"
+  status=1
+fi
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+exit "$status"
