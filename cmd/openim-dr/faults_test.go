@@ -14,7 +14,7 @@ var storageFaults = []faulty.Fault{faulty.Fail, faulty.FailAfter, faulty.Truncat
 // moments returns which of n storage calls are hit: all of them in a long
 // run, else a few that are spread evenly.
 func moments(n int) []int {
-	few := 8
+	few := 5
 	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
 		few = n
 	}
@@ -31,6 +31,7 @@ func moments(n int) []int {
 // restore makes of such a storage is tested for every call beside package
 // restore.
 func TestFaultyStorage(t *testing.T) {
+	t.Parallel()
 	d := seedDeployment(t)
 	calls := len(d.callsOfABackup(t))
 	codes := map[faulty.Fault]map[int]int{}

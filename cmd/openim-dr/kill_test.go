@@ -50,6 +50,7 @@ func phase(c faulty.Call) string {
 // repository lists only complete points whose every file is right, and the
 // next run succeeds with no help (invariants 1 and 8).
 func TestKilledBackup(t *testing.T) {
+	t.Parallel()
 	d := seedDeployment(t)
 	calls := d.callsOfABackup(t)
 	random := rand.New(rand.NewPCG(1, uint64(len(calls))))

@@ -13,6 +13,7 @@ import (
 // program printed, at the level of debugging, for what was seeded: messages,
 // contents of objects, passwords, private keys (invariant 4).
 func TestNothingInTheClear(t *testing.T) {
+	t.Parallel()
 	d := seedDeployment(t)
 	repository, config := d.repository(t)
 	debug := []string{"--config", config, "--log-level", "debug"}

@@ -26,6 +26,7 @@ var stockPrograms = []string{
 // by hand, with a PATH that holds nothing but the programs it names: one table
 // and one object of a point come back without openim-dr.
 func TestStockTools(t *testing.T) {
+	t.Parallel()
 	d := seedDeployment(t)
 	compressed, raw := d.someObjects(t)
 	repository, config := d.repository(t)
