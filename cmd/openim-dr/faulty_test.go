@@ -13,7 +13,7 @@ import (
 // The environment of openim-dr-faulty.
 const (
 	faultVariable = "OPENIM_DR_TEST_FAULT" // a faulty.Fault, or "kill"
-	atVariable    = "OPENIM_DR_TEST_AT"    // number of the storage call
+	atVariable    = "OPENIM_DR_TEST_AT"    // number of the storage call; for a kill also a phase: its first one
 	callsVariable = "OPENIM_DR_TEST_CALLS" // file for the calls that were made
 	killFault     = "kill"
 )
@@ -51,16 +51,17 @@ func writeCalls(calls []faulty.Call) {
 }
 
 func faultPlan() faulty.Plan {
-	at, err := strconv.Atoi(os.Getenv(atVariable))
-	if err != nil {
-		return faulty.Plan{}
-	}
+	moment := os.Getenv(atVariable)
+	at, err := strconv.Atoi(moment)
 	fault := os.Getenv(faultVariable)
-	if fault != killFault {
+	switch {
+	case moment == "":
+		return faulty.Plan{}
+	case fault != killFault && err == nil:
 		return faulty.Plan{Fault: faulty.Fault(fault), At: at}
 	}
 	return faulty.Plan{Before: func(c faulty.Call) {
-		if c.N == at {
+		if c.N == at || phase(c) == moment {
 			writeCalls([]faulty.Call{c})
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // does not return
 			select {}
