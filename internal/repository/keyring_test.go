@@ -127,7 +127,11 @@ func TestDamagedWraps(t *testing.T) {
 			t.Fatal(err)
 		}
 		damage(m, func([]byte) []byte { return foreign })
-		requireKind(t, readTable(t, s), fault.Corrupt)
+		err = readTable(t, s)
+		requireKind(t, err, fault.Corrupt)
+		if !strings.Contains(err.Error(), "it holds another key") {
+			t.Errorf("%v: want that the wrap is blamed, not the file", err)
+		}
 	})
 	t.Run("of one recipient of two", func(t *testing.T) {
 		f, m := newFixture(t)
