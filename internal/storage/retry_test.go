@@ -18,7 +18,7 @@ import (
 // quick repeats without noticeable pauses, and gives a stalled call up soon.
 var quick = storage.Policy{
 	Elapsed: 5 * time.Second, Initial: time.Millisecond, Longest: 2 * time.Millisecond,
-	Idle: 50 * time.Millisecond, UploadIdle: 50 * time.Millisecond,
+	Idle: 200 * time.Millisecond, UploadIdle: 200 * time.Millisecond,
 }
 
 // shaky is a directory with some objects, seen through Retry over a storage in
@@ -83,7 +83,7 @@ func TestReadsOutlastPassingFaults(t *testing.T) {
 // TestEveryWaitEnds: a storage that never answers is given up (invariant 9).
 func TestEveryWaitEnds(t *testing.T) {
 	impatient := quick
-	impatient.Elapsed = 200 * time.Millisecond
+	impatient.Elapsed = 500 * time.Millisecond
 	_, store := shaky(t, faulty.Plan{Fault: faulty.Hang, At: 1, Times: -1})
 	s := storage.Retry(store, impatient)
 	upload, err := s.Create(t.Context(), "new")
