@@ -14,7 +14,7 @@ var storageFaults = []faulty.Fault{faulty.Fail, faulty.FailAfter, faulty.Truncat
 // moments returns which of n storage calls are hit: all of them in a long
 // run, else a few that are spread evenly.
 func moments(n int) []int {
-	few := 5
+	few := 3
 	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
 		few = n
 	}
@@ -25,12 +25,11 @@ func moments(n int) []int {
 	return all
 }
 
-// TestFaultyStorage lets one storage call of a backup of the real servers go
-// wrong. The run either succeeds, and every file of the point is right, or
-// fails with exit code 1 or 3 and leaves no point (invariants 1 and 2). What a
-// restore makes of such a storage is tested for every call beside package
-// restore.
-func TestFaultyStorage(t *testing.T) {
+// TestBackupOverFaultyStorage lets one storage call of a backup of the real
+// servers go wrong. The run either succeeds, and every file of the point is
+// right, or fails with exit code 1 or 3 and leaves no point (invariants 1 and
+// 2). Every single call is hit beside package restore, with a source in memory.
+func TestBackupOverFaultyStorage(t *testing.T) {
 	t.Parallel()
 	d := seedDeployment(t)
 	calls := len(d.callsOfABackup(t))
@@ -51,7 +50,7 @@ func (d *seeded) backupWithFault(t *testing.T, fault faulty.Fault, at int) (code
 	t.Helper()
 	_, config := d.repository(t)
 	path := filepath.Join(t.TempDir(), "calls")
-	got := d.run(t, []string{faultVariable + "=" + string(fault), fmt.Sprintf("%s=%d", atVariable, at), callsVariable + "=" + path}, "backup", "--config", config)
+	got := d.run(t, faultAt(fault, at, path), "backup", "--config", config)
 	points := d.points(t, config)
 	switch got.code {
 	case 0:
@@ -65,8 +64,71 @@ func (d *seeded) backupWithFault(t *testing.T, fault faulty.Fault, at int) (code
 	default:
 		t.Errorf("exit code %d, want 0, 1 or 3; stderr:\n%s", got.code, got.stderr)
 	}
-	if len(readCalls(t, path)) < at {
-		t.Errorf("the fault at call %d was not reached", at)
-	}
+	requireReached(t, path, at)
 	return got.code
+}
+
+// TestRestoreOverFaultyStorage does the same to a restore into the real
+// servers: it either ends equal, or fails with exit code 1 or 3 (invariant 3).
+func TestRestoreOverFaultyStorage(t *testing.T) {
+	t.Parallel()
+	d := seedDeployment(t)
+	_, config := d.repository(t)
+	d.run(t, nil, "backup", "--config", config).ok(t)
+	want := d.checksum(t, d.stores.Schemas.Server, "chat_logs")
+	path := filepath.Join(t.TempDir(), "calls")
+	d.run(t, []string{callsVariable + "=" + path}, d.overwriteAll(t, config)...).ok(t)
+	calls := len(readCalls(t, path))
+	codes := map[faulty.Fault]map[int]int{}
+	for _, fault := range storageFaults {
+		codes[fault] = map[int]int{}
+		for _, at := range moments(calls) {
+			t.Run(fmt.Sprintf("%s at call %d", fault, at), func(t *testing.T) {
+				// What is there to overwrite is what the run before has left.
+				got := d.run(t, faultAt(fault, at, path), d.overwriteAll(t, config)...)
+				codes[fault][got.code]++
+				switch got.code {
+				case 0:
+					if sum := d.checksum(t, d.stores.Schemas.Server, "chat_logs"); sum != want {
+						t.Errorf("success, and the table is %s, want %s", sum, want)
+					}
+				case 1, 3:
+				default:
+					t.Errorf("exit code %d, want 0, 1 or 3; stderr:\n%s", got.code, got.stderr)
+				}
+				requireReached(t, path, at)
+			})
+		}
+	}
+	t.Logf("exit codes by fault, over %d storage calls: %v", calls, codes)
+	d.run(t, nil, d.overwriteAll(t, config)...).ok(t)
+}
+
+// overwriteAll returns the arguments of a restore that overwrites everything.
+func (d *seeded) overwriteAll(t *testing.T, config string) []string {
+	t.Helper()
+	args := []string{"restore", "--config", config, "--identity", filepath.Join(d.dir, "operator.key"), "-o", "json"}
+	var plan struct {
+		Refusals []struct{ Code, Target string }
+	}
+	d.run(t, nil, append(args, "--plan")...).into(t, &plan)
+	for _, r := range plan.Refusals {
+		if r.Code != "occupied" {
+			t.Fatalf("the plan refuses %s: %s", r.Target, r.Code)
+		}
+		args = append(args, "--overwrite", r.Target)
+	}
+	return args
+}
+
+func faultAt(fault faulty.Fault, at int, calls string) []string {
+	return []string{faultVariable + "=" + string(fault), fmt.Sprintf("%s=%d", atVariable, at), callsVariable + "=" + calls}
+}
+
+// requireReached fails where a run ended before the call that was to go wrong.
+func requireReached(t *testing.T, calls string, at int) {
+	t.Helper()
+	if made := len(readCalls(t, calls)); made < at {
+		t.Errorf("the fault at call %d was not reached: %d calls were made", at, made)
+	}
 }
