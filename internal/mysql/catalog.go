@@ -128,7 +128,7 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 }
 
 func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
-	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS tab, COLUMN_NAME AS name, DATA_TYPE AS type, CHARACTER_SET_NAME AS charset, EXTRA AS extra"+
+	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS tab, COLUMN_NAME AS name, DATA_TYPE AS type, COLUMN_TYPE AS full, CHARACTER_SET_NAME AS charset, EXTRA AS extra"+
 		" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+quoteText(d.Name)+" ORDER BY TABLE_NAME, ORDINAL_POSITION")
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 		if t == nil || strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED") {
 			continue // views; and what the server computes is neither read nor loaded nor digested
 		}
-		t.Columns = append(t.Columns, newColumn(r.text("name"), r.text("type"), r.text("charset")))
+		t.Columns = append(t.Columns, newColumn(r.text("name"), r.text("type"), r.text("full"), r.text("charset")))
 	}
 	for i := range d.Tables {
 		if len(d.Tables[i].Columns) == 0 {

@@ -17,16 +17,20 @@ type column struct {
 	Load    string `json:"load,omitempty"`
 }
 
-// numericTypes are sent as text and would be parsed by the driver according to
-// the result's type, only to be printed again; CONCAT makes them plain text. It
-// prints a DOUBLE column with all the digits that it takes to read the same
-// bits again, which it does not do for an expression.
-var numericTypes = []string{"tinyint", "smallint", "mediumint", "int", "bigint", "year", "double"}
+// textTypes are sent as text and would be parsed by the driver according to the
+// result's type; CONCAT makes them plain text. It prints a DOUBLE column with
+// all the digits that it takes to read the same bits again, which it does not
+// do for an expression. The year 0000 parsed and printed is 0, which would be
+// loaded as 2000, and zeros in front would be lost. Other integers are none of
+// these: parsing and printing them costs less than a CONCAT.
+var textTypes = []string{"year", "double"}
 
-func newColumn(name, dataType, charset string) column {
+// newColumn says how a column of a type is read and loaded; full is the type
+// with its length and attributes.
+func newColumn(name, dataType, full, charset string) column {
 	c := column{Name: name, Type: dataType, Charset: charset, Read: quoteName(name)}
 	switch {
-	case slices.Contains(numericTypes, dataType):
+	case slices.Contains(textTypes, dataType), strings.HasSuffix(full, " zerofill"):
 		c.Read = "CONCAT(" + quoteName(name) + ")"
 	case dataType == "float":
 		// By itself a FLOAT prints six digits. The product is a DOUBLE; it

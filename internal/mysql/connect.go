@@ -48,11 +48,7 @@ func (s *Server) open(ctx context.Context, idle time.Duration) (*client, error) 
 	if err != nil {
 		return nil, err
 	}
-	connector, err := driver.NewConnector(config)
-	if err != nil {
-		return nil, s.usage("connect to", "%w", err)
-	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&connector{config})
 	db.SetMaxIdleConns(0) // no session may inherit the state of another
 	if err := s.reach(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())

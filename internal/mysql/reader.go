@@ -148,8 +148,8 @@ func (w *worker) do(ctx context.Context, t task) error {
 	}
 	var err error
 	if t.pieces > 1 {
-		c := cutter{conn: w.conn, table: t.table}
-		err = c.cut(ctx, t.keyRange, t.pieces, func(r keyRange) { w.queue.push(task{table: t.table, keyRange: r}) })
+		c := cutter{conn: w.conn, table: t.table, found: func(r keyRange) { w.queue.push(task{table: t.table, keyRange: r}) }}
+		err = c.cut(ctx, t.keyRange, t.pieces)
 	} else {
 		err = w.read(ctx, t)
 	}
@@ -219,7 +219,7 @@ func (t *task) query(limit int64) string {
 	if k := t.table.Key; k != nil {
 		// Rows in the order of the key load fastest, and come out of the index
 		// without being sorted.
-		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), t.where(k), k.order(), limit)
+		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), whereAll(t.conditions(k)), k.order(first), limit)
 	}
 	return b.String()
 }
