@@ -144,10 +144,18 @@ func (s *standIns) own(pattern *regexp.Regexp, message string) (name string, ok 
 func (s *standIns) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
+	if len(s.tables)+len(s.functions) == 0 {
+		return nil
+	}
+	conn, err := s.load.session(ctx)
+	if err != nil {
+		return fmt.Errorf("remove the stand-ins for broken views: %w", err)
+	}
+	defer release(conn)
 	var errs []error
 	for kind, names := range map[string][]string{"TABLE": s.tables, "FUNCTION": s.functions} {
 		for _, name := range names {
-			if _, err := s.load.client.ExecContext(ctx, "DROP "+kind+" IF EXISTS "+name); err != nil {
+			if _, err := conn.ExecContext(ctx, "DROP "+kind+" IF EXISTS "+name); err != nil {
 				errs = append(errs, fmt.Errorf("remove a stand-in for a broken view: %w", clean(err)))
 			}
 		}

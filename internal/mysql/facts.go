@@ -27,11 +27,7 @@ var recordedVariables = []string{
 }
 
 func askFacts(ctx context.Context, q querier) (facts, error) {
-	quoted := make([]string, len(recordedVariables))
-	for i, name := range recordedVariables {
-		quoted[i] = quoteText(name)
-	}
-	records, err := queryRecords(ctx, q, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+strings.Join(quoted, ", ")+")")
+	records, err := queryRecords(ctx, q, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+quoteTexts(recordedVariables)+")")
 	if err != nil {
 		return facts{}, err
 	}

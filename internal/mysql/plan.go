@@ -15,7 +15,8 @@ import (
 
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
-	schemas []*schemaPlan
+	schemas   []*schemaPlan
+	binlogOff bool // the restore does not go into the target's binary log
 }
 
 // schemaPlan is one schema on its way back.
@@ -43,10 +44,13 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
 	}
-	if client.facts.logBin {
-		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
+	if s.settings.DisableRedoLog {
+		if err := client.requireNothing(ctx); err != nil {
+			return nil, err
+		}
+		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
 	}
-	return plan, nil
+	return plan, client.planBinlog(ctx, r, plan)
 }
 
 // choose reads the definitions of the schemas that are wanted.

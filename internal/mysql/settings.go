@@ -23,8 +23,11 @@ type Settings struct {
 	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
 	// NoBackupLock leaves LOCK INSTANCE FOR BACKUP out. A change of a
 	// definition is then noticed at the end instead of held off.
-	NoBackupLock bool  `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
-	ChunkSize    int64 `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+	NoBackupLock bool `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
+	// Binlog and DisableRedoLog are for restores into the server.
+	Binlog         BinlogMode `yaml:"binlog,omitempty" json:"binlog,omitempty" jsonschema_description:"whether a restore goes into the server's binary log: auto (default; it does where a replica or archiver is connected), on or off"`
+	DisableRedoLog bool       `yaml:"disableRedoLog,omitempty" json:"disableRedoLog,omitempty" jsonschema_description:"switch the redo log off while a restore loads; only on a server that holds no schema, which a crash meanwhile destroys"`
+	ChunkSize      int64      `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
 }
 
 // TLSMode says how a connection is secured, in the words of MySQL's own
@@ -62,6 +65,9 @@ func (s *Settings) Validate() error {
 	}
 	if !slices.Contains(tlsModes, s.TLS) {
 		return invalid("tls: must be one of %q", tlsModes[1:])
+	}
+	if !slices.Contains(binlogModes, s.Binlog) {
+		return invalid("binlog: must be one of %q", binlogModes[1:])
 	}
 	if s.LockWait < 0 || s.LockWait > time.Hour {
 		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)

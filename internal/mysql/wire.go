@@ -23,7 +23,7 @@ type rowReader struct {
 	idle time.Duration // longest silence of the server; 0 is without end
 
 	buf        []byte
-	start, end int // of what was read and not consumed yet
+	start, end int    // of what was read and not consumed yet
 	long       []byte // a row that takes more than one packet
 	sequence   byte
 	values     [][]byte

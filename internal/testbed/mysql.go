@@ -25,6 +25,8 @@ type MySQL struct {
 	Address  string // host:port
 	User     string
 	Password string
+
+	container string
 }
 
 // OpenMySQL connects as root to the testbed's server.
@@ -104,9 +106,30 @@ func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
 	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
 
 	address, _, _ := strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
-	server := &MySQL{Address: address, User: "root", Password: password}
+	server := &MySQL{Address: address, User: "root", Password: password, container: id}
 	server.await(t, id)
 	return server
+}
+
+// ReadBinlog has mysqlbinlog read the server's binary log as it grows, as a
+// program does that archives it, until the test ends.
+func (m *MySQL) ReadBinlog(t testing.TB) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "docker", "exec", "--env", "MYSQL_PWD", m.container, "mysqlbinlog", "--no-defaults",
+		"--protocol=tcp", "--host=127.0.0.1", "--user=root", "--read-from-remote-server", "--raw", "--stop-never", "--to-last-log",
+		"--result-file=/tmp/", "binlog.000001")
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.Password)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Wait() // it ends with the test's context
+		if t.Failed() {
+			t.Logf("mysqlbinlog: %s", &out)
+		}
+	})
 }
 
 // await waits until the server accepts connections.
