@@ -57,7 +57,7 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer release(main)
-	l := &load{client: client, main: main, from: from}
+	l := &load{client: client, main: main, from: from, plan: r}
 	summary, err := l.run(ctx, r, show)
 	if _, clear := fault.Outermost(err); err == nil || clear {
 		return summary, err // a fault says itself what was being done, and to what
@@ -82,6 +82,7 @@ type load struct {
 	client *client
 	main   *sql.Conn
 	from   *repository.SourceReader
+	plan   *restoration
 	insert bool // rows come in by INSERT, since LOAD DATA is not allowed
 }
 
@@ -91,6 +92,9 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, undo()) }()
+	if err := l.createAccounts(ctx); err != nil {
+		return repository.Summary{}, err
+	}
 	for _, schema := range r.schemas {
 		if err := l.createTables(ctx, schema); err != nil {
 			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
@@ -108,6 +112,9 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
 		}
 		sum.add(schema.total())
+	}
+	if err := l.finishAccounts(ctx); err != nil {
+		return repository.Summary{}, err
 	}
 	return repository.Summary{Rows: sum.Rows, Bytes: sum.Bytes}, nil
 }
