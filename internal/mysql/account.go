@@ -105,10 +105,13 @@ func (a *accountDefinition) setDefaultRoles() string {
 	return "ALTER USER " + a.quoted() + " DEFAULT ROLE " + quoteAccounts(a.DefaultRoles)
 }
 
+// parsedGrants leaves out lines that say that there is nothing.
 func (a *accountDefinition) parsedGrants() []grant {
-	grants := make([]grant, len(a.Grants))
-	for i, line := range a.Grants {
-		grants[i] = parseGrant(line)
+	var grants []grant
+	for _, line := range a.Grants {
+		if g := parseGrant(line); len(g.atoms()) > 0 {
+			grants = append(grants, g)
+		}
 	}
 	return grants
 }

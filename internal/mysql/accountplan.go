@@ -32,7 +32,8 @@ type accountPlan struct {
 	*accountDefinition
 	grants []grant // what can be given at the target, under the names there
 	fate   fate
-	kept   bool // the restore has left it as it was
+	former *accountDefinition // what it replaces
+	kept   bool               // the restore has left it as it was
 }
 
 // equals compares with what is at a target.
@@ -43,7 +44,14 @@ func (a *accountPlan) equals(got *accountDefinition) bool {
 // chooseAccounts reads the accounts that are wanted: all of them with a whole
 // source, those that a pattern with an @ asks for otherwise.
 func (s *Server) chooseAccounts(ctx context.Context, from *repository.SourceReader, recorded *Captured, want source.Selection, r *restoration) error {
-	if recorded.Accounts == nil || s.settings.Accounts == NoAccounts {
+	switch none := s.settings.Accounts == NoAccounts; {
+	case recorded.Accounts == nil && none:
+		return nil
+	case recorded.Accounts == nil:
+		r.accountNote = "the point holds no users, roles and grants: the source's settings said accounts: none"
+		return nil
+	case none:
+		r.accountNote = fmt.Sprintf("the %d accounts of the point are left out: the settings of the target say accounts: none", recorded.Accounts.Count)
 		return nil
 	}
 	r.partialRevokes = recorded.Variables["partial_revokes"]
@@ -101,6 +109,9 @@ type accountPlanner struct {
 
 // planAccounts looks at the accounts of the target.
 func (c *client) planAccounts(ctx context.Context, plan *source.Plan, r *restoration) error {
+	if r.accountNote != "" {
+		plan.Warnings = append(plan.Warnings, r.accountNote)
+	}
 	if r.accountsLeftOut > 0 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the source is restored in part: its %d accounts are left out; --include '%s/*@*' asks for them", r.accountsLeftOut, c.server.name))
 	}
@@ -156,6 +167,10 @@ func (p *accountPlanner) look(ctx context.Context) (err error) {
 		return err
 	}
 	p.there = accountsByName(accounts)
+	p.r.formerDefaults = map[accountName][]accountName{}
+	for _, a := range accounts {
+		p.r.formerDefaults[a.accountName] = a.DefaultRoles
+	}
 	p.target, err = askAccountSupport(ctx, p.conn)
 	return err
 }
@@ -175,7 +190,7 @@ func (p *accountPlanner) decide(a *accountPlan) error {
 	case a.equals(existing):
 		a.fate = fateEqual
 	case p.client.server.settings.ExistingAccounts == ReplaceExisting:
-		a.fate = fateReplace
+		a.fate, a.former = fateReplace, existing
 	default:
 		a.fate = fateKeep
 	}

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,7 +20,7 @@ const barred = "SUBJECT 'openim-dr restores this account'"
 // before any row is loaded, so that a refusal does not come after hours, and
 // before the objects that they define.
 func (l *load) createAccounts(ctx context.Context) error {
-	members, err := l.dropReplaced(ctx)
+	members, err := l.membersOfReplaced(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,60 +59,83 @@ func (l *load) createAccount(ctx context.Context, a *accountPlan) error {
 		return fmt.Errorf("look for account %s: %w", a, err)
 	}
 	for _, r := range there {
-		if requirement(r, quoteText) != barred {
+		if a.fate != fateReplace && requirement(r, quoteText) != barred {
 			// Invariant 5: what has come since the plan was not agreed to.
 			return fault.New(fault.Refused, "restore account "+a.String()+" into", "it was not there when the restore was planned").
 				On(l.client.server.target()).Hint("plan the restore again")
 		}
 		if err := l.define(ctx, "DROP USER "+a.quoted()); err != nil {
-			return l.explainAccount(a, "drop what an earlier restore has left unfinished", err)
+			return l.explainAccount(a, "make room for it", err)
 		}
 	}
 	if err := l.define(ctx, a.statement(barred)); err != nil {
-		return l.explainAccount(a, "create it", err)
+		return errors.Join(l.explainAccount(a, "create it", err), l.putBack(ctx, a))
 	}
 	return nil
 }
 
-// dropReplaced drops the accounts that are to be replaced, and returns what
-// gives their members at the target the roles back that they were.
-func (l *load) dropReplaced(ctx context.Context) (members []string, err error) {
-	for _, a := range l.plan.accounts {
-		if a.fate != fateReplace {
+// putBack makes an account anew that was to be replaced and could not be.
+func (l *load) putBack(ctx context.Context, a *accountPlan) error {
+	if a.former == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	grants := inOrder(a.former.parsedGrants())
+	statements := []string{a.former.statement(a.former.Require)}
+	for i := range grants {
+		statements = append(statements, grants[i].statement(a.accountName))
+	}
+	for _, statement := range append(statements, a.former.setDefaultRoles()) {
+		if statement == "" {
 			continue
 		}
-		edges, err := l.membersOf(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		members = append(members, edges...)
-		if err := l.define(ctx, "DROP USER IF EXISTS "+a.quoted()); err != nil {
-			return nil, l.explainAccount(a, "replace it", err)
+		// Over a connection that a cancellation has not taken with it.
+		if _, err := l.client.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("account %s: put back what was there: %w", a, clean(err))
 		}
 	}
-	return members, nil
+	return nil
 }
 
-func (l *load) membersOf(ctx context.Context, role *accountPlan) ([]string, error) {
-	records, err := queryRecords(ctx, l.main, "SELECT * FROM mysql.role_edges WHERE FROM_USER = "+quoteText(role.User)+" AND FROM_HOST = "+quoteText(role.Host))
-	if err != nil {
-		return nil, fmt.Errorf("look for members of %s: %w", role, err)
-	}
-	var statements []string
-	for _, r := range records {
-		to := accountName{r.text("to_user"), r.text("to_host")}
-		if slices.ContainsFunc(l.plan.accounts, func(a *accountPlan) bool { return a.accountName == to && a.isMade() }) {
-			continue // it gets its own captured roles
+// membersOfReplaced returns what gives accounts of the target the roles back
+// that they lose when these are replaced.
+func (l *load) membersOfReplaced(ctx context.Context) ([]string, error) {
+	var grants, defaults []string
+	for _, role := range l.plan.accounts {
+		if role.fate != fateReplace {
+			continue
 		}
-		g := grant{roles: []accountName{role.accountName}, option: r.text("with_admin_option") == "Y"}
-		statements = append(statements, g.statement(to))
+		records, err := queryRecords(ctx, l.main, "SELECT * FROM mysql.role_edges WHERE FROM_USER = "+quoteText(role.User)+" AND FROM_HOST = "+quoteText(role.Host))
+		if err != nil {
+			return nil, fmt.Errorf("look for members of %s: %w", role, err)
+		}
+		for _, r := range records {
+			member := accountDefinition{accountName: accountName{r.text("to_user"), r.text("to_host")}}
+			if slices.ContainsFunc(l.plan.accounts, func(a *accountPlan) bool { return a.accountName == member.accountName && a.isMade() }) {
+				continue // it gets its own captured roles
+			}
+			g := grant{roles: []accountName{role.accountName}, option: r.text("with_admin_option") == "Y"}
+			grants = append(grants, g.statement(member.accountName))
+			member.DefaultRoles = l.plan.formerDefaults[member.accountName]
+			if statement := member.setDefaultRoles(); statement != "" {
+				defaults = append(defaults, statement)
+			}
+		}
 	}
-	return statements, nil
+	return append(grants, defaults...), nil
 }
 
 // finishAccounts gives grants on tables and routines, which are there now,
 // sets default roles, and lets people in.
 func (l *load) finishAccounts(ctx context.Context) error {
+	// The objects have left the session as they were created in: quotes and
+	// names could mean another thing in it.
+	for _, statement := range l.client.server.loadSession() {
+		if _, err := l.main.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, clean(err))
+		}
+	}
 	for _, a := range l.plan.accounts {
 		if err := l.give(ctx, a, (*grant).needsObjects); err != nil {
 			return err
@@ -257,10 +281,19 @@ func isRefused(err error) bool {
 		erSyntax, erParse, erUnknownRole, erRoleNotGranted, erGrantCreatesUser, erIllegalGrant, erPluginNotLoaded)
 }
 
+// refusal is the server's answer in our words. Of a grant it says "access
+// denied" with the number that a wrong password has elsewhere.
+func refusal(err error) error {
+	if isServer(err, erAccessDenied, erAccessDeniedNoPassword) {
+		return errors.New("the account that restores may not give it")
+	}
+	return clean(err)
+}
+
 // refuse follows the policy for what the target refuses while it is restored.
 func (l *load) refuse(a *accountPlan, what string, err error) error {
 	if l.client.server.settings.RefusedAccounts == SkipRefused && isRefused(err) {
-		l.plan.deviate("account "+a.String(), "left out", what+": "+clean(err).Error())
+		l.plan.deviate("account "+a.String(), "left out", what+": "+refusal(err).Error())
 		return nil
 	}
 	return l.explainAccount(a, "give it "+what, err)
@@ -277,5 +310,5 @@ func (l *load) explainAccount(a *accountPlan, doing string, err error) error {
 	} else {
 		hint += "create what is missing on the target"
 	}
-	return l.client.server.usage("restore account "+a.String()+" into", "%s: %w", doing, clean(err)).Hint("%s", hint)
+	return l.client.server.usage("restore account "+a.String()+" into", "%s: %w", doing, refusal(err)).Hint("%s", hint)
 }

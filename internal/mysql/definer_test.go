@@ -107,6 +107,16 @@ func TestDefinersThatTheTargetLacks(t *testing.T) {
 			t.Errorf("differences %+v, want one of procedure app.p", found)
 		}
 	})
+	t.Run("definers that were gone at the source", func(t *testing.T) {
+		run(t, to, "DROP DATABASE IF EXISTS app")
+		run(t, from, "DROP USER 'a`b@c'@'10.%'")
+		orphaned := repotest.New(t).Capture(t, "main", Kind, withAccounts(t, origin, nil, "app"))
+		s := newServer(t, rootAt(other), nil, "app")
+		requireEqual(t, carryOut(t, s, orphaned, planOf(t, s, orphaned, source.Selection{})))
+		if diff := cmp.Diff(tests[KeepDefiner].definers, definers(t, to)); diff != "" {
+			t.Errorf("definers (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("restored accounts are there before what they define", func(t *testing.T) {
 		run(t, to, "DROP DATABASE IF EXISTS app", "CREATE USER loader IDENTIFIED BY 'pw'", "GRANT ALL ON *.* TO loader WITH GRANT OPTION", "REVOKE ALLOW_NONEXISTENT_DEFINER ON *.* FROM loader")
 		as := account{other.Address, "loader", "pw"}

@@ -17,9 +17,11 @@ import (
 type restoration struct {
 	schemas         []*schemaPlan
 	accounts        []*accountPlan
-	accountsLeftOut int         // by a selection that is not the whole source
-	partialRevokes  string      // what the variable was where the accounts come from
-	me              accountName // who restores
+	accountsLeftOut int                           // by a selection that is not the whole source
+	partialRevokes  string                        // what the variable was where the accounts come from
+	me              accountName                   // who restores
+	formerDefaults  map[accountName][]accountName // default roles at the target
+	accountNote     string                        // why none are restored
 	deviations      []source.Deviation
 }
 
