@@ -40,8 +40,12 @@ type standIns struct {
 // that lacks a column of a table that does exist, or something in another
 // schema, cannot be had so: the comparison names it as missing. The stand-ins
 // stay until the end, since a broken view may refer to another.
-func (l *load) createBroken(ctx context.Context, schema *schemaPlan, broken []object) (err error) {
-	if len(broken) == 0 {
+//
+// The server creates no view over one whose definer does not exist. So such
+// orphans are created last, each in the place of what has stood in for it, and
+// after those that need it.
+func (l *load) createBroken(ctx context.Context, schema *schemaPlan, broken, orphans []object) (err error) {
+	if len(broken)+len(orphans) == 0 {
 		return nil
 	}
 	s := &standIns{load: l, schema: schema.target, views: map[string]bool{}}
@@ -65,7 +69,25 @@ func (l *load) createBroken(ctx context.Context, schema *schemaPlan, broken []ob
 			}
 		}
 	}
+	for _, o := range slices.Backward(orphans) {
+		if err := s.replace(ctx, schema, &o); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// replace creates an orphan in the place of its stand-in.
+func (s *standIns) replace(ctx context.Context, schema *schemaPlan, o *object) error {
+	name := quoteName(s.schema) + "." + quoteName(o.Name)
+	if at := slices.Index(s.tables, name); at >= 0 {
+		if _, err := s.load.main.ExecContext(ctx, "DROP TABLE "+name); err != nil {
+			return fmt.Errorf("remove what stood in for a view: %w", clean(err))
+		}
+		s.tables = slices.Delete(s.tables, at, at+1)
+	}
+	_, err := s.create(ctx, schema, o)
+	return err
 }
 
 // create tries until nothing is missing any more that can be put in place.

@@ -32,7 +32,7 @@ func (s *Server) Compare(ctx context.Context, from *repository.SourceReader, pla
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	c := &comparison{client: client, key: key, result: &source.Comparison{}}
+	c := &comparison{client: client, key: key, result: &source.Comparison{Deviations: slices.Clone(r.deviations)}}
 	if err := c.run(ctx, r, show); err != nil {
 		return nil, fmt.Errorf("compare %s: %w", s.target(), err)
 	}
@@ -68,6 +68,9 @@ func (c *comparison) run(ctx context.Context, r *restoration, show progress.Repo
 		if err := c.compareDefinitions(ctx, conn, schema); err != nil {
 			return err
 		}
+	}
+	if err := c.compareAccounts(ctx, conn, r); err != nil {
+		return err
 	}
 	if err := c.readRows(ctx, show); err != nil {
 		return err

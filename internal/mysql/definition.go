@@ -87,6 +87,8 @@ type object struct {
 	SchemaCollation string  `json:"schemaCollation,omitempty"`
 	TimeZone        string  `json:"timeZone,omitempty"` // of an event
 	Broken          bool    `json:"broken,omitempty"`   // a view that refers to something that is gone
+
+	orphan bool // its definer is not at the target, and it is created all the same
 }
 
 func (d *schemaDefinition) byName() map[string]*table {

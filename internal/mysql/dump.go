@@ -46,6 +46,7 @@ type dump struct {
 	schemas    []*schemaDefinition
 	identities map[string]string // of definitions, when the snapshot opened
 	tables     []*tableRun
+	accounts   []*accountDefinition
 	snapshot   *snapshot
 	backupLock bool
 }
@@ -62,6 +63,9 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.readDefinitions(ctx); err != nil {
 		return err
 	}
+	if err := d.readAccounts(ctx); err != nil {
+		return err
+	}
 	if err := d.openSnapshot(ctx); err != nil {
 		return err
 	}
@@ -72,7 +76,13 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.checkUnchanged(ctx); err != nil {
 		return err
 	}
+	if err := d.noteChangedAccounts(ctx); err != nil {
+		return err
+	}
 	if err := d.writeDefinitions(ctx); err != nil {
+		return err
+	}
+	if err := d.writeAccounts(ctx); err != nil {
 		return err
 	}
 	return d.record()
@@ -88,10 +98,10 @@ func (d *dump) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lacking := held.forDump(d.server.settings.Schemas); len(lacking) > 0 {
+	if lacking := held.forSettings(&d.server.settings); len(lacking) > 0 {
 		first := lacking[0]
 		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
-			Hint("%s", first.grant(d.server.settings.User))
+			Hint("%s", first.remedy(d.server.settings.User))
 	}
 	return nil
 }

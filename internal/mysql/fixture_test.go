@@ -36,7 +36,8 @@ func newServer(t testing.TB, as account, change func(*Settings), schemas ...stri
 	if err := os.WriteFile(path, []byte(as.password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := &Settings{Address: as.address, User: as.user, Password: secret.Ref("file:" + path), Schemas: schemas}
+	// The testbed's server is shared with tests that make and drop accounts.
+	settings := &Settings{Address: as.address, User: as.user, Password: secret.Ref("file:" + path), Schemas: schemas, Accounts: NoAccounts}
 	if change != nil {
 		change(settings)
 	}

@@ -13,11 +13,14 @@ func (l *load) createObjects(ctx context.Context, schema *schemaPlan) error {
 	if _, err := l.main.ExecContext(ctx, "USE "+quoteName(schema.target)); err != nil {
 		return clean(err)
 	}
-	var broken, open []object
+	var broken, open, orphans []object
 	for _, o := range schema.objects() {
-		if o.Broken {
+		switch {
+		case o.orphan && o.Type == typeView:
+			orphans = append(orphans, o)
+		case o.Broken:
 			broken = append(broken, o)
-		} else {
+		default:
 			open = append(open, o)
 		}
 	}
@@ -33,12 +36,20 @@ func (l *load) createObjects(ctx context.Context, schema *schemaPlan) error {
 				return l.explain(&open[i], err)
 			}
 		}
-		if len(again) == len(open) {
+		switch {
+		case len(again) < len(open):
+		case schema.incomplete:
+			l.leaveOut(schema, again)
+			again = nil
+		case len(orphans) > 0:
+			broken = append(again, broken...)
+			again = nil
+		default:
 			return l.explain(&again[len(again)-1], failure)
 		}
 		open = again
 	}
-	return l.createBroken(ctx, schema, broken)
+	return l.createBroken(ctx, schema, broken, orphans)
 }
 
 // createObject creates one object in the session in which it was once created.
@@ -68,7 +79,7 @@ func (l *load) explain(o *object, err error) error {
 	switch {
 	case isDenied(err):
 		return l.client.server.usage("restore into", "account %q may not create %s with definer %s", l.client.server.settings.User, label, o.Definer).
-			Hint("GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* to the account (before MySQL 8.2: SET_USER_ID), and SYSTEM_USER where the definer has that")
+			Hint("GRANT SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER ON *.* to the account (before MySQL 8.2: SET_USER_ID), and SYSTEM_USER where the definer has that; or set definers: current-user or skip in the settings of the target")
 	case isServer(err, erRoutineUnsafe, erRoutineNoSuper):
 		return l.client.server.usage("restore into", "create %s: %w", label, clean(err)).
 			Hint("SET GLOBAL log_bin_trust_function_creators = ON while the restore runs")

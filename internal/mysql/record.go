@@ -24,6 +24,7 @@ type Captured struct {
 	Until         *Position         `json:"until,omitempty"` // and Until, which are equal but for one rung
 	DigestVersion int               `json:"digestVersion"`
 	Schemas       []CapturedSchema  `json:"schemas"`
+	Accounts      *CapturedAccounts `json:"accounts,omitempty"` // absent: they were not captured
 }
 
 // CapturedSchema is one schema of a dump.
@@ -60,6 +61,7 @@ func (d *dump) record() error {
 		Version: d.client.facts.version, Variables: d.client.facts.variables,
 		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.backupLock,
 		From: d.snapshot.from, Until: d.snapshot.until, DigestVersion: digestVersion,
+		Accounts: d.capturedAccounts(),
 	}
 	var summary repository.Summary
 	engines, broken := int64(0), int64(0)

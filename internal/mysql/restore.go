@@ -53,7 +53,7 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	l := &load{client: client, from: from, binlogOff: r.binlogOff}
+	l := &load{client: client, from: from, plan: r}
 	if l.main, err = l.session(ctx); err != nil {
 		return repository.Summary{}, err
 	}
@@ -78,7 +78,7 @@ var quick = []string{
 // session opens a session that loads.
 func (l *load) session(ctx context.Context) (*sql.Conn, error) {
 	statements := l.client.server.loadSession()
-	if l.binlogOff {
+	if l.plan.binlogOff {
 		statements = append(statements, leaveBinlogOut)
 	}
 	conn, err := l.client.session(ctx, statements...)
@@ -96,9 +96,8 @@ type load struct {
 	client *client
 	main   *sql.Conn
 	from   *repository.SourceReader
-
-	binlogOff bool // what is done is left out of the binary log
-	insert    bool // rows come in by INSERT, since LOAD DATA is not allowed
+	plan   *restoration
+	insert bool // rows come in by INSERT, since LOAD DATA is not allowed
 }
 
 func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) (_ repository.Summary, err error) {
@@ -112,6 +111,9 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, redo()) }()
+	if err := l.createAccounts(ctx); err != nil {
+		return repository.Summary{}, err
+	}
 	for _, schema := range r.schemas {
 		if err := l.createTables(ctx, schema); err != nil {
 			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
@@ -129,6 +131,9 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
 		}
 		sum.add(schema.total())
+	}
+	if err := l.finishAccounts(ctx); err != nil {
+		return repository.Summary{}, err
 	}
 	return repository.Summary{Rows: sum.Rows, Bytes: sum.Bytes}, nil
 }

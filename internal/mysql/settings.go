@@ -28,6 +28,12 @@ type Settings struct {
 	Binlog         BinlogMode `yaml:"binlog,omitempty" json:"binlog,omitempty" jsonschema_description:"whether a restore goes into the server's binary log: auto (default; it does where a replica or archiver is connected), on or off"`
 	DisableRedoLog bool       `yaml:"disableRedoLog,omitempty" json:"disableRedoLog,omitempty" jsonschema_description:"switch the redo log off while a restore loads; only on a server that holds no schema, which a crash meanwhile destroys"`
 	ChunkSize      int64      `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+
+	Accounts         AccountScope   `yaml:"accounts,omitempty" json:"accounts,omitempty" jsonschema_description:"all (default) or none: whether users, roles and their grants are captured and restored"`
+	ExcludeAccounts  []string       `yaml:"excludeAccounts,omitempty" json:"excludeAccounts,omitempty" jsonschema_description:"patterns user@host of accounts that are neither captured nor restored, such as those of a provider"`
+	ExistingAccounts ExistingPolicy `yaml:"existingAccounts,omitempty" json:"existingAccounts,omitempty" jsonschema_description:"what a restore does to an account that exists and differs: keep (default) or replace"`
+	RefusedAccounts  RefusedPolicy  `yaml:"refusedAccounts,omitempty" json:"refusedAccounts,omitempty" jsonschema_description:"what a restore does where the target refuses an account or a grant: keep (default) fails, skip leaves it out and reports it"`
+	Definers         DefinerPolicy  `yaml:"definers,omitempty" json:"definers,omitempty" jsonschema_description:"views, routines, triggers and events whose definer the target lacks: keep (default) the definer, make it current-user, or skip them"`
 }
 
 // TLSMode says how a connection is secured, in the words of MySQL's own
@@ -52,8 +58,11 @@ const (
 	minChunkSize     = 64 << 10
 )
 
+// systemSchema holds the accounts.
+const systemSchema = "mysql"
+
 // systemSchemas belong to the server and are never captured.
-var systemSchemas = []string{"mysql", "information_schema", "performance_schema", "sys"}
+var systemSchemas = []string{systemSchema, "information_schema", "performance_schema", "sys"}
 
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
@@ -74,6 +83,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
 		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
+	}
+	if err := s.validatePolicies(); err != nil {
+		return err
 	}
 	return s.validateSchemas()
 }
