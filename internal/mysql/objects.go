@@ -7,55 +7,80 @@ import (
 	"strings"
 )
 
-// createObjects creates routines, views, triggers and events. A view may need
-// another one: whatever fails is tried again as long as others succeed.
-func (l *load) createObjects(ctx context.Context, schema *schemaPlan) error {
-	if _, err := l.main.ExecContext(ctx, "USE "+quoteName(schema.target)); err != nil {
-		return clean(err)
+// createRoutines comes before the rows: nothing that a routine refers to is
+// looked up when it is created, and views need it.
+func (l *load) createRoutines(ctx context.Context, schema *schemaPlan) error {
+	return l.createAll(ctx, schema, schema.Routines)
+}
+
+// createViews creates the views of all schemas that can be had, in whatever
+// order works: one may need another of any schema, so whatever fails is tried
+// again as long as others succeed.
+func (l *load) createViews(ctx context.Context, schemas []*schemaPlan) error {
+	type view struct {
+		schema *schemaPlan
+		*object
 	}
-	var broken, open []object
-	for _, o := range schema.objects() {
-		if o.Broken {
-			broken = append(broken, o)
-		} else {
-			open = append(open, o)
+	var open []view
+	for _, schema := range schemas {
+		for i := range schema.Views {
+			if !schema.Views[i].Broken {
+				open = append(open, view{schema, &schema.Views[i]})
+			}
 		}
 	}
 	for len(open) > 0 {
-		var again []object
+		var again []view
 		var failure error
-		for i := range open {
-			err := l.createObject(ctx, schema, &open[i])
-			if open[i].Type == typeView && isServer(err, erNoSuchTable, erViewInvalid, erBadField, erRoutineMissing) {
-				again = append(again, open[i])
+		for _, v := range open {
+			err := l.createObject(ctx, v.schema, v.object)
+			if isServer(err, erNoSuchTable, erViewInvalid, erBadField, erRoutineMissing) {
+				again = append(again, v)
 				failure = err
 			} else if err != nil {
-				return l.explain(&open[i], err)
+				return l.explain(v.object, err)
 			}
 		}
 		if len(again) == len(open) {
-			return l.explain(&again[len(again)-1], failure)
+			return l.explain(again[len(again)-1].object, failure)
 		}
 		open = again
 	}
-	return l.createBroken(ctx, schema, broken)
+	return nil
+}
+
+// createActors comes last: triggers and events must not act on the load.
+func (l *load) createActors(ctx context.Context, schema *schemaPlan) error {
+	if err := l.createAll(ctx, schema, schema.Triggers); err != nil {
+		return err
+	}
+	return l.createAll(ctx, schema, schema.Events)
+}
+
+func (l *load) createAll(ctx context.Context, schema *schemaPlan, objects []object) error {
+	for i := range objects {
+		if err := l.createObject(ctx, schema, &objects[i]); err != nil {
+			return l.explain(&objects[i], err)
+		}
+	}
+	return nil
 }
 
 // createObject creates one object in the session in which it was once created.
 // Its error is the server's own.
 func (l *load) createObject(ctx context.Context, schema *schemaPlan, o *object) (err error) {
-	statements := o.session()
+	statements := append([]string{"USE " + quoteName(schema.target)}, o.session()...)
 	if o.SchemaCollation != "" && o.SchemaCollation != schema.Collation {
 		// The schema's collation of that day is part of what a routine means.
 		alter := "ALTER DATABASE " + quoteName(schema.target) + " COLLATE "
 		statements = append(statements, alter+o.SchemaCollation)
 		defer func() {
-			_, back := l.main.ExecContext(ctx, alter+schema.Collation)
+			_, back := l.objects.ExecContext(ctx, alter+schema.Collation)
 			err = errors.Join(err, back)
 		}()
 	}
 	for _, statement := range append(statements, string(o.Create)) {
-		if err := l.define(ctx, statement); err != nil {
+		if err := define(ctx, l.objects, statement); err != nil {
 			return err
 		}
 	}

@@ -52,6 +52,7 @@ type CapturedTable struct {
 const (
 	warnEngine     = "mysql.table.not-transactional"
 	warnBrokenView = "mysql.view.broken"
+	warnForeign    = "mysql.json.foreign-type"
 )
 
 // record says in the manifest what was captured.

@@ -23,6 +23,7 @@ func (s *Server) loadSession() []string {
 		"SET SESSION sql_select_limit = 18446744073709551615",
 		"SET SESSION sql_safe_updates = 0",
 		"SET SESSION completion_type = 0",
+		"SET SESSION cte_max_recursion_depth = 4294967295", // JSON documents are rebuilt by recursion
 		"SET SESSION net_read_timeout = 3600",
 		"SET SESSION net_write_timeout = 3600",
 		"SET SESSION wait_timeout = 86400",
@@ -57,7 +58,12 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer release(main)
-	l := &load{client: client, main: main, from: from}
+	objects, err := client.loader(ctx)
+	if err != nil {
+		return repository.Summary{}, err
+	}
+	defer release(objects)
+	l := &load{client: client, main: main, objects: objects, from: from}
 	summary, err := l.run(ctx, r, show)
 	if _, clear := fault.Outermost(err); err == nil || clear {
 		return summary, err // a fault says itself what was being done, and to what
@@ -79,10 +85,11 @@ func (c *client) loader(ctx context.Context) (*sql.Conn, error) {
 
 // load is one restore on its way.
 type load struct {
-	client *client
-	main   *sql.Conn
-	from   *repository.SourceReader
-	insert bool // rows come in by INSERT, since LOAD DATA is not allowed
+	client  *client
+	main    *sql.Conn
+	objects *sql.Conn // takes on the session of each object that is created
+	from    *repository.SourceReader
+	insert  bool // rows come in by INSERT, since LOAD DATA is not allowed
 }
 
 func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) (_ repository.Summary, err error) {
@@ -91,25 +98,38 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, undo()) }()
-	for _, schema := range r.schemas {
-		if err := l.createTables(ctx, schema); err != nil {
-			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
-		}
-	}
-	if err := l.loadRows(ctx, r, show); err != nil {
+	if err := eachSchema(ctx, r, l.createTables); err != nil {
 		return repository.Summary{}, err
 	}
 	var sum total
 	for _, schema := range r.schemas {
-		if err := l.addReferences(ctx, schema); err != nil {
-			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
-		}
-		if err := l.createObjects(ctx, schema); err != nil {
-			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
-		}
 		sum.add(schema.total())
 	}
+	steps := []func() error{
+		func() error { return eachSchema(ctx, r, l.createRoutines) },
+		func() error { return eachSchema(ctx, r, l.createBroken) }, // while the tables are empty
+		func() error { return l.loadRows(ctx, r, show) },
+		func() error { return eachSchema(ctx, r, l.addReferences) },
+		func() error { return l.createViews(ctx, r.schemas) },
+		func() error { return eachSchema(ctx, r, l.createActors) },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return repository.Summary{}, err
+		}
+	}
 	return repository.Summary{Rows: sum.Rows, Bytes: sum.Bytes}, nil
+}
+
+// eachSchema takes a step for every schema before the next step begins, since
+// what stands in one may refer to another.
+func eachSchema(ctx context.Context, r *restoration, step func(context.Context, *schemaPlan) error) error {
+	for _, schema := range r.schemas {
+		if err := step(ctx, schema); err != nil {
+			return fmt.Errorf("schema %q: %w", schema.target, err)
+		}
+	}
+	return nil
 }
 
 // allowLocalInfile switches LOAD DATA LOCAL on where it is off and the account
@@ -213,8 +233,12 @@ func (l *load) addReferences(ctx context.Context, schema *schemaPlan) error {
 // define runs a statement that creates or drops something. Each is atomic, so
 // that it can be given again.
 func (l *load) define(ctx context.Context, statement string) error {
+	return define(ctx, l.main, statement)
+}
+
+func define(ctx context.Context, conn *sql.Conn, statement string) error {
 	return againAfterDeadlock(func() error {
-		_, err := l.main.ExecContext(ctx, statement)
+		_, err := conn.ExecContext(ctx, statement)
 		return err
 	})
 }

@@ -29,6 +29,7 @@ SET time_zone = '+00:00';
 SET sql_mode = '` + loadMode + `';
 SET foreign_key_checks = 0;
 SET unique_checks = 0;
+SET cte_max_recursion_depth = 4294967295;
 `
 
 const brokenHead = "\n-- The views below referred to something that was gone when they were captured.\n" +
