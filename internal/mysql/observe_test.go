@@ -32,7 +32,7 @@ func observe(t testing.TB, db *sql.DB, schema string) observation {
 	for _, r := range rowsOf(t, conn, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE ENGINE = 'ARCHIVE' AND TABLE_SCHEMA = "+quoteText(schema)) {
 		run(t, conn, "FLUSH TABLES "+quoteName(r[0]))
 	}
-	for name, sum := range checksums(t, db, schema) {
+	for name, sum := range checksums(t, conn, schema) {
 		o["checksum of table "+name] = sum
 	}
 	// The checksum of a table with a multi-valued index is another one each time.

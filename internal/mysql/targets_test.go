@@ -154,7 +154,7 @@ func runClient(t *testing.T, env *testbed.Env, dir, schema string, script []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := exec.CommandContext(t.Context(), "mysql", "--no-defaults", "--protocol=tcp", "-h", host, "-P", port, "-u", env.MySQLUser, "--local-infile=1", schema)
+	client := exec.CommandContext(t.Context(), "mysql", "--no-defaults", "--protocol=tcp", "-h", host, "-P", port, "-u", env.MySQLUser, "--local-infile=1", "--comments", schema)
 	client.Env = append(os.Environ(), "MYSQL_PWD="+env.MySQLPassword)
 	client.Dir = dir
 	client.Stdin = bytes.NewReader(script)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
@@ -31,13 +32,18 @@ func seedWholeZoo(t *testing.T, db *sql.DB, newSchema func(subject string) strin
 	for _, file := range files {
 		subject := strings.TrimSuffix(path.Base(file), ".sql")
 		schemas[subject] = newSchema(subject)
-		data, err := zooFiles.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seedFile(t, db, schemas[subject], string(data))
+		seedFile(t, db, schemas[subject], zooFile(t, subject))
 	}
 	return schemas
+}
+
+func zooFile(t *testing.T, subject string) string {
+	t.Helper()
+	data, err := zooFiles.ReadFile("testdata/zoo/" + subject + ".sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 // seedFile runs statements that end with a line of "$$".
@@ -49,10 +55,21 @@ func seedFile(t *testing.T, db *sql.DB, schema, file string) {
 	}
 	defer conn.Close()
 	run(t, conn, "SET NAMES utf8mb4", "USE "+quoteName(schema), "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'", "SET foreign_key_checks = 0",
-		"SET restrict_fk_on_non_standard_key = OFF", "SET innodb_strict_mode = ON")
+		"SET restrict_fk_on_non_standard_key = OFF", "SET innodb_strict_mode = ON",
+		"SET default_storage_engine = InnoDB", "SET cte_max_recursion_depth = 1000", "SET sql_require_primary_key = OFF", "SET sql_generate_invisible_primary_key = OFF", "SET explicit_defaults_for_timestamp = ON")
 	for statement := range strings.SplitSeq(file, "\n$$\n") {
 		if statement = strings.TrimSpace(statement); statement != "" {
 			run(t, conn, statement)
+		}
+	}
+}
+
+// requireNoDifference reports what our own comparison found in a schema.
+func requireNoDifference(t *testing.T, result *source.Comparison, schema string) {
+	t.Helper()
+	for _, d := range result.Differences {
+		if strings.Contains(d.Object, schema) {
+			t.Errorf("the restored copy differs: %v", d)
 		}
 	}
 }
@@ -80,11 +97,7 @@ func TestWholeZooComesBack(t *testing.T) {
 	result := bringBack(t, s, point, rename)
 	for subject, schema := range schemas {
 		t.Run(subject, func(t *testing.T) {
-			for _, d := range result.Differences {
-				if strings.Contains(d.Object, schema) {
-					t.Errorf("the restored copy differs: %v", d)
-				}
-			}
+			requireNoDifference(t, result, schema)
 			requireSame(t, observe(t, db, schema), observe(t, db, rename[schema]))
 		})
 	}

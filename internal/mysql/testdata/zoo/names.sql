@@ -1,7 +1,7 @@
 -- Names that need quoting, names of 64 characters, and names that differ only in case.
-CREATE TABLE `tick``dot.sp ace` (`a``b` INT, `c.d` INT, `e f` INT, `"g"` INT, `h'i` INT, `\` INT, `;` INT, `%s %d` INT, PRIMARY KEY (`a``b`), KEY `k``,(` (`c.d`), CONSTRAINT `chk``)` CHECK (`e f` > 0))
+CREATE TABLE `tick``dot.sp ace` (`a``b` INT, `c.d` INT, `e f` INT, `"g"` INT, `h'i` INT, `;` INT, `%s %d` INT, PRIMARY KEY (`a``b`), KEY `k``,(` (`c.d`), CONSTRAINT `chk``)` CHECK (`e f` > 0))
 $$
-INSERT INTO `tick``dot.sp ace` VALUES (1, 2, 3, 4, 5, 6, 7, 8)
+INSERT INTO `tick``dot.sp ace` VALUES (1, 2, 3, 4, 5, 6, 7)
 $$
 CREATE TABLE `new
 line	tab` (`col
@@ -43,7 +43,7 @@ CREATE TABLE `..` (a INT)
 $$
 CREATE TABLE `con` (a INT)
 $$
-CREATE TABLE `a/b\c` (a INT)
+CREATE TABLE `a/b` (a INT)
 $$
 CREATE TABLE `$dollar#1` (`$` INT)
 $$
