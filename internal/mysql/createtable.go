@@ -52,7 +52,7 @@ func parseCreateTable(create sqlText) (*createTable, error) {
 				return nil, err
 			}
 			start = i + 1
-			if text[i] == ')' {
+			if text[i] == ')' && len(c.columns) > 0 {
 				c.tail = text[start:]
 				return c, nil
 			}

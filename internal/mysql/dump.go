@@ -75,7 +75,7 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.writeDefinitions(ctx); err != nil {
 		return err
 	}
-	return d.record()
+	return d.record(ctx)
 }
 
 // check fails before anything is read if the dump would lack something.
