@@ -173,8 +173,8 @@ func (l *load) createTables(ctx context.Context, schema *schemaPlan) error {
 		if err != nil {
 			return fmt.Errorf("table %q: %w", t.Name, err)
 		}
-		if err := l.define(ctx, parts.base()); err != nil {
-			return fmt.Errorf("create table %q: %w", t.Name, clean(err))
+		if err := l.createTable(ctx, t, parts.base()); err != nil {
+			return fmt.Errorf("create table %q: %w", t.Name, err)
 		}
 	}
 	return nil
