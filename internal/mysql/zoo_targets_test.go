@@ -24,68 +24,55 @@ var otherWorld = []string{
 	"--local-infile=0", "--group-concat-max-len=4", "--cte-max-recursion-depth=5", "--event-scheduler=OFF",
 }
 
-// Invariant 3, on a server of other defaults that allows no LOAD DATA: the
-// same values pass through INSERT.
-func TestWholeZooComesBackByInsertOnAnotherServer(t *testing.T) {
-	env := testbed.Need(t)
-	db := env.OpenMySQL(t)
-	schemas := seedWholeZoo(t, db, func(string) string { return env.NewSchema(t) })
-	names := slices.Sorted(maps.Values(schemas))
-	point := repotest.New(t).Capture(t, "main", Kind, newServer(t, rootOf(env), nil, names...))
-
-	other := env.StartMySQL(t, otherWorld...)
+// byInsertOnAnotherServer restores where defaults differ and LOAD DATA is
+// forbidden: the same values pass through INSERT.
+func (z *wholeZoo) byInsertOnAnotherServer(t *testing.T) {
+	other := z.env.StartMySQL(t, otherWorld...)
 	root := other.Open(t)
 	run(t, root, "SET GLOBAL log_bin_trust_function_creators = ON", "CREATE USER by_insert@'%' IDENTIFIED BY '"+other.Password+"'",
 		"SET GLOBAL sql_select_limit = 1", "GRANT ALL ON *.* TO by_insert@'%'", "REVOKE SYSTEM_VARIABLES_ADMIN, SUPER ON *.* FROM by_insert@'%'")
-	result := bringBack(t, newServer(t, account{other.Address, "by_insert", other.Password}, nil, names...), point, nil)
+	result := bringBack(t, z.server(t, account{other.Address, "by_insert", other.Password}), z.captured, nil)
 	run(t, root, "SET GLOBAL sql_select_limit = DEFAULT")
 	if got := text(t, root, "SELECT @@GLOBAL.local_infile"); got != "0" {
 		t.Fatal("local_infile is on: the rows did not pass through INSERT")
 	}
-	for subject, schema := range schemas {
-		t.Run(subject, func(t *testing.T) {
-			requireNoDifference(t, result, schema)
-			requireSame(t, observe(t, db, schema), observe(t, root, schema))
-		})
-	}
+	z.requireBack(t, root, result, func(schema string) string { return schema })
 }
 
-// Everything can be restored without openim-dr, but for broken views and for
+// byTheStockClient restores without openim-dr: everything but broken views and
 // names with a backslash, at which the stock client loses its place.
-func TestWholeZooComesBackByTheStockClient(t *testing.T) {
-	env := testbed.Need(t)
-	db := env.OpenMySQL(t)
-	schemas := seedWholeZoo(t, db, func(string) string { return env.NewSchema(t) })
-	delete(schemas, "backslash_names")
-	rename := map[string]string{}
-	for _, schema := range schemas {
-		rename[schema] = env.NewSchema(t)
-	}
-	s := newServer(t, rootOf(env), nil, slices.Sorted(maps.Keys(rename))...)
-	point := repotest.New(t).Capture(t, "main", Kind, s)
-	for _, schema := range schemas {
-		dir := unpack(t, point, schema)
+func (z *wholeZoo) byTheStockClient(t *testing.T) {
+	rename := z.renamed(t)
+	for subject, schema := range z.schemas {
+		if subject == "backslash_names" {
+			continue
+		}
+		dir := unpack(t, z.captured, schema)
 		script := func(name string) []byte {
 			return readFile(t, filepath.Join(dir, repository.FileName(schema), name))
 		}
-		runClient(t, env, dir, rename[schema], script(schemaFile))
-		runClient(t, env, dir, rename[schema], loadsOf(readFile(t, filepath.Join(dir, loadFile)), schema, rename[schema]))
+		runClient(t, z.env, dir, rename[schema], script(schemaFile))
+		runClient(t, z.env, dir, rename[schema], loadsOf(readFile(t, filepath.Join(dir, loadFile)), schema, rename[schema]))
 		post, _, _ := strings.Cut("SET SESSION restrict_fk_on_non_standard_key = OFF;\n"+string(script(postFile)), brokenHead)
-		runClient(t, env, dir, rename[schema], []byte(post))
+		runClient(t, z.env, dir, rename[schema], []byte(post))
 	}
-	plan, err := s.Plan(t.Context(), point, source.Selection{Rename: rename})
+	s := z.server(t, rootOf(z.env))
+	plan, err := s.Plan(t.Context(), z.captured, source.Selection{Rename: rename})
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := compare(t, s, point, plan)
+	result := compare(t, s, z.captured, plan)
 	result.Differences = slices.DeleteFunc(result.Differences, func(d source.Difference) bool {
-		return strings.HasPrefix(d.Object, "view "+schemas["views"]+".") && d.What == "missing"
+		return strings.HasPrefix(d.Object, "view "+z.schemas["views"]+".") && d.What == "missing"
 	})
-	for subject, schema := range schemas {
+	for subject, schema := range z.schemas {
+		if subject == "backslash_names" {
+			continue
+		}
 		t.Run(subject, func(t *testing.T) {
 			requireNoDifference(t, result, schema)
 			if subject != "views" {
-				requireSame(t, observe(t, db, schema), observe(t, db, rename[schema]))
+				requireSame(t, z.looked[subject], observe(t, z.db, rename[schema]))
 			}
 		})
 	}

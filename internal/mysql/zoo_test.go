@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
@@ -82,23 +83,61 @@ func requireSame(t *testing.T, want, got observation) {
 	}
 }
 
-// Invariant 3: every subject of the zoo comes back to the bit, judged by our
-// digests and by what the server itself shows.
-func TestWholeZooComesBack(t *testing.T) {
+// wholeZoo is a point of every subject.
+type wholeZoo struct {
+	env      *testbed.Env
+	db       *sql.DB
+	schemas  map[string]string // by subject
+	captured *repository.SourceReader
+	looked   map[string]observation // at each schema, by subject
+}
+
+// TestWholeZoo takes one point of all subjects and brings it back in every way
+// that there is. Invariant 3: to the bit, judged by our digests and by what the
+// server itself shows.
+func TestWholeZoo(t *testing.T) {
 	env := testbed.Need(t)
-	db := env.OpenMySQL(t)
-	schemas := seedWholeZoo(t, db, func(string) string { return env.NewSchema(t) })
-	rename := map[string]string{}
-	for _, schema := range schemas {
-		rename[schema] = env.NewSchema(t)
+	z := &wholeZoo{env: env, db: env.OpenMySQL(t), looked: map[string]observation{}}
+	z.schemas = seedWholeZoo(t, z.db, func(string) string { return env.NewSchema(t) })
+	z.captured = repotest.New(t).Capture(t, "main", Kind, z.server(t, rootOf(env)))
+	for subject, schema := range z.schemas {
+		z.looked[subject] = observe(t, z.db, schema)
 	}
-	s := newServer(t, rootOf(env), nil, slices.Sorted(maps.Keys(rename))...)
-	point := repotest.New(t).Capture(t, "main", Kind, s)
-	result := bringBack(t, s, point, rename)
-	for subject, schema := range schemas {
+	t.Run("beside the source", z.besideTheSource)
+	t.Run("by INSERT on another server", z.byInsertOnAnotherServer)
+	t.Run("by the stock client", z.byTheStockClient)
+}
+
+// server is a source of all subjects' schemas, as an account sees it.
+func (z *wholeZoo) server(t *testing.T, as account) *Server {
+	t.Helper()
+	return newServer(t, as, nil, slices.Sorted(maps.Values(z.schemas))...)
+}
+
+// renamed makes an empty schema beside each.
+func (z *wholeZoo) renamed(t *testing.T) map[string]string {
+	t.Helper()
+	rename := map[string]string{}
+	for _, schema := range z.schemas {
+		rename[schema] = z.env.NewSchema(t)
+	}
+	return rename
+}
+
+// requireBack judges every subject's copy; name gives a copy's name.
+func (z *wholeZoo) requireBack(t *testing.T, db *sql.DB, result *source.Comparison, name func(schema string) string) {
+	t.Helper()
+	for subject, schema := range z.schemas {
 		t.Run(subject, func(t *testing.T) {
 			requireNoDifference(t, result, schema)
-			requireSame(t, observe(t, db, schema), observe(t, db, rename[schema]))
+			requireSame(t, z.looked[subject], observe(t, db, name(schema)))
 		})
 	}
+}
+
+func (z *wholeZoo) besideTheSource(t *testing.T) {
+	rename := z.renamed(t)
+	s := z.server(t, rootOf(z.env))
+	z.requireBack(t, z.db, bringBack(t, s, z.captured, rename), func(schema string) string { return rename[schema] })
+	t.Run("every change is found", func(t *testing.T) { z.everyChangeIsFound(t, s, rename) })
 }
