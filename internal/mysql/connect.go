@@ -81,6 +81,9 @@ func (s *Server) config(idle time.Duration) (*driver.Config, error) {
 	config.WriteTimeout = idle
 	config.Logger = &driver.NopLogger{} // errors are returned, and a log line could quote a row
 	config.MaxAllowedPacket = 0         // ask the server
+	// Whatever the server's defaults are, no answer may be cut short, and a
+	// quoted text means the same everywhere.
+	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
 	return config, s.setTLS(config)
 }

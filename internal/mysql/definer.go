@@ -138,10 +138,8 @@ func (r *restoration) hasObjects() bool {
 	return slices.ContainsFunc(r.schemas, func(schema *schemaPlan) bool { return len(schema.objects()) > 0 })
 }
 
-// leaveOut gives up views that need something that was left out.
-func (l *load) leaveOut(schema *schemaPlan, views []object) {
-	for _, v := range views {
-		schema.Views = slices.DeleteFunc(schema.Views, func(o object) bool { return o.Name == v.Name })
-		l.plan.deviate("view "+schema.Name+"."+v.Name, "left out", "it refers to something that was left out, since its definer does not exist at the target")
-	}
+// leaveOut gives up a view that needs something that was left out.
+func (l *load) leaveOut(schema *schemaPlan, view object) {
+	schema.Views = slices.DeleteFunc(schema.Views, func(o object) bool { return o.Name == view.Name })
+	l.plan.deviate("view "+schema.Name+"."+view.Name, "left out", "it refers to something that was left out, since its definer does not exist at the target")
 }

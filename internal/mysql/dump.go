@@ -22,7 +22,7 @@ func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	coordinator, err := client.session(ctx, s.catalogSession()...)
+	coordinator, err := client.reader(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.writeAccounts(ctx); err != nil {
 		return err
 	}
-	return d.record()
+	return d.record(ctx)
 }
 
 // check fails before anything is read if the dump would lack something.
@@ -128,6 +128,9 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 	d.identities = identities(d.schemas)
 	for _, schema := range d.schemas {
 		for i := range schema.Tables {
+			if !schema.Tables[i].ownsRows() {
+				continue
+			}
 			d.tables = append(d.tables, newTableRun(schema.Name, &schema.Tables[i], d.server.settings.chunkSize(), d.server.workers))
 		}
 	}

@@ -120,7 +120,7 @@ func requireEqual(t testing.TB, c *source.Comparison) {
 }
 
 // checksums asks the server itself, by means other than our digests.
-func checksums(t testing.TB, db *sql.DB, schema string) map[string]string {
+func checksums(t testing.TB, db querier, schema string) map[string]string {
 	t.Helper()
 	records, err := queryRecords(t.Context(), db, "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = "+quoteText(schema))
 	if err != nil {

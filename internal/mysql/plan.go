@@ -162,6 +162,10 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	if !schema.whole {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
 	}
+	plan.Warnings = append(plan.Warnings, schema.storageWarnings()...)
+	if c.facts.variables["event_scheduler"] == "ON" {
+		plan.Warnings = append(plan.Warnings, schema.eventWarnings()...)
+	}
 	for i := range schema.Views {
 		if schema.Views[i].Broken {
 			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s referred to something that was gone when it was captured", schema.Name, schema.Views[i].Name))

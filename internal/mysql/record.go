@@ -49,14 +49,8 @@ type CapturedTable struct {
 	Chunks int         `json:"chunks"`
 }
 
-// Codes of warnings in a manifest.
-const (
-	warnEngine     = "mysql.table.not-transactional"
-	warnBrokenView = "mysql.view.broken"
-)
-
 // record says in the manifest what was captured.
-func (d *dump) record() error {
+func (d *dump) record(ctx context.Context) error {
 	captured := Captured{
 		Version: d.client.facts.version, Variables: d.client.facts.variables,
 		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.backupLock,
@@ -64,24 +58,14 @@ func (d *dump) record() error {
 		Accounts: d.capturedAccounts(),
 	}
 	var summary repository.Summary
-	engines, broken := int64(0), int64(0)
 	for _, schema := range d.schemas {
 		captured.Schemas = append(captured.Schemas, schema.captured(d.key))
 		sum := schema.total()
 		summary.Rows += sum.Rows
 		summary.Bytes += sum.Bytes
-		engines += schema.count(func(t *table) bool { return t.Engine != engineInnoDB })
-		for i := range schema.Views {
-			if schema.Views[i].Broken {
-				broken++
-			}
-		}
 	}
-	if engines > 0 {
-		d.draft.Warn(warnEngine, engines)
-	}
-	if broken > 0 {
-		d.draft.Warn(warnBrokenView, broken)
+	if err := d.warn(ctx); err != nil {
+		return err
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)
@@ -89,16 +73,6 @@ func (d *dump) record() error {
 
 // engineInnoDB is the engine whose tables a snapshot covers.
 const engineInnoDB = "InnoDB"
-
-func (d *schemaDefinition) count(match func(*table) bool) int64 {
-	n := int64(0)
-	for i := range d.Tables {
-		if match(&d.Tables[i]) {
-			n++
-		}
-	}
-	return n
-}
 
 func (d *schemaDefinition) captured(key seal.DigestKey) CapturedSchema {
 	c := CapturedSchema{

@@ -54,7 +54,9 @@ func TestBinlogOfTheTarget(t *testing.T) {
 			t.Errorf("the plan says %q, want %q", plan.Warnings, says)
 		}
 	}
-	t.Run("nobody reads it", func(t *testing.T) { requireLogged(t, root, BinlogAuto, false, "does not go into the target's binary log") })
+	t.Run("nobody reads it", func(t *testing.T) {
+		requireLogged(t, root, BinlogAuto, false, "does not go into the target's binary log")
+	})
 	t.Run("on by configuration", func(t *testing.T) { requireLogged(t, root, BinlogOn, true, "the restore goes into it") })
 	t.Run("the account may not leave it out", func(t *testing.T) {
 		as := newAccount(t, db, target.Address, "ALL", "REPLICATION SLAVE, SYSTEM_USER, SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER", schema)
