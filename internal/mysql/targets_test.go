@@ -150,7 +150,7 @@ func readFile(t *testing.T, path string) []byte {
 
 func runClient(t *testing.T, env *testbed.Env, dir, schema string, script []byte) {
 	t.Helper()
-	if out, err := stockClient(t, rootOf(env), dir, script, "--local-infile=1", schema); err != nil {
+	if out, err := stockClient(t, rootOf(env), dir, script, "--local-infile=1", "--comments", schema); err != nil {
 		t.Fatalf("mysql: %v\n%s", err, out)
 	}
 }
