@@ -110,6 +110,7 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		func() error { return eachSchema(ctx, r, l.createBroken) }, // while the tables are empty
 		func() error { return l.loadRows(ctx, r, show) },
 		func() error { return eachSchema(ctx, r, l.addReferences) },
+		func() error { return eachSchema(ctx, r, l.gatherHistograms) },
 		func() error { return l.createViews(ctx, r.schemas) },
 		func() error { return eachSchema(ctx, r, l.createActors) },
 	}
