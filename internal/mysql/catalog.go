@@ -98,7 +98,7 @@ func (c *catalog) schema(ctx context.Context, name string) (*schemaDefinition, e
 	}
 	d := &schemaDefinition{Name: name}
 	steps := []func(context.Context, *schemaDefinition) error{
-		c.readSchema, c.readTables, c.readColumns, c.readMembers, c.readKeys, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
+		c.readSchema, c.readTables, c.readColumns, c.readMembers, c.readKeys, c.readHistograms, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
 	}
 	for _, step := range steps {
 		if err := step(ctx, d); err != nil {

@@ -47,6 +47,8 @@ type table struct {
 	Total   total    `json:"total"`
 	Chunks  []chunk  `json:"chunks"`
 
+	Histograms []histogram `json:"histograms,omitempty"`
+
 	estimatedRows, estimatedBytes int64
 	created                       string
 

@@ -76,6 +76,7 @@ func (o observation) objects(t testing.TB, conn *sql.Conn, schema string) {
 		"schema":     "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME, DEFAULT_ENCRYPTION FROM information_schema.SCHEMATA WHERE SCHEMA_NAME" + is,
 		"options":    "SELECT OPTIONS FROM information_schema.SCHEMATA_EXTENSIONS WHERE SCHEMA_NAME" + is,
 		"references": "SELECT CONSTRAINT_NAME, UNIQUE_CONSTRAINT_NAME, MATCH_OPTION, UPDATE_RULE, DELETE_RULE, TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA" + is,
+		"histograms": `SELECT TABLE_NAME, COLUMN_NAME, HISTOGRAM->>'$."number-of-buckets-specified"', HISTOGRAM->>'$."auto-update"', HISTOGRAM->>'$."histogram-type"', HISTOGRAM->>'$.buckets' FROM information_schema.COLUMN_STATISTICS WHERE SCHEMA_NAME` + is,
 		"checks":     "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE, t.ENFORCED FROM information_schema.CHECK_CONSTRAINTS AS c JOIN information_schema.TABLE_CONSTRAINTS AS t USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME) WHERE c.CONSTRAINT_SCHEMA" + is,
 	} {
 		o[name] = joinRows(rowsOf(t, conn, query))

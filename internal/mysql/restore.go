@@ -128,6 +128,7 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		func() error { return l.createViews(ctx, r.schemas) },
 		func() error { return l.loadRows(ctx, r, show) },
 		func() error { return eachSchema(ctx, r, l.addReferences) },
+		func() error { return eachSchema(ctx, r, l.gatherHistograms) },
 		func() error { return eachSchema(ctx, r, l.createActors) },
 		func() error { return l.finishAccounts(ctx) },
 	}

@@ -74,6 +74,7 @@ func (d *schemaDefinition) writePost(to io.Writer) error {
 			}
 		}
 	}
+	d.writeHistograms(w)
 	broken := 0
 	for _, o := range d.objects() {
 		if o.Broken {

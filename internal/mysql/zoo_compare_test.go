@@ -34,6 +34,7 @@ var zooChanges = []zooChange{
 	{"an index hidden", "indexes", "ALTER TABLE indexed ALTER INDEX tree INVISIBLE", "indexed", "definition"},
 	{"an index's order", "indexes", "ALTER TABLE primary_options DROP PRIMARY KEY, ADD PRIMARY KEY (a(20), b) COMMENT 'p'", "primary_options", "definition"},
 	{"a full-text parser", "indexes", "ALTER TABLE doc_id DROP KEY t\nALTER TABLE doc_id ADD FULLTEXT KEY t (t) WITH PARSER ngram", "doc_id", "definition"},
+	{"a histogram", "indexes", "ANALYZE TABLE histograms DROP HISTOGRAM ON b", "histograms", "definition"},
 	{"a check not enforced", "generated", "ALTER TABLE checked ALTER CHECK named NOT ENFORCED", "checked", "definition"},
 	{"a column shown", "generated", "ALTER TABLE hidden ALTER COLUMN c SET VISIBLE", "hidden", "definition"},
 	{"a generated expression", "generated", "ALTER TABLE stored_key MODIFY k INT AS (a + 2 - 1) STORED", "stored_key", "definition"},

@@ -33,7 +33,21 @@ SET NAMES latin1
 $$
 CREATE PROCEDURE from_latin1() SELECT 'Ã©'
 $$
+CREATE PROCEDURE `nön`(IN `pär` INT) COMMENT 'cöm ''x''' SELECT 'ü', `pär`
+$$
+CREATE FUNCTION `fö`(a ENUM('ü') CHARSET latin1) RETURNS ENUM('ä', 'b') CHARSET latin1 DETERMINISTIC COMMENT 'ö' RETURN a
+$$
+SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'
+$$
+CREATE PROCEDURE "nö""q"() COMMENT 'cö\m ''x''' SELECT 'ö\'
+$$
+SET sql_mode = ''
+$$
+CREATE PROCEDURE no_comment() CREATE TABLE x (a INT COMMENT 'a\\b ö') COMMENT 'ö'
+$$
 SET NAMES gbk
+$$
+CREATE PROCEDURE `中文`() COMMENT '中文' SELECT '中文'
 $$
 CREATE PROCEDURE from_gbk() SELECT 'ab'
 $$

@@ -37,5 +37,9 @@ SET NAMES latin1
 $$
 CREATE TRIGGER from_latin1 AFTER INSERT ON log FOR EACH ROW SET @x = 'Ã©'
 $$
+CREATE TABLE `täb` (`cöl` INT)
+$$
+CREATE TRIGGER `trö` BEFORE INSERT ON `täb` FOR EACH ROW SET NEW.`cöl` = LENGTH('ä')
+$$
 SET NAMES utf8mb4
 $$

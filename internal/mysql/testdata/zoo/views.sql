@@ -37,6 +37,8 @@ SET NAMES latin1
 $$
 CREATE VIEW from_latin1 AS SELECT 'Ã©' AS e
 $$
+CREATE VIEW `vö` AS SELECT 'ü' AS `cöl`
+$$
 SET NAMES utf8mb4 COLLATE utf8mb4_bin
 $$
 CREATE VIEW from_bin AS SELECT 'a' = 'A' AS same
