@@ -39,6 +39,13 @@ const (
 	erTooManyConnections    = 1040
 	erHostNotAllowed        = 1130
 	erNotSupportedAuthPlug  = 1251
+	erHostBlocked           = 1129
+	erPluginNotLoaded       = 1524
+	erAccessNoPassword      = 1698
+	erMustChangePassword    = 1862
+	erAccountLocked         = 3118
+	erInsecureTransport     = 3159
+	erAccountBlocked        = 3955
 	erServerShutdown        = 1053
 	erMaxExecutionTime      = 3024
 	erParse                 = 1064
@@ -77,6 +84,13 @@ var words = map[uint16]string{
 	erTooManyConnections:   "the server has no connection left",
 	erHostNotAllowed:       "the server does not accept connections from this host",
 	erServerShutdown:       "the server is shutting down",
+	erNotSupportedAuthPlug: "the server wants an authentication that this client does not know",
+	erHostBlocked:          "the server blocks this host after too many failed connections",
+	erPluginNotLoaded:      "the server has not loaded the account's authentication plugin",
+	erMustChangePassword:   "the password has expired",
+	erAccountLocked:        "the account is locked",
+	erInsecureTransport:    "the server allows encrypted connections only",
+	erAccountBlocked:       "the account is locked after too many wrong passwords",
 	erMaxExecutionTime:     "the query took longer than max_execution_time",
 	erLocalInfileServer:    "local_infile is off",
 	erRoutineUnsafe:        "a function or trigger is not declared safe for the binary log, and log_bin_trust_function_creators is off",

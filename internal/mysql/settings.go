@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"time"
 
@@ -12,12 +11,17 @@ import (
 
 // Settings configure one MySQL server as a source.
 type Settings struct {
-	Address  string     `yaml:"address" json:"address" jsonschema_description:"HOST:PORT of the server"`
+	Address  string     `yaml:"address" json:"address" jsonschema_description:"HOST:PORT of the server, or unix:/PATH of its socket"`
 	User     string     `yaml:"user" json:"user" jsonschema_description:"account that dumps and restores"`
 	Password secret.Ref `yaml:"password,omitempty" json:"password,omitempty" jsonschema_description:"env:NAME or file:PATH"`
-	TLS      TLSMode    `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema_description:"disabled, preferred (default), required, verify-ca or verify-identity (also spelled verify)"`
+	TLS      TLSMode    `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema_description:"disabled, preferred (default), required, verify-ca (default with tlsCA) or verify-identity (also spelled verify)"`
 	TLSCA    string     `yaml:"tlsCA,omitempty" json:"tlsCA,omitempty" jsonschema_description:"PEM file with the authorities to trust; without it the system's"`
-	Schemas  []string   `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture"`
+	TLSCert  string     `yaml:"tlsCert,omitempty" json:"tlsCert,omitempty" jsonschema_description:"PEM file with the certificate to show to the server, for accounts that REQUIRE one; needs tlsKey"`
+	TLSKey   string     `yaml:"tlsKey,omitempty" json:"tlsKey,omitempty" jsonschema_description:"PEM file with the private key of tlsCert, without a passphrase"`
+	// ServerPublicKey is for passwords that are sent without TLS: whoever
+	// stands in the middle could send a key of their own.
+	ServerPublicKey string   `yaml:"serverPublicKey,omitempty" json:"serverPublicKey,omitempty" jsonschema_description:"PEM file with the server's RSA key, which encrypts the password where there is no TLS; without it the server is asked for its key. Only with tls: disabled"`
+	Schemas         []string `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture"`
 	// LockWait bounds how long others may have to wait for a lock that the
 	// dump asks for.
 	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
@@ -26,22 +30,6 @@ type Settings struct {
 	NoBackupLock bool  `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
 	ChunkSize    int64 `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
 }
-
-// TLSMode says how a connection is secured, in the words of MySQL's own
-// --ssl-mode.
-type TLSMode string
-
-// TLS modes. The empty mode is TLSPreferred.
-const (
-	TLSDisabled       TLSMode = "disabled"
-	TLSPreferred      TLSMode = "preferred"
-	TLSRequired       TLSMode = "required"
-	TLSVerifyCA       TLSMode = "verify-ca"
-	TLSVerifyIdentity TLSMode = "verify-identity"
-	TLSVerify         TLSMode = "verify" // verify-identity
-)
-
-var tlsModes = []TLSMode{"", TLSDisabled, TLSPreferred, TLSRequired, TLSVerifyCA, TLSVerifyIdentity, TLSVerify}
 
 const (
 	defaultLockWait  = 5 * time.Second
@@ -54,14 +42,14 @@ var systemSchemas = []string{"mysql", "information_schema", "performance_schema"
 
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
-	if _, _, err := net.SplitHostPort(s.Address); err != nil {
-		return invalid("address: %q is not HOST:PORT", s.Address)
+	if err := s.validateAddress(); err != nil {
+		return err
 	}
 	if s.User == "" {
 		return invalid("user: is required")
 	}
-	if !slices.Contains(tlsModes, s.TLS) {
-		return invalid("tls: must be one of %q", tlsModes[1:])
+	if err := s.validateTLS(); err != nil {
+		return err
 	}
 	if s.LockWait < 0 || s.LockWait > time.Hour {
 		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)
