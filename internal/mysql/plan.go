@@ -15,7 +15,8 @@ import (
 
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
-	schemas []*schemaPlan
+	schemas  []*schemaPlan
+	recorded Captured
 }
 
 // schemaPlan is one schema on its way back.
@@ -43,6 +44,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
 	}
+	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
 	if client.facts.logBin {
 		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
 	}
@@ -58,7 +60,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if recorded.DigestVersion != digestVersion {
 		return nil, s.usage("restore into", "the point's digests are of version %d, and this openim-dr compares version %d", recorded.DigestVersion, digestVersion)
 	}
-	r := new(restoration)
+	r := &restoration{recorded: recorded}
 	for _, schema := range recorded.Schemas {
 		d, err := readDefinition(ctx, from, schema.Name)
 		if err != nil {
