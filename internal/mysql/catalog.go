@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -44,21 +43,7 @@ func (s *Server) readSession() []string {
 type catalog struct {
 	conn   *sql.Conn
 	server *Server
-}
-
-// requireSchemas fails with the name of the first schema that does not exist.
-func (c *catalog) requireSchemas(ctx context.Context, names []string) error {
-	existing, err := c.schemas(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !slices.Contains(existing, name) {
-			return c.server.usage("dump", "schema %q does not exist, or account %q may not see it", name, c.server.settings.User).
-				Hint("name an existing schema, or GRANT SELECT ON %s.* TO the account", quoteName(name))
-		}
-	}
-	return nil
+	choose *selection // nil: everything
 }
 
 func (c *catalog) schemas(ctx context.Context) ([]string, error) {
@@ -110,6 +95,10 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		return err
 	}
 	for _, r := range records {
+		if c.choose != nil && !c.choose.table(d.Name, r.text("name")) {
+			d.LeftOut = append(d.LeftOut, r.text("name"))
+			continue
+		}
 		if r.text("type") == "VIEW" {
 			broken := strings.Contains(r.text("comment"), "references invalid")
 			d.Views = append(d.Views, object{Type: typeView, Name: r.text("name"), Broken: broken})
@@ -119,10 +108,16 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		if err != nil {
 			return fmt.Errorf("table %q: %w", r.text("name"), err)
 		}
-		d.Tables = append(d.Tables, table{
+		t := table{
 			Name: r.text("name"), Engine: r.text("engine"), Create: sqlText(create["create table"]),
 			estimatedRows: r.number("estimate"), estimatedBytes: r.number("size"), created: r.text("created"),
-		})
+		}
+		if c.choose != nil {
+			if err := c.choose.apply(d.Name, &t); err != nil {
+				return c.server.unfit(err)
+			}
+		}
+		d.Tables = append(d.Tables, t)
 	}
 	return nil
 }
@@ -171,9 +166,13 @@ func (c *catalog) readKeys(ctx context.Context, d *schemaDefinition) error {
 		parts[at] = append(parts[at], r)
 	}
 	for _, at := range order {
-		// Only InnoDB keeps rows in the order of a key.
-		if t := tables[at.table]; t != nil && t.Key == nil && t.Engine == engineInnoDB {
-			t.Key = t.usableKey(at.name, parts[at])
+		if t := tables[at.table]; t != nil {
+			t.offerKey(at.name, parts[at])
+		}
+	}
+	for i := range d.Tables {
+		if t := &d.Tables[i]; t.keyIndex != "" && t.Key == nil {
+			return c.server.impossibleKey(d.Name, t)
 		}
 	}
 	return nil
@@ -191,44 +190,15 @@ func (c *catalog) readViews(ctx context.Context, d *schemaDefinition) error {
 		}
 		view.Definer = definers[view.Name]
 	}
-	return c.orderViews(ctx, d)
-}
-
-// orderViews puts each view behind those that it refers to.
-func (c *catalog) orderViews(ctx context.Context, d *schemaDefinition) error {
-	if len(d.Views) < 2 {
+	if len(d.Views) == 0 {
 		return nil
 	}
-	is := quoteText(d.Name)
-	records, err := queryRecords(ctx, c.conn, "SELECT VIEW_NAME AS name, TABLE_NAME AS needs FROM information_schema.VIEW_TABLE_USAGE WHERE VIEW_SCHEMA = "+is+" AND TABLE_SCHEMA = "+is)
+	usage, err := c.viewUsage(ctx, d)
 	if err != nil {
 		return err
 	}
-	needs := map[string][]string{}
-	for _, r := range records {
-		needs[r.text("name")] = append(needs[r.text("name")], r.text("needs"))
-	}
-	views := map[string]object{}
-	for _, view := range d.Views {
-		views[view.Name] = view
-	}
-	var ordered []object
-	var visit func(name string)
-	visit = func(name string) {
-		view, open := views[name]
-		if !open {
-			return // a table, or a view that has its place
-		}
-		delete(views, name)
-		for _, needed := range needs[name] {
-			visit(needed)
-		}
-		ordered = append(ordered, view)
-	}
-	for _, view := range d.Views {
-		visit(view.Name)
-	}
-	d.Views = ordered
+	d.orderViews(usage)
+	c.markBroken(d, usage)
 	return nil
 }
 
@@ -267,7 +237,11 @@ func (c *catalog) readTriggers(ctx context.Context, d *schemaDefinition) error {
 	if err != nil {
 		return err
 	}
+	tables := d.byName()
 	for _, r := range records {
+		if tables[r.text("tab")] == nil {
+			continue // left out with its table
+		}
 		trigger := object{Type: typeTrigger, Name: r.text("name"), Table: r.text("tab"), Definer: r.text("definer")}
 		if err := c.showCreate(ctx, &trigger, "sql original statement"); err != nil {
 			return err

@@ -43,7 +43,10 @@ type dump struct {
 	draft       *repository.SourceDraft
 	key         seal.DigestKey
 
+	choose     *selection
+	names      []string // of the schemas
 	schemas    []*schemaDefinition
+	filtered   bool              // some table has a where-clause
 	identities map[string]string // of definitions, when the snapshot opened
 	tables     []*tableRun
 	snapshot   *snapshot
@@ -78,17 +81,39 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	return d.record()
 }
 
+// chooseSchemas settles which schemas the patterns mean. One that is created
+// later is not in the snapshot anyway.
+func (d *dump) chooseSchemas(ctx context.Context) (err error) {
+	if d.choose, err = d.server.settings.selection(d.client.facts.lowerCaseTableNames != 0); err != nil {
+		return err
+	}
+	c := catalog{conn: d.coordinator, server: d.server}
+	existing, err := c.schemas(ctx)
+	if err != nil {
+		return err
+	}
+	if d.names, err = d.choose.chooseSchemas(existing); err != nil {
+		return d.server.unfit(err)
+	}
+	return nil
+}
+
+// unfit is about settings that choose what is not there.
+func (s *Server) unfit(err error) error {
+	return s.usage("dump", "%w, or account %q may not see it", err, s.settings.User).
+		Hint("name what exists, or GRANT SELECT on it to the account; `openim-dr config schema` describes the keys")
+}
+
 // check fails before anything is read if the dump would lack something.
 func (d *dump) check(ctx context.Context) error {
-	c := catalog{conn: d.coordinator, server: d.server}
-	if err := c.requireSchemas(ctx, d.server.settings.Schemas); err != nil {
+	if err := d.chooseSchemas(ctx); err != nil {
 		return err
 	}
 	held, err := askPrivileges(ctx, d.coordinator)
 	if err != nil {
 		return err
 	}
-	if lacking := held.forDump(d.server.settings.Schemas); len(lacking) > 0 {
+	if lacking := held.forDump(d.names); len(lacking) > 0 {
 		first := lacking[0]
 		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
 			Hint("%s", first.grant(d.server.settings.User))
@@ -115,9 +140,18 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := d.choose.checkTables(d.schemas); err != nil {
+		return d.server.unfit(err)
+	}
+	if err := d.checkFilters(ctx); err != nil {
+		return err
+	}
 	d.identities = identities(d.schemas)
 	for _, schema := range d.schemas {
 		for i := range schema.Tables {
+			if schema.Tables[i].NoData {
+				continue
+			}
 			d.tables = append(d.tables, newTableRun(schema.Name, &schema.Tables[i], d.server.settings.chunkSize(), d.server.workers))
 		}
 	}
@@ -126,9 +160,9 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 }
 
 func (d *dump) definitions(ctx context.Context) ([]*schemaDefinition, error) {
-	c := catalog{conn: d.coordinator, server: d.server}
+	c := catalog{conn: d.coordinator, server: d.server, choose: d.choose}
 	var all []*schemaDefinition
-	for _, name := range d.server.settings.Schemas {
+	for _, name := range d.names {
 		schema, err := c.schema(ctx, name)
 		if err != nil {
 			return nil, err
@@ -146,8 +180,13 @@ func (d *dump) openSnapshot(ctx context.Context) (err error) {
 	for _, t := range d.tables {
 		l.tables = append(l.tables, t.from())
 	}
-	d.snapshot, err = l.open(ctx)
-	return err
+	if d.snapshot, err = l.open(ctx); err != nil {
+		return err
+	}
+	if err := d.holdTime(ctx); err != nil {
+		return errors.Join(err, d.snapshot.close())
+	}
+	return nil
 }
 
 func (d *dump) readRows(ctx context.Context, show progress.Reporter) error {

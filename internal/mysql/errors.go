@@ -11,6 +11,7 @@ import (
 const (
 	erAccessDeniedDB          = 1044
 	erAccessDenied            = 1045
+	erUnknownTable            = 1109
 	erBadDB                   = 1049
 	erBadField                = 1054
 	erDupEntry                = 1062

@@ -48,6 +48,12 @@ func TestSettingsAreChecked(t *testing.T) {
 		"no schema":         {func(s *Settings) { s.Schemas = nil }, "schemas"},
 		"a schema twice":    {func(s *Settings) { s.Schemas = []string{"a", "a"} }, "twice"},
 		"a system schema":   {func(s *Settings) { s.Schemas = []string{"mysql"} }, "server itself"},
+		"in capitals":       {func(s *Settings) { s.Schemas = []string{"MySQL"} }, "server itself"},
+		"a table alone":     {func(s *Settings) { s.Tables.Exclude = []string{"t"} }, "tables.exclude: \"t\" is not SCHEMA.TABLE"},
+		"a dot of the name": {func(s *Settings) { s.NoData = []string{`a\.b`} }, "noData"},
+		"a clause for all":  {func(s *Settings) { s.Where = map[string]string{"t": "1"} }, "where: a key is not SCHEMA.TABLE"},
+		"an empty clause":   {func(s *Settings) { s.Where = map[string]string{"a.t": ""} }, "where: a value is empty"},
+		"a broken clause":   {func(s *Settings) { s.Where = map[string]string{"a.t": "a = 1) OR (1"} }, "closes a parenthesis"},
 		"an endless wait":   {func(s *Settings) { s.LockWait = 1 << 60 }, "lockWait"},
 		"chunks of nothing": {func(s *Settings) { s.ChunkSize = 1 }, "chunkSize"},
 	}

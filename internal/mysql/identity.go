@@ -32,6 +32,9 @@ func (c *catalog) readIdentities(ctx context.Context, d *schemaDefinition) error
 		if strings.HasPrefix(strings.ToLower(name), "fts_") || strings.HasPrefix(name, "#sql") {
 			continue // the server's own
 		}
+		if table, _, _ := strings.Cut(name, "#"); c.choose != nil && !c.choose.table(d.Name, table) {
+			continue // what is left out may come and go
+		}
 		b.WriteString(name + "=" + r.text("id") + "\n")
 	}
 	d.innodb = b.String()

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// createObjects creates routines, views, triggers and events. A view may need
+// createObjects creates objects in the order that is given. A view may need
 // another one: whatever fails is tried again as long as others succeed.
-func (l *load) createObjects(ctx context.Context, schema *schemaPlan) error {
+func (l *load) createObjects(ctx context.Context, schema *schemaPlan, objects []object) error {
 	if _, err := l.main.ExecContext(ctx, "USE "+quoteName(schema.target)); err != nil {
 		return clean(err)
 	}
 	var broken, open []object
-	for _, o := range schema.objects() {
+	for _, o := range objects {
 		if o.Broken {
 			broken = append(broken, o)
 		} else {

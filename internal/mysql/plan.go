@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/dustin/go-humanize"
@@ -44,6 +43,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
 	}
+	plan.Warnings = append(plan.Warnings, r.recorded.parts()...)
 	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
 	if client.facts.logBin {
 		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
@@ -98,26 +98,6 @@ func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
 	return p
 }
 
-// wanted matches schema.table against the patterns; an empty table asks for
-// the schema as a whole.
-func wanted(want source.Selection, schema, table string) bool {
-	matches := func(pattern string) bool {
-		if whole, err := path.Match(pattern, schema); err == nil && whole {
-			return true
-		}
-		name := schema + "." + table
-		if table == "" {
-			name = schema + ".*" // only a pattern for all tables matches a star
-		}
-		one, err := path.Match(pattern, name)
-		return err == nil && one
-	}
-	if slices.ContainsFunc(want.Exclude, matches) {
-		return false
-	}
-	return len(want.Include) == 0 || slices.ContainsFunc(want.Include, matches)
-}
-
 func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *schemaPlan) error {
 	target := c.server.schemaTarget(schema.target)
 	holds, err := c.holds(ctx, schema)
@@ -136,9 +116,10 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	if !schema.whole {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
 	}
+	plan.Warnings = append(plan.Warnings, schema.partWarnings()...)
 	for i := range schema.Views {
 		if schema.Views[i].Broken {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s referred to something that was gone when it was captured", schema.Name, schema.Views[i].Name))
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s refers to something that was gone or left out when it was captured", schema.Name, schema.Views[i].Name))
 		}
 	}
 	return nil
@@ -154,11 +135,14 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 		return "", err
 	}
 	chosen := schema.byName()
-	tables, size := 0, int64(0)
+	tables, lost, size := 0, 0, int64(0)
 	for _, r := range records {
 		if schema.whole || chosen[r.text("name")] != nil {
 			tables++
 			size += r.number("size")
+			if slices.Contains(schema.LeftOut, r.text("name")) {
+				lost++
+			}
 		}
 	}
 	others := int64(0)
@@ -173,7 +157,11 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 	if tables == 0 && others == 0 {
 		return "", nil
 	}
-	return c.describe(ctx, schema.target, tables, others, size)
+	text, err := c.describe(ctx, schema.target, tables, others, size)
+	if lost > 0 {
+		text += fmt.Sprintf(", of which %d are left out of the point and do not come back", lost)
+	}
+	return text, err
 }
 
 func (c *client) describe(ctx context.Context, schema string, tables int, others, size int64) (string, error) {

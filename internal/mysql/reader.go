@@ -219,7 +219,9 @@ func (t *task) query(limit int64) string {
 	if k := t.table.Key; k != nil {
 		// Rows in the order of the key load fastest, and come out of the index
 		// without being sorted.
-		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), t.where(k), k.order(), limit)
+		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), t.table.where(t.keyRange), k.order(), limit)
+	} else {
+		b.WriteString(t.table.where(keyRange{}))
 	}
 	return b.String()
 }

@@ -37,6 +37,7 @@ type CapturedSchema struct {
 	Routines     int             `json:"routines"`
 	Triggers     int             `json:"triggers"`
 	Events       int             `json:"events"`
+	LeftOut      []string        `json:"leftOut,omitempty"` // tables and views that the settings leave out
 }
 
 // CapturedTable is one table of a dump.
@@ -46,12 +47,18 @@ type CapturedTable struct {
 	Bytes  int64       `json:"bytes"`
 	Digest seal.Digest `json:"digest"`
 	Chunks int         `json:"chunks"`
+	// Filtered and NoData say that the settings chose some of the rows, or none.
+	Filtered bool `json:"filtered,omitempty"`
+	NoData   bool `json:"noData,omitempty"`
 }
 
 // Codes of warnings in a manifest.
 const (
 	warnEngine     = "mysql.table.not-transactional"
 	warnBrokenView = "mysql.view.broken"
+	warnLeftOut    = "mysql.table.left-out"
+	warnFiltered   = "mysql.table.filtered"
+	warnNoData     = "mysql.table.no-data"
 )
 
 // record says in the manifest what was captured.
@@ -75,6 +82,7 @@ func (d *dump) record() error {
 			}
 		}
 	}
+	d.warnOfParts()
 	if engines > 0 {
 		d.draft.Warn(warnEngine, engines)
 	}
@@ -83,6 +91,24 @@ func (d *dump) record() error {
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)
+}
+
+// warnOfParts counts what the settings keep out of the point.
+func (d *dump) warnOfParts() {
+	leftOut, filtered, noData := int64(0), int64(0), int64(0)
+	for _, schema := range d.schemas {
+		leftOut += int64(len(schema.LeftOut))
+		filtered += schema.count(func(t *table) bool { return t.Where != "" })
+		noData += schema.count(func(t *table) bool { return t.NoData })
+	}
+	for _, w := range []struct {
+		code  string
+		count int64
+	}{{warnLeftOut, leftOut}, {warnFiltered, filtered}, {warnNoData, noData}} {
+		if w.count > 0 {
+			d.draft.Warn(w.code, w.count)
+		}
+	}
 }
 
 // engineInnoDB is the engine whose tables a snapshot covers.
@@ -101,11 +127,14 @@ func (d *schemaDefinition) count(match func(*table) bool) int64 {
 func (d *schemaDefinition) captured(key seal.DigestKey) CapturedSchema {
 	c := CapturedSchema{
 		Name: d.Name, CharacterSet: d.CharacterSet, Collation: d.Collation, Definitions: digestDefinitions(key, d),
-		Views: len(d.Views), Routines: len(d.Routines), Triggers: len(d.Triggers), Events: len(d.Events),
+		Views: len(d.Views), Routines: len(d.Routines), Triggers: len(d.Triggers), Events: len(d.Events), LeftOut: d.LeftOut,
 	}
 	for i := range d.Tables {
 		t := &d.Tables[i]
-		c.Tables = append(c.Tables, CapturedTable{Name: t.Name, Rows: t.Total.Rows, Bytes: t.Total.Bytes, Digest: t.Total.Digest, Chunks: len(t.Chunks)})
+		c.Tables = append(c.Tables, CapturedTable{
+			Name: t.Name, Rows: t.Total.Rows, Bytes: t.Total.Bytes, Digest: t.Total.Digest, Chunks: len(t.Chunks),
+			Filtered: t.Where != "", NoData: t.NoData,
+		})
 	}
 	return c
 }

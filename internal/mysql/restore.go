@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -101,10 +102,7 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 	}
 	var sum total
 	for _, schema := range r.schemas {
-		if err := l.addReferences(ctx, schema); err != nil {
-			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
-		}
-		if err := l.createObjects(ctx, schema); err != nil {
+		if err := l.finish(ctx, schema); err != nil {
 			return repository.Summary{}, fmt.Errorf("schema %q: %w", schema.target, err)
 		}
 		sum.add(schema.total())
@@ -191,6 +189,19 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 		}
 	}
 	return nil
+}
+
+// finish adds what refers to tables. Views come before the foreign keys: what
+// stands in for a table that is not there, while a view is created that needs
+// it, would not satisfy a key that refers to the same table.
+func (l *load) finish(ctx context.Context, schema *schemaPlan) error {
+	if err := l.createObjects(ctx, schema, slices.Concat(schema.Routines, schema.Views)); err != nil {
+		return err
+	}
+	if err := l.addReferences(ctx, schema); err != nil {
+		return err
+	}
+	return l.createObjects(ctx, schema, slices.Concat(schema.Triggers, schema.Events))
 }
 
 // addReferences adds foreign keys when every table has its rows and indexes.

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -21,7 +20,14 @@ type Settings struct {
 	// ServerPublicKey is for passwords that are sent without TLS: whoever
 	// stands in the middle could send a key of their own.
 	ServerPublicKey string   `yaml:"serverPublicKey,omitempty" json:"serverPublicKey,omitempty" jsonschema_description:"PEM file with the server's RSA key, which encrypts the password where there is no TLS; without it the server is asked for its key. Only with tls: disabled"`
-	Schemas         []string `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture"`
+	Schemas         []string `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture: names, or patterns with * and ?"`
+
+	ExcludeSchemas []string          `yaml:"excludeSchemas,omitempty" json:"excludeSchemas,omitempty" jsonschema_description:"schemas to leave out again: names or patterns"`
+	Tables         TableChoice       `yaml:"tables,omitempty" json:"tables,omitempty" jsonschema_description:"which tables and views of these schemas; all without it"`
+	NoData         []string          `yaml:"noData,omitempty" json:"noData,omitempty" jsonschema_description:"patterns SCHEMA.TABLE of tables that are captured without their rows"`
+	Where          map[string]string `yaml:"where,omitempty" json:"where,omitempty" jsonschema_description:"which rows: a condition in SQL by pattern SCHEMA.TABLE; the others are not in the point"`
+	ChunkKeys      map[string]string `yaml:"chunkKeys,omitempty" json:"chunkKeys,omitempty" jsonschema_description:"the unique index by which a table is cut into chunks, by pattern SCHEMA.TABLE; default its primary key or the first that will do"`
+
 	// LockWait bounds how long others may have to wait for a lock that the
 	// dump asks for.
 	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
@@ -36,9 +42,6 @@ const (
 	defaultChunkSize = 64 << 20
 	minChunkSize     = 64 << 10
 )
-
-// systemSchemas belong to the server and are never captured.
-var systemSchemas = []string{"mysql", "information_schema", "performance_schema", "sys"}
 
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
@@ -57,26 +60,8 @@ func (s *Settings) Validate() error {
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
 		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
 	}
-	return s.validateSchemas()
-}
-
-func (s *Settings) validateSchemas() error {
-	if len(s.Schemas) == 0 {
-		return invalid("schemas: name at least one")
-	}
-	seen := make(map[string]bool, len(s.Schemas))
-	for _, name := range s.Schemas {
-		switch {
-		case name == "":
-			return invalid("schemas: a name is empty")
-		case slices.Contains(systemSchemas, name):
-			return invalid("schemas: %q belongs to the server itself and cannot be captured", name)
-		case seen[name]:
-			return invalid("schemas: %q is named twice", name)
-		}
-		seen[name] = true
-	}
-	return nil
+	_, err := s.selection(false)
+	return err
 }
 
 func (s *Settings) lockWait() time.Duration {
