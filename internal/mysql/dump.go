@@ -43,6 +43,7 @@ type dump struct {
 	draft       *repository.SourceDraft
 	key         seal.DigestKey
 
+	held       *privileges
 	choose     *selection
 	names      []string // of the schemas
 	schemas    []*schemaDefinition
@@ -92,7 +93,13 @@ func (d *dump) chooseSchemas(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.names, err = d.choose.chooseSchemas(existing); err != nil {
+	d.names, err = d.choose.chooseSchemas(existing)
+	var unseen *unseenSchema
+	if errors.As(err, &unseen) {
+		return d.server.usage("dump", "%w, or account %s may not see it", err, d.held.account).
+			Hint("correct schemas in the configuration, or %s%s", missing{privilege: dumpPrivileges, on: unseen.on()}.grant(d.held.account), d.held.otherwise())
+	}
+	if err != nil {
 		return d.server.unfit(err)
 	}
 	return nil
@@ -100,25 +107,20 @@ func (d *dump) chooseSchemas(ctx context.Context) (err error) {
 
 // unfit is about settings that choose what is not there.
 func (s *Server) unfit(err error) error {
-	return s.usage("dump", "%w, or account %q may not see it", err, s.settings.User).
-		Hint("name what exists, or GRANT SELECT on it to the account; `openim-dr config schema` describes the keys")
+	return s.usage("dump", "%w", err).Hint("correct the patterns in the configuration; `openim-dr config schema` describes the keys")
 }
 
 // check fails before anything is read if the dump would lack something.
 func (d *dump) check(ctx context.Context) error {
-	if err := d.chooseSchemas(ctx); err != nil {
-		return err
-	}
 	held, err := askPrivileges(ctx, d.coordinator)
 	if err != nil {
 		return err
 	}
-	if lacking := held.forDump(d.names); len(lacking) > 0 {
-		first := lacking[0]
-		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
-			Hint("%s", first.grant(d.server.settings.User))
+	d.held = held
+	if err := d.chooseSchemas(ctx); err != nil {
+		return err
 	}
-	return nil
+	return d.checkPrivileges()
 }
 
 // holdOffDDL is an addition where it is granted: the comparison of definitions

@@ -3,7 +3,6 @@ package mysql
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -53,10 +52,6 @@ func (d *schemaDefinition) part(name string) string {
 	return ""
 }
 
-// referenced finds the table that a foreign key refers to, if that is in the
-// same schema.
-var referenced = regexp.MustCompile("\\) REFERENCES `((?:[^`]|``)*)` \\(")
-
 // partWarnings are what a restore of a part cannot make whole.
 func (p *schemaPlan) partWarnings() []string {
 	var all []string
@@ -67,12 +62,8 @@ func (p *schemaPlan) partWarnings() []string {
 			continue // creating it says so
 		}
 		for _, key := range parts.foreignKeys {
-			match := referenced.FindStringSubmatch(key)
-			if match == nil {
-				continue
-			}
-			name := strings.ReplaceAll(match[1], "``", "`")
-			if why := p.part(name); why != "" {
+			schema, name := reference(key)
+			if why := p.part(name); why != "" && schema == "" {
 				all = append(all, fmt.Sprintf("table %s.%s refers to table %s, which %s: its rows may refer to nothing", p.Name, t.Name, name, why))
 			}
 		}

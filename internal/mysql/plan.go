@@ -23,6 +23,7 @@ type schemaPlan struct {
 	*schemaDefinition
 	target   string // its name at the target
 	whole    bool   // nothing of it was left out
+	exists   bool   // the target has a schema of that name
 	occupied bool   // the target holds what the restore would destroy
 }
 
@@ -42,6 +43,9 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 		if err := client.planSchema(ctx, plan, schema); err != nil {
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
+	}
+	if err := client.checkPrivileges(ctx, r); err != nil {
+		return nil, err
 	}
 	plan.Warnings = append(plan.Warnings, r.recorded.parts()...)
 	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
@@ -100,6 +104,11 @@ func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
 
 func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *schemaPlan) error {
 	target := c.server.schemaTarget(schema.target)
+	there, err := queryRecords(ctx, c, "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "+quoteText(schema.target))
+	if err != nil {
+		return err
+	}
+	schema.exists = len(there) > 0
 	holds, err := c.holds(ctx, schema)
 	if err != nil {
 		return err

@@ -175,7 +175,10 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 	}
 	statements := []string{"DROP DATABASE IF EXISTS " + quoteName(schema.target), "CREATE DATABASE " + quoteName(schema.target) + options}
 	if !schema.whole {
-		statements = []string{"CREATE DATABASE IF NOT EXISTS " + quoteName(schema.target) + options}
+		statements = nil
+		if !schema.exists { // the statement takes a privilege even where it does nothing
+			statements = append(statements, "CREATE DATABASE IF NOT EXISTS "+quoteName(schema.target)+options)
+		}
 		for i := range schema.Tables {
 			statements = append(statements, "DROP TABLE IF EXISTS "+quoteName(schema.target)+"."+quoteName(schema.Tables[i].Name))
 		}

@@ -164,11 +164,8 @@ func unescape(text string) string {
 func (c *selection) chooseSchemas(existing []string) (names []string, err error) {
 	for _, p := range c.schemas {
 		found := slices.ContainsFunc(existing, func(name string) bool { return !isSystemSchema(name) && p.matches(name) })
-		if !found && p.literal {
-			return nil, fmt.Errorf("%w: schema %q does not exist", errSelection, unescape(p.text))
-		}
 		if !found {
-			return nil, fmt.Errorf("%w: no schema matches %q", errSelection, p.text)
+			return nil, &unseenSchema{p}
 		}
 	}
 	for _, name := range existing {
@@ -183,8 +180,28 @@ func (c *selection) chooseSchemas(existing []string) (names []string, err error)
 	return names, nil
 }
 
-// errSelection means that the settings choose something that is not there, or
-// that the account does not see.
+// unseenSchema means that a pattern matches no schema that the account sees.
+type unseenSchema struct{ pattern }
+
+func (e *unseenSchema) Error() string {
+	if e.literal {
+		return fmt.Sprintf("schema %q does not exist", unescape(e.text))
+	}
+	return fmt.Sprintf("no schema matches %q", e.text)
+}
+
+// on is what would have to be granted.
+func (e *unseenSchema) on() string {
+	if e.literal {
+		return quoteName(unescape(e.text)) + ".*"
+	}
+	return quoteName(strings.NewReplacer("*", "%", "?", "_").Replace(patternEscape.Replace(e.text))) + ".*"
+}
+
+// patternEscape keeps what is a wildcard to a GRANT alone from being one.
+var patternEscape = strings.NewReplacer("_", `\_`, "%", `\%`)
+
+// errSelection means that the settings choose something that is not there.
 var errSelection = errors.New("the selection fits nothing")
 
 // checkTables fails for a pattern that chooses nothing, except one that leaves
