@@ -24,8 +24,11 @@ func (s *Server) refusal(err error) error {
 	case isServer(err, erInsecureTransport):
 		return s.usage("connect to", "tls is %q, and %w", s.settings.tlsMode(), clean(err)).
 			Hint("set tls to %s, or better to %s", TLSRequired, TLSVerifyIdentity)
-	case isServer(err, erAccountLocked, erAccountBlocked, erPasswordExpired, erMustChangePassword, erHostNotAllowed, erHostBlocked):
-		return s.usage("connect to", "account %q: %w", s.settings.User, clean(err))
+	}
+	for number, hint := range closedDoors {
+		if isServer(err, number) {
+			return s.usage("connect to", "account %q: %w", s.settings.User, clean(err)).Hint("%s", hint)
+		}
 	}
 	if f := s.pluginRefusal(err); f != nil {
 		return f
@@ -38,6 +41,16 @@ func (s *Server) refusal(err error) error {
 			Hint("check that %s is the server's socket (SELECT @@socket) and is mounted here, with the right to write to it", socket)
 	}
 	return nil
+}
+
+// closedDoors are answers about the account or this host, with what opens them.
+var closedDoors = map[uint16]string{
+	erAccountLocked:      "ALTER USER … ACCOUNT UNLOCK",
+	erAccountBlocked:     "ALTER USER … ACCOUNT UNLOCK, and correct the password in the configuration",
+	erPasswordExpired:    "ALTER USER … IDENTIFIED BY …, or PASSWORD EXPIRE NEVER for an account of a program",
+	erMustChangePassword: "ALTER USER … IDENTIFIED BY …, or PASSWORD EXPIRE NEVER for an account of a program",
+	erHostNotAllowed:     "CREATE USER … @ this host or a pattern that it matches",
+	erHostBlocked:        "find out what connects from this host and gives up, then TRUNCATE performance_schema.host_cache",
 }
 
 // accessHint lists what the server answers alike: it does not say whether an

@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
-	"github.com/openim-dr/openim-dr/internal/repository/repotest"
-	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
@@ -332,92 +330,4 @@ func TestServersOwnAuthority(t *testing.T) {
 	}
 	_, err = cipher(t, newServer(t, rootOf(env), func(s *Settings) { s.TLS, s.TLSCA = TLSVerifyIdentity, path }, "a"))
 	requireRefusal(t, err, "certificate")
-}
-
-// Without TLS a password crosses the wire only encrypted by the server's key,
-// asked for or known.
-func TestPasswordWithoutTLS(t *testing.T) {
-	env := testbed.Need(t)
-	db, schema := env.OpenMySQL(t), env.NewSchema(t)
-	key := filepath.Join(t.TempDir(), "public_key.pem")
-	r, err := queryRecord(t.Context(), db, "SHOW STATUS LIKE 'Caching_sha2_password_rsa_public_key'")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(key, r["value"], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other := filepath.Join(t.TempDir(), "other.pem")
-	if err := os.WriteFile(other, []byte(otherPublicKey), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for name, file := range map[string]string{"asked for": "", "known": key} {
-		t.Run(name, func(t *testing.T) {
-			// An account that nobody has used yet proves the whole password.
-			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
-			got, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = TLSDisabled, file }, schema))
-			if err != nil || got != "" {
-				t.Errorf("cipher %q, error %v, want a plain connection", got, err)
-			}
-		})
-	}
-	t.Run("of another server", func(t *testing.T) {
-		as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
-		_, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = TLSDisabled, other }, schema))
-		requireRefusal(t, err, "or its password is wrong")
-	})
-}
-
-// otherPublicKey belongs to no server.
-const otherPublicKey = `-----BEGIN PUBLIC KEY-----
-MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA41WXK8bXOpK+ryzWqUR5
-zYrictHXR2oM3VsGvyzd1BrjWBiaVtSs0BUWw3jkc2GtSHKokVyxoW2w62DiGBo4
-m6o/sprXU0EsIGQ9MpJMI8gEwbCIF07o3fA7VkqqzMKNnYz6VrGWGnxpKQHYYiR1
-ZfAGDNx5RyS37n6WkqLOr8ERow7YenRfR9AfAJ3P/G+fGP5bBwAEUajYIVzYHie9
-fzMUiIC1zWcWka3xhhlraz1tnOpvzZLNHjkxvPKKuVyuyTuuCpbQWanm9hUVl484
-YAsTzVqVCIDH5IPbJHJDghn9gCdW76IWo4ZPi1bgFb7F4GdrIRlkLq2bsfbCN1R7
-qQIDAQAB
------END PUBLIC KEY-----
-`
-
-// A source behind a socket is dumped and restored like any other, and its
-// target is spelled with the socket's path.
-func TestSocket(t *testing.T) {
-	dir, err := os.MkdirTemp("", "socket") // short: a socket's path has 107 bytes at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	server := testbed.Need(t).StartMySQLWith(t, []testbed.Mount{{Host: dir, Container: "/shared"}}, "--socket=/shared/mysqld.sock")
-	db := server.Open(t)
-	run(t, db, "CREATE DATABASE app", "CREATE TABLE app.t (a INT)", "INSERT INTO app.t VALUES (1)")
-	socket := filepath.Join(dir, "mysqld.sock")
-	root := account{"unix:" + socket, server.User, server.Password}
-
-	s := newServer(t, root, nil, "app")
-	point := repotest.New(t).Capture(t, "main", Kind, s)
-	plan, err := s.Plan(t.Context(), point, source.Selection{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "mysql/unix:" + socket + "/app"; len(plan.Occupied) != 1 || plan.Occupied[0].Target != want {
-		t.Errorf("occupied targets %v, want %s", plan.Occupied, want)
-	}
-	requireEqual(t, bringBack(t, s, point, map[string]string{"app": "copy"}))
-
-	for mode, want := range map[TLSMode]bool{TLSPreferred: false, TLSRequired: true} {
-		if got, err := cipher(t, newServer(t, root, func(s *Settings) { s.TLS = mode }, "app")); err != nil || (got != "") != want {
-			t.Errorf("%s over a socket: cipher %q, error %v, want it secured: %v", mode, got, err, want)
-		}
-	}
-	_, err = cipher(t, newServer(t, account{"unix:" + dir + "/gone.sock", "root", ""}, nil, "app"))
-	requireRefusal(t, err, "the socket cannot be opened")
-	_, err = cipher(t, newServer(t, account{root.address, "root", "wrong"}, nil, "app"))
-	requireRefusal(t, err, "or its password is wrong")
-	if text(t, db, "SELECT COUNT(*) FROM copy.t") != "1" {
-		t.Errorf("the copy behind %s has not the one row", socket)
-	}
 }
