@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,6 +18,20 @@ func (s *Server) catalogSession() []string {
 		"SET SESSION sql_quote_show_create = 1",
 		"SET SESSION information_schema_stats_expiry = 0", // sizes decide how tables are cut
 	)
+}
+
+// reader opens a session that reads definitions.
+func (c *client) reader(ctx context.Context) (*sql.Conn, error) {
+	conn, err := c.session(ctx, c.server.catalogSession()...)
+	if err != nil {
+		return nil, err
+	}
+	// A server may hide generated invisible primary keys, whose values would
+	// then be lost. Servers before 8.0.30 have none and do not know it.
+	if err := attempt(ctx, conn, "SET SESSION show_gipk_in_create_table_and_information_schema = ON"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // readSession holds what a session needs in order to read everything as it is

@@ -59,7 +59,7 @@ func (c *comparison) differ(object, what, want, got string) {
 }
 
 func (c *comparison) run(ctx context.Context, r *restoration, show progress.Reporter) error {
-	conn, err := c.client.session(ctx, c.client.server.catalogSession()...)
+	conn, err := c.client.reader(ctx)
 	if err != nil {
 		return err
 	}

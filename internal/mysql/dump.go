@@ -22,7 +22,7 @@ func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	coordinator, err := client.session(ctx, s.catalogSession()...)
+	coordinator, err := client.reader(ctx)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func versions() map[string]*disguise {
 	// The schemas' encryption came with 8.0.16.
 	early := disguised("8.0.12", "MySQL Community Server - GPL", append(slices.Clone(dynamic), "SET_USER_ID"),
 		noStatement("SHOW BINARY LOG STATUS"), noVariable("restrict_fk_on_non_standard_key"), noVariable("sql_generate_invisible_primary_key"),
+		noVariable("show_gipk_in_create_table_and_information_schema"),
 		noVariable("sql_require_primary_key"), noVariable("partial_revokes"),
 		refused{regexp.MustCompile("information_schema.VIEW_TABLE_USAGE"), erUnknownTable, "42S02"})
 	early.rewrite = append(early.rewrite, rewritten{regexp.MustCompile(`^SELECT \* FROM information_schema.SCHEMATA`),
@@ -68,6 +69,20 @@ func TestOtherVersions(t *testing.T) {
 			requireVersionFinding(t, s, d.version)
 			run(t, db, "DROP DATABASE copied")
 		})
+	}
+}
+
+// A primary key that the server has added and hides is part of the table.
+func TestHiddenPrimaryKeysAreCaptured(t *testing.T) {
+	server := testbed.Need(t).StartMySQL(t, "--sql-generate-invisible-primary-key=ON", "--show-gipk-in-create-table-and-information-schema=OFF")
+	db := server.Open(t)
+	run(t, db, "CREATE DATABASE app", "CREATE TABLE app.t (a INT)", "INSERT INTO app.t VALUES (5), (6), (7)", "DELETE FROM app.t WHERE a = 6")
+	as := newAccount(t, db, server.Address, reading, "", "app")
+	point := repotest.New(t).Capture(t, "main", Kind, newServer(t, as, nil, "app"))
+	root := newServer(t, account{server.Address, server.User, server.Password}, nil, "app")
+	requireEqual(t, bringBack(t, root, point, map[string]string{"app": "copied"}))
+	if got := text(t, db, "SELECT GROUP_CONCAT(my_row_id, ':', a ORDER BY a) FROM copied.t"); got != "1:5,3:7" {
+		t.Errorf("hidden keys and values %s, want 1:5,3:7", got)
 	}
 }
 
