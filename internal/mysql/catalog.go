@@ -85,7 +85,11 @@ func (c *catalog) schema(ctx context.Context, name string) (*schemaDefinition, e
 		c.readSchema, c.readTables, c.readColumns, c.readKeys, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
 	}
 	for _, step := range steps {
-		if err := step(ctx, d); err != nil {
+		err := step(ctx, d)
+		if _, clear := fault.Outermost(err); clear {
+			return nil, err // a fault says itself what was being done, and to what
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read definitions of schema %q: %w", name, err)
 		}
 	}

@@ -64,9 +64,9 @@ func (d *dump) checkFilters(ctx context.Context) error {
 			}
 			d.filtered = true
 			query := "SELECT 1 FROM " + quoteName(schema.Name) + "." + quoteName(t.Name) + t.where(keyRange{}) + " LIMIT 0"
-			if _, err := queryRecords(ctx, d.coordinator, query); err != nil {
-				return d.server.usage("dump", "the where-clause of table %q: %w", schema.Name+"."+t.Name, err).
-					Hint("try it by hand: %s …", "SELECT COUNT(*) FROM "+quoteName(schema.Name)+"."+quoteName(t.Name)+" WHERE")
+			if _, err := d.coordinator.ExecContext(ctx, query); err != nil {
+				return d.server.usage("dump", "the where-clause of table %q: %w", schema.Name+"."+t.Name, clean(err)).
+					Hint("try it by hand: SELECT COUNT(*) FROM %s.%s WHERE …", quoteName(schema.Name), quoteName(t.Name))
 			}
 		}
 	}
