@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/secret"
 )
 
@@ -33,8 +34,8 @@ type Settings struct {
 	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
 	// NoBackupLock leaves LOCK INSTANCE FOR BACKUP out. A change of a
 	// definition is then noticed at the end instead of held off.
-	NoBackupLock bool  `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
-	ChunkSize    int64 `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+	NoBackupLock bool          `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
+	ChunkSize    quantity.Size `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
 }
 
 const (
@@ -58,7 +59,7 @@ func (s *Settings) Validate() error {
 		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)
 	}
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
-		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
+		return invalid("chunkSize: it is less than %s", quantity.Size(minChunkSize))
 	}
 	_, err := s.selection(false)
 	return err
@@ -75,7 +76,7 @@ func (s *Settings) chunkSize() int64 {
 	if s.ChunkSize == 0 {
 		return defaultChunkSize
 	}
-	return s.ChunkSize
+	return int64(s.ChunkSize)
 }
 
 func invalid(format string, args ...any) error {
