@@ -54,6 +54,14 @@ func (t *table) where(r keyRange) string {
 	return " WHERE (" + t.Where + ")"
 }
 
+// warned is about rows that the server has sent with warnings.
+func (t *table) warned(n int64) error {
+	if t.Where == "" {
+		return fmt.Errorf("the server gave %d warnings about the rows", n)
+	}
+	return fmt.Errorf("the server gave %d warnings about the rows: its where-clause may compare values of different types", n)
+}
+
 // checkFilters has the server read every where-clause before any row is read.
 func (d *dump) checkFilters(ctx context.Context) error {
 	for _, schema := range d.schemas {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +193,34 @@ func TestHintsSufficeForADump(t *testing.T) {
 		requireNamed(t, capture(), what)
 		run(t, db, "GRANT "+what)
 	}
+}
+
+// The account that docs/CONFIG.md describes lacks nothing, not even what is
+// only useful.
+func TestDocumentedAccount(t *testing.T) {
+	env := testbed.Need(t)
+	db, schema := env.OpenMySQL(t), env.NewSchema(t)
+	seedZoo(t, db, schema)
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "CONFIG.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(document), "```sql\n")
+	block, _, found := strings.Cut(block, "```")
+	if !found {
+		t.Fatal("docs/CONFIG.md has no block of SQL")
+	}
+	as := newBareAccount(t, db, env.MySQLAddress)
+	for statement := range strings.SplitSeq(strings.TrimSpace(block), "\n") {
+		run(t, db, strings.NewReplacer("openIM_v3", schema, "openim_dr", as.user, ";", "").Replace(statement))
+	}
+	s := newServer(t, as, nil, schema)
+	for _, f := range s.Examine(t.Context()) {
+		if f.Severity != source.OK && f.Check != "mysql.engine" {
+			t.Errorf("%s: %s", f.Check, f.Evidence)
+		}
+	}
+	requireRung(t, repotest.New(t).Capture(t, "main", Kind, s), RungGlobalLock)
 }
 
 // requireNamed requires an error that names exactly one missing privilege, and

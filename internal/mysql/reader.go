@@ -201,7 +201,7 @@ func (w *worker) readOnce(ctx context.Context, t *task) (stored bool, err error)
 		return stored, err
 	}
 	if n, err := warningCount(ctx, w.conn); err != nil || n != 0 {
-		return true, errors.Join(err, fmt.Errorf("the server gave %d warnings about the rows", n))
+		return true, errors.Join(err, t.table.warned(n))
 	}
 	if err := w.sink.end(); err != nil {
 		return true, err

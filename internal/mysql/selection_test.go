@@ -269,6 +269,27 @@ func TestImpossibleSelections(t *testing.T) {
 	}
 }
 
+// Clauses hold for tables that cannot be cut too, and one whose evaluation
+// warns fails the dump: what it has chosen is not known to be what was meant.
+func TestClausesOfTablesWithoutAKey(t *testing.T) {
+	env := testbed.Need(t)
+	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
+	run(t, db, "CREATE TABLE "+schema+".t (a VARCHAR(10), b INT)", "INSERT INTO "+schema+".t VALUES ('1', 1), ('x', 2), (NULL, 3)",
+		"CREATE TABLE "+schema+".isam (a INT PRIMARY KEY) ENGINE=MyISAM", "INSERT INTO "+schema+".isam VALUES (1), (2), (3)")
+	with := func(clause string) *Server {
+		return newServer(t, rootOf(env), func(s *Settings) { s.Where = map[string]string{schema + ".*": clause} }, schema)
+	}
+	point := repotest.New(t).Capture(t, "main", Kind, with("a = '1' AND 2 > 1 OR 2 < 1"))
+	if n := point.Summary().Rows; n != 2 {
+		t.Errorf("%d rows were captured, want 2", n)
+	}
+	requireEqual(t, bringBack(t, with("1"), point, map[string]string{schema: copied}))
+	_, err := repotest.New(t).TryCapture(t.Context(), t, "main", Kind, with("a = 1"))
+	if err == nil || !strings.Contains(err.Error(), "its where-clause") {
+		t.Errorf("a clause that compares text with a number: %v, want the dump to fail", err)
+	}
+}
+
 // The time of a where-clause is the same for all ranges of a table: the rows
 // that are captured are those of one moment, whichever range they are in.
 func TestClausesHaveOneMoment(t *testing.T) {
