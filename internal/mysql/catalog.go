@@ -159,7 +159,7 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 	for i := range d.Tables {
 		if len(d.Tables[i].Columns) == 0 {
 			return c.server.usage("dump", "table %q has no column that account %q may read", d.Name+"."+d.Tables[i].Name, c.server.settings.User).
-				Hint("GRANT SELECT ON %s.* TO the account", quoteName(d.Name))
+				Hint("%s", missing{privilege: "SELECT", on: quoteName(d.Name) + "." + quoteName(d.Tables[i].Name)}.grant(grantee(ctx, c.conn)))
 		}
 	}
 	return nil
@@ -204,7 +204,7 @@ func (c *catalog) readViews(ctx context.Context, d *schemaDefinition) error {
 	}
 	for i := range d.Views {
 		view := &d.Views[i]
-		if err := c.showCreate(ctx, view, "create view"); err != nil {
+		if err := c.showCreate(ctx, d.Name, view, "create view"); err != nil {
 			return err
 		}
 		view.Definer = definers[view.Name]
@@ -241,7 +241,7 @@ func (c *catalog) readRoutines(ctx context.Context, d *schemaDefinition) error {
 	}
 	for _, r := range records {
 		routine := object{Type: r.text("type"), Name: r.text("name"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &routine, "create "+strings.ToLower(routine.Type)); err != nil {
+		if err := c.showCreate(ctx, d.Name, &routine, "create "+strings.ToLower(routine.Type)); err != nil {
 			return err
 		}
 		d.Routines = append(d.Routines, routine)
@@ -262,7 +262,7 @@ func (c *catalog) readTriggers(ctx context.Context, d *schemaDefinition) error {
 			continue // left out with its table
 		}
 		trigger := object{Type: typeTrigger, Name: r.text("name"), Table: r.text("tab"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &trigger, "sql original statement"); err != nil {
+		if err := c.showCreate(ctx, d.Name, &trigger, "sql original statement"); err != nil {
 			return err
 		}
 		d.Triggers = append(d.Triggers, trigger)
@@ -277,7 +277,7 @@ func (c *catalog) readEvents(ctx context.Context, d *schemaDefinition) error {
 	}
 	for _, r := range records {
 		event := object{Type: typeEvent, Name: r.text("name"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &event, "create event"); err != nil {
+		if err := c.showCreate(ctx, d.Name, &event, "create event"); err != nil {
 			return err
 		}
 		d.Events = append(d.Events, event)
@@ -285,15 +285,22 @@ func (c *catalog) readEvents(ctx context.Context, d *schemaDefinition) error {
 	return nil
 }
 
+// unseen is about an object whose definition the account may not see.
+func (c *catalog) unseen(o *object) *fault.Error {
+	return c.server.usage("read the definition of "+strings.ToLower(o.Type)+" "+quoteName(o.Name)+" on", "account %q may not see it", c.server.settings.User)
+}
+
 // showCreate fills in what SHOW CREATE says of an object.
-func (c *catalog) showCreate(ctx context.Context, o *object, column string) error {
+func (c *catalog) showCreate(ctx context.Context, schema string, o *object, column string) error {
 	r, err := queryRecord(ctx, c.conn, "SHOW CREATE "+o.Type+" "+quoteName(o.Name))
+	if o.Type == typeView && isDenied(err) {
+		return c.unseen(o).Hint("%s", missing{privilege: "SELECT, SHOW VIEW", on: quoteName(schema) + "." + quoteName(o.Name)}.grant(grantee(ctx, c.conn)))
+	}
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", strings.ToLower(o.Type), o.Name, err)
 	}
 	if !r.has(column) {
-		return fault.New(fault.Usage, "read the definition of "+strings.ToLower(o.Type)+" "+quoteName(o.Name)+" on", "account %q may not see it", c.server.settings.User).
-			On(c.server.target()).Hint("GRANT SHOW_ROUTINE ON *.* TO the account")
+		return c.unseen(o).Hint("%s (before MySQL 8.0.20: SELECT)", missing{privilege: "SHOW_ROUTINE", on: "*.*"}.grant(grantee(ctx, c.conn)))
 	}
 	o.Create = sqlText(r[column])
 	o.SQLMode = r.text("sql_mode")

@@ -232,7 +232,7 @@ func (d *dump) checkUnchanged(ctx context.Context) error {
 	}
 	if changed > 0 {
 		return fault.New(fault.Failed, "dump", "%d definitions changed while their rows were read, among them that of %s", changed, name).On(d.server.target()).
-			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* to %q so that changes are held off", d.server.settings.User)
+			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* TO %s; so that changes are held off", d.held.account)
 	}
 	return nil
 }

@@ -42,6 +42,23 @@ func TestPasswordWithoutTLS(t *testing.T) {
 	})
 }
 
+// Of two plugins an account proves a password of its own, with and without TLS.
+func TestPasswordPlugins(t *testing.T) {
+	env := testbed.Need(t)
+	db, schema := env.OpenMySQL(t), env.NewSchema(t)
+	for _, plugin := range []string{"caching_sha2_password", "sha256_password"} {
+		for _, mode := range []TLSMode{TLSDisabled, TLSRequired} {
+			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
+			run(t, db, "ALTER USER '"+as.user+"'@'%' IDENTIFIED WITH "+plugin+" BY '"+as.password+"'")
+			if _, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS = mode }, schema)); err != nil {
+				t.Errorf("%s, tls %s: %v", plugin, mode, err)
+			}
+			_, err := cipher(t, newServer(t, account{as.address, as.user, "wrong"}, func(s *Settings) { s.TLS = mode }, schema))
+			requireRefusal(t, err, "or its password is wrong")
+		}
+	}
+}
+
 // otherPublicKey belongs to no server.
 const otherPublicKey = `-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA41WXK8bXOpK+ryzWqUR5

@@ -60,6 +60,15 @@ func askPrivileges(ctx context.Context, q querier) (*privileges, error) {
 	return p, p.askServer(ctx, q)
 }
 
+// grantee names the session's account as a GRANT does.
+func grantee(ctx context.Context, q querier) string {
+	r, err := queryRecord(ctx, q, "SELECT CURRENT_USER() AS account")
+	if err != nil {
+		return "the account" // the error that asks for this matters more
+	}
+	return quoteAccount(r.text("account"))
+}
+
 // askServer asks what a grant means on this server, and which there are.
 func (p *privileges) askServer(ctx context.Context, q querier) error {
 	records, err := queryRecords(ctx, q, "SHOW PRIVILEGES")

@@ -291,10 +291,10 @@ func restoreAs(t *testing.T, s *Server, point *repository.SourceReader, plan *so
 func TestGrantsOnTables(t *testing.T) {
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
-	run(t, db, "CREATE TABLE "+schema+".a (x INT PRIMARY KEY, KEY (x))", "INSERT INTO "+schema+".a VALUES (1)", "CREATE TABLE "+schema+".b (x INT)", "CREATE TABLE "+schema+".c (x INT)")
+	run(t, db, "CREATE TABLE "+schema+".a (x INT PRIMARY KEY, KEY (x))", "INSERT INTO "+schema+".a VALUES (1)", "CREATE TABLE "+schema+".b (x INT)", "CREATE TABLE "+schema+".c (x INT)", "CREATE VIEW "+schema+".v AS SELECT x FROM "+schema+".a")
 	as := newBareAccount(t, db, env.MySQLAddress)
 	user := " TO '" + as.user + "'@'%'"
-	run(t, db, "GRANT SELECT, TRIGGER ON "+schema+".a"+user, "GRANT SELECT, TRIGGER ON "+schema+".b"+user, "GRANT EVENT ON "+schema+".*"+user, "GRANT SHOW_ROUTINE ON *.*"+user)
+	run(t, db, "GRANT SELECT, TRIGGER ON "+schema+".a"+user, "GRANT SELECT, TRIGGER ON "+schema+".b"+user, "GRANT SELECT, TRIGGER ON "+schema+".v"+user, "GRANT EVENT ON "+schema+".*"+user, "GRANT SHOW_ROUTINE ON *.*"+user)
 	list := func(patterns ...string) func(*Settings) {
 		return func(s *Settings) { s.Tables.Include = patterns }
 	}
@@ -304,6 +304,7 @@ func TestGrantsOnTables(t *testing.T) {
 	}{
 		"the tables it may read":      {list(schema+".a", schema+".b"), ""},
 		"one that it may not":         {list(schema+".a", schema+".c"), "lacks SELECT on `" + schema + "`.`c`"},
+		"a view that it may not show": {list(schema + ".v"), "may not see it"},
 		"all, some of them unseen":    {nil, "lacks SELECT on `" + schema + "`.*"},
 		"a pattern, may be of unseen": {list(schema + ".?"), "lacks SELECT on `" + schema + "`.*"},
 	} {

@@ -186,7 +186,7 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 	for _, statement := range statements {
 		if err := l.define(ctx, statement); isDenied(err) {
 			return l.client.server.usage("restore into", "account %q may not create and drop schema %q", l.client.server.settings.User, schema.target).
-				Hint("GRANT ALL ON %s.* TO the account", quoteName(schema.target))
+				Hint("%s", missing{privilege: "ALL", on: quoteName(schema.target) + ".*"}.grant(grantee(ctx, l.client)))
 		} else if err != nil {
 			return fmt.Errorf("%s: %w", firstWords(statement), clean(err))
 		}

@@ -1,11 +1,11 @@
 package mysql
 
 import (
-	"fmt"
 	"net"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,23 +160,24 @@ func pluginSwitch(plugin string) []byte {
 // What a server may say to a login that will not change by asking again.
 func TestRefusedLogins(t *testing.T) {
 	tests := map[string]struct {
-		answer []byte
-		says   string
+		answers [][]byte
+		says    string
 	}{
-		"a plugin that we do not have":          {pluginSwitch("authentication_kerberos_client"), "the authentication plugin of account"},
-		"a password in the clear":               {pluginSwitch("mysql_clear_password"), "in clear text, which is never sent"},
-		"a hash of MySQL 4":                     {pluginSwitch("mysql_old_password"), "the authentication plugin of account"},
-		"a plugin that the server has no more":  {errorPacket(erPluginNotLoaded, "HY000", "Plugin 'mysql_native_password' is not loaded"), "has not loaded the account's authentication plugin"},
-		"an old client":                         {errorPacket(erNotSupportedAuthPlug, "08004", "Client does not support authentication protocol"), "an authentication that this client does not know"},
-		"a locked account":                      {errorPacket(erAccountLocked, "HY000", "Access denied for user 'u'@'h'. Account is locked."), "the account is locked"},
-		"a locked account, for wrong passwords": {errorPacket(erAccountBlocked, "HY000", "Access denied. Account is blocked for 3 days"), "locked after too many wrong passwords"},
-		"an old password":                       {errorPacket(erMustChangePassword, "HY000", "Your password has expired."), "the password has expired"},
-		"a blocked host":                        {errorPacket(erHostBlocked, "HY000", "Host '10.0.0.1' is blocked"), "the server blocks this host"},
-		"a host that may not":                   {errorPacket(erHostNotAllowed, "HY000", "Host is not allowed to connect"), "does not accept connections from this host"},
+		"a plugin that we do not have":           {[][]byte{pluginSwitch("authentication_kerberos_client")}, "the authentication plugin of account"},
+		"a password in the clear":                {[][]byte{pluginSwitch("mysql_clear_password")}, "in clear text, which is never sent"},
+		"a hash of MySQL 4":                      {[][]byte{pluginSwitch("mysql_old_password")}, "the authentication plugin of account"},
+		"a plugin that the server has no more":   {[][]byte{errorPacket(erPluginNotLoaded, "HY000", "Plugin 'mysql_native_password' is not loaded")}, "has not loaded the account's authentication plugin"},
+		"an old client":                          {[][]byte{errorPacket(erNotSupportedAuthPlug, "08004", "Client does not support authentication protocol")}, "an authentication that this client does not know"},
+		"a locked account":                       {[][]byte{errorPacket(erAccountLocked, "HY000", "Access denied for user 'u'@'h'. Account is locked.")}, "the account is locked"},
+		"a locked account, for wrong passwords":  {[][]byte{errorPacket(erAccountBlocked, "HY000", "Access denied. Account is blocked for 3 days")}, "locked after too many wrong passwords"},
+		"an old password":                        {[][]byte{errorPacket(erMustChangePassword, "HY000", "Your password has expired.")}, "the password has expired"},
+		"a blocked host":                         {[][]byte{errorPacket(erHostBlocked, "HY000", "Host '10.0.0.1' is blocked")}, "the server blocks this host"},
+		"a host that may not":                    {[][]byte{errorPacket(erHostNotAllowed, "HY000", "Host is not allowed to connect")}, "does not accept connections from this host"},
+		"a wish for a key that it does not have": {[][]byte{{1, 4}, errorPacket(erAccessDenied, "28000", "Access denied")}, "the server gives no key to encrypt the password with"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newServer(t, account{answerLogins(t, tt.answer), "u", "p"}, nil, "a")
+			s := newServer(t, account{answerLogins(t, tt.answers...), "u", "p"}, nil, "a")
 			s.connect = 2 * time.Second
 			_, err := s.open(t.Context(), dumpIdle)
 			requireRefusal(t, err, tt.says)
@@ -184,33 +185,45 @@ func TestRefusedLogins(t *testing.T) {
 	}
 }
 
-// answerLogins greets whoever connects and gives one answer to the login.
-func answerLogins(t *testing.T, answer []byte) string {
+// converse says one thing after the other, and hears something in between.
+func converse(conn net.Conn, says [][]byte) error {
+	number := byte(0)
+	for i, packet := range says {
+		if i > 0 {
+			heard, _, err := readPacket(conn)
+			if err != nil {
+				return err
+			}
+			number = heard + 1
+		}
+		if err := writePacket(conn, number, packet); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answerLogins greets whoever connects and answers what is said then.
+func answerLogins(t *testing.T, answers ...[]byte) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
 	greeting := "\x0a8.0.36\x00" + "\x01\x00\x00\x00" + "saltsalt\x00" + "\x05\xa2" + "\x2d\x02\x00" + "\x0a\x00" + "\x15" + strings.Repeat("\x00", 10) + "saltsaltsalt\x00" + "caching_sha2_password\x00"
-	go func() {
+	var wait sync.WaitGroup
+	t.Cleanup(func() { listener.Close(); wait.Wait() })
+	wait.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			err = writePacket(conn, 0, []byte(greeting))
-			if err == nil {
-				var number byte
-				if number, _, err = readPacket(conn); err == nil {
-					err = writePacket(conn, number+1, answer)
-				}
-			}
-			if err != nil {
-				fmt.Fprintln(t.Output(), err)
+			if err := converse(conn, append([][]byte{[]byte(greeting)}, answers...)); err != nil {
+				t.Logf("answer a login: %v", err)
 			}
 			conn.Close()
 		}
-	}()
+	})
 	return listener.Addr().String()
 }
