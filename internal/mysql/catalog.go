@@ -59,6 +59,16 @@ type catalog struct {
 	conn   *sql.Conn
 	server *Server
 	choose *selection // nil: everything
+	// only restricts it to these tables, without other objects; nil: all.
+	only map[string]*table
+}
+
+// takes reports whether a table or view is read.
+func (c *catalog) takes(schema, name string) bool {
+	if c.only != nil && c.only[name] == nil {
+		return false
+	}
+	return c.choose == nil || c.choose.table(schema, name)
 }
 
 func (c *catalog) schemas(ctx context.Context) ([]string, error) {
@@ -81,8 +91,9 @@ func (c *catalog) schema(ctx context.Context, name string) (*schemaDefinition, e
 		return nil, fmt.Errorf("select schema %q: %w", name, clean(err))
 	}
 	d := &schemaDefinition{Name: name}
-	steps := []func(context.Context, *schemaDefinition) error{
-		c.readSchema, c.readTables, c.readColumns, c.readKeys, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
+	steps := []func(context.Context, *schemaDefinition) error{c.readSchema, c.readTables, c.readColumns, c.readKeys}
+	if c.only == nil {
+		steps = append(steps, c.readViews, c.readRoutines, c.readTriggers, c.readEvents)
 	}
 	for _, step := range steps {
 		err := step(ctx, d)
@@ -114,7 +125,7 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		return err
 	}
 	for _, r := range records {
-		if c.choose != nil && !c.choose.table(d.Name, r.text("name")) {
+		if !c.takes(d.Name, r.text("name")) {
 			d.LeftOut = append(d.LeftOut, r.text("name"))
 			continue
 		}

@@ -89,6 +89,9 @@ func (c *comparison) compareDefinitions(ctx context.Context, conn *sql.Conn, wan
 		c.differ(want.Name, "missing", "schema", "")
 		return nil
 	}
+	if !want.whole {
+		definitions.only = want.byName() // of the rest nothing is known, and the account may not see it
+	}
 	got, err := definitions.schema(ctx, want.target)
 	if err != nil {
 		return err
