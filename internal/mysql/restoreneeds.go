@@ -135,8 +135,12 @@ func (r *requirement) forDefiners(ctx context.Context, c *client, p *restoration
 		return err
 	}
 	for definer := range definers {
-		if (there == nil || !there[definer]) && r.held.known["ALLOW_NONEXISTENT_DEFINER"] {
-			r.global("without it nothing can have a definer that may not exist at the target", "ALLOW_NONEXISTENT_DEFINER")
+		switch known := r.held.known["ALLOW_NONEXISTENT_DEFINER"]; {
+		case !known: // one privilege is for both
+		case there == nil:
+			r.global("without it nothing can have a definer that does not exist, and which do the account may not read (SELECT ON mysql.* instead)", "ALLOW_NONEXISTENT_DEFINER")
+		case !there[definer]:
+			r.global("without it nothing can have a definer that does not exist, such as "+definer, "ALLOW_NONEXISTENT_DEFINER")
 		}
 		if strong[definer] || there == nil && strings.HasPrefix(definer, "'root'@") {
 			r.global("without it nothing can have a definer that is a SYSTEM_USER", "SYSTEM_USER")
@@ -210,7 +214,8 @@ func (p *schemaPlan) odd() (foreignKey, keyless bool) {
 		}
 	}
 	for _, key := range keys {
-		foreignKey = foreignKey || !slices.Contains(unique[key[0]], key[1])
+		there, ok := unique[key[0]] // no server looks at the keys of a table that is not there
+		foreignKey = foreignKey || ok && !slices.Contains(there, key[1])
 	}
 	return foreignKey, keyless
 }
