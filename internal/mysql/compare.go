@@ -96,7 +96,7 @@ func (c *comparison) compareDefinitions(ctx context.Context, conn *sql.Conn, wan
 	if err != nil {
 		return err
 	}
-	if want.whole && (want.CharacterSet != got.CharacterSet || want.Collation != got.Collation || want.Encrypted != got.Encrypted) {
+	if want.whole && (modern(want.Collation) != modern(got.Collation) || want.Encrypted != got.Encrypted) {
 		c.differ(want.Name, "definition", want.Collation, got.Collation)
 	}
 	c.pairTables(want, got)

@@ -74,7 +74,9 @@ func identities(schemas []*schemaDefinition) map[string]string {
 
 // canonical is the object's definition with all that it depends on.
 func (o *object) canonical() string {
-	return strings.Join([]string{o.Type, o.Name, o.Table, o.Definer, o.SQLMode, o.CharacterSet, o.Collation, o.SchemaCollation, o.TimeZone, string(o.Create)}, "\n")
+	return strings.Join([]string{
+		o.Type, o.Name, o.Table, o.Definer, o.SQLMode, modern(o.CharacterSet), modern(o.Collation), modern(o.SchemaCollation), o.TimeZone, modern(string(o.Create)),
+	}, "\n")
 }
 
 // canonical is the table's definition with what a restore may give in another
@@ -82,9 +84,9 @@ func (o *object) canonical() string {
 func (t *table) canonical() string {
 	parts, err := parseCreateTable(t.Create)
 	if err != nil {
-		return withoutAutoIncrement(t.Create)
+		return modern(withoutAutoIncrement(t.Create))
 	}
-	return parts.canonical()
+	return modern(parts.canonical())
 }
 
 // digestText digests a definition.
