@@ -206,7 +206,7 @@ func (w *worker) readOnce(ctx context.Context, t *task) (stored bool, err error)
 		return stored, err
 	}
 	if n, err := warningCount(ctx, w.conn); err != nil || n != 0 {
-		return true, errors.Join(err, fmt.Errorf("the server gave %d warnings about the rows", n))
+		return true, errors.Join(err, t.table.warned(n))
 	}
 	if err := w.sink.end(); err != nil {
 		return true, err
@@ -224,7 +224,9 @@ func (t *task) query(limit int64) string {
 	if k := t.table.Key; k != nil {
 		// Rows in the order of the key load fastest, and come out of the index
 		// without being sorted.
-		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), whereAll(t.conditions(k)), k.order(first), limit)
+		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), t.table.where(t.keyRange), k.order(first), limit)
+	} else {
+		b.WriteString(t.table.where(keyRange{}))
 	}
 	return b.String()
 }

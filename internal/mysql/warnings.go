@@ -8,6 +8,9 @@ const (
 	warnBrokenView = "mysql.view.broken"
 	warnForeign    = "mysql.json.foreign-type"
 	warnReturns    = "mysql.function.hidden-members"
+	warnLeftOut    = "mysql.table.left-out"
+	warnFiltered   = "mysql.table.filtered"
+	warnNoData     = "mysql.table.no-data"
 )
 
 // warning is one line of the sealed details: what a warning counts, by name.
