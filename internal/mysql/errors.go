@@ -41,6 +41,8 @@ const (
 	erHostNotAllowed          = 1130
 	erNotSupportedAuthPlug    = 1251
 	erHostBlocked             = 1129
+	erInvalidJSON             = 3140
+	erInvalidJSONParameter    = 3141
 	erPacketTooLarge          = 1153
 	erAllowedPacketOverflowed = 1301
 	erPluginNotLoaded         = 1524

@@ -12,7 +12,9 @@ import (
 // other errors pass. LOAD DATA streams a row of any size; an INSERT is one
 // packet, and so is JSON on its way through an expression.
 func (c *client) tooLarge(err error) error {
-	if !errors.Is(err, driver.ErrPktTooLarge) && !isServer(err, erPacketTooLarge, erAllowedPacketOverflowed) {
+	// JSON that is none: see wholeJSON. That a chunk holds what was captured
+	// has been seen before the server gets to its end.
+	if !errors.Is(err, driver.ErrPktTooLarge) && !isServer(err, erPacketTooLarge, erAllowedPacketOverflowed, erInvalidJSON, erInvalidJSONParameter) {
 		return err
 	}
 	return c.server.usage("restore into", "a row is larger than the target's max_allowed_packet of %s", humanize.IBytes(uint64(max(0, c.facts.maxAllowedPacket)))). //nolint:gosec // not negative

@@ -214,7 +214,7 @@ func TestDocumentedAccount(t *testing.T) {
 	for statement := range strings.SplitSeq(strings.TrimSpace(block), "\n") {
 		run(t, db, strings.NewReplacer("openIM_v3", schema, "openim_dr", as.user, ";", "").Replace(statement))
 	}
-	s := newServer(t, as, nil, schema)
+	s := newServer(t, as, func(s *Settings) { s.Accounts = AllAccounts }, schema)
 	for _, f := range s.Examine(t.Context()) {
 		if f.Severity != source.OK && f.Check != "mysql.engine" {
 			t.Errorf("%s: %s", f.Check, f.Evidence)
