@@ -22,9 +22,10 @@ const containerPatience = 2 * time.Minute
 
 // MySQL is a server of a test's own.
 type MySQL struct {
-	Address  string // host:port
-	User     string
-	Password string
+	Address   string // host:port
+	User      string
+	Password  string
+	Container string
 }
 
 // OpenMySQL connects as root to the testbed's server.
@@ -103,15 +104,38 @@ func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
 	id := docker(t.Context(), t, append(args, flags...)...)
 	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
 
-	address, _, _ := strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
-	server := &MySQL{Address: address, User: "root", Password: password}
-	server.await(t, id)
+	server := &MySQL{User: "root", Password: password, Container: id}
+	server.await(t)
 	return server
 }
 
-// await waits until the server accepts connections.
-func (m *MySQL) await(t testing.TB, id string) {
+// Restart kills the server and starts it again. It has another address then.
+func (m *MySQL) Restart(t testing.TB) {
 	t.Helper()
+	docker(t.Context(), t, "restart", "--time", "0", m.Container)
+	m.await(t)
+}
+
+// NetworkAddress returns where another container reaches the server.
+func (m *MySQL) NetworkAddress(t testing.TB) (host string, port int) {
+	t.Helper()
+	return docker(t.Context(), t, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", m.Container), 3306
+}
+
+// Shell runs a shell command in the server's container, as its root and with
+// MYSQL_PWD set, and returns what it printed.
+func (m *MySQL) Shell(t testing.TB, command string) string {
+	t.Helper()
+	// The password is read from the container's own environment: an argument
+	// could be read by the whole host.
+	return docker(t.Context(), t, "exec", m.Container, "sh", "-c", `export MYSQL_PWD="$MYSQL_ROOT_PASSWORD"; `+command)
+}
+
+// await learns the server's address and waits until it accepts connections.
+func (m *MySQL) await(t testing.TB) {
+	t.Helper()
+	id := m.Container
+	m.Address, _, _ = strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
 	db := m.Open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
 	defer cancel()
