@@ -36,7 +36,8 @@ func (s *Server) readSession() []string {
 		"SET SESSION wait_timeout = 86400",
 		"SET SESSION completion_type = 0",
 		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
-		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(1, int(s.settings.lockWait().Seconds()))),
+		// Nobody waits for a reader that waits.
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", seconds(s.settings.idle()/2)),
 	}
 }
 
@@ -144,6 +145,9 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 	}
 	for i := range d.Tables {
 		if len(d.Tables[i].Columns) == 0 {
+			if _, err := queryRecords(ctx, c.conn, "SHOW CREATE TABLE "+quoteName(d.Tables[i].Name)); err != nil {
+				return fmt.Errorf("table %q: %w", d.Tables[i].Name, err) // it is gone by now
+			}
 			return c.server.usage("dump", "table %q has no column that account %q may read", d.Name+"."+d.Tables[i].Name, c.server.settings.User).
 				Hint("GRANT SELECT ON %s.* TO the account", quoteName(d.Name))
 		}

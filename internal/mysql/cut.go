@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"math/bits"
 	"strconv"
@@ -41,12 +40,13 @@ func reckon(t *table, chunkSize int64, workers int) pace {
 // cutter cuts a range of a table's key into ranges that one worker reads in
 // one go. Wherever it cuts, the ranges together are exactly the range.
 type cutter struct {
-	conn  *sql.Conn
+	query func(ctx context.Context, query string, each func(values [][]byte) error) error
 	table *tableRun
 }
 
-// cut passes the ranges on as it finds them.
-func (c *cutter) cut(ctx context.Context, r keyRange, pieces int64, found func(keyRange)) error {
+// cut passes the ranges on as it finds them, and leaves in r what is not yet
+// passed on.
+func (c *cutter) cut(ctx context.Context, r *keyRange, pieces int64, found func(keyRange)) error {
 	if c.table.Key.integer() {
 		return c.cutInteger(ctx, r, pieces, found)
 	}
@@ -54,17 +54,22 @@ func (c *cutter) cut(ctx context.Context, r keyRange, pieces int64, found func(k
 }
 
 // cutInteger reckons equal ranges between the least and the greatest key.
-func (c *cutter) cutInteger(ctx context.Context, r keyRange, pieces int64, found func(keyRange)) error {
+func (c *cutter) cutInteger(ctx context.Context, r *keyRange, pieces int64, found func(keyRange)) error {
 	key := c.table.Key
 	name := quoteName(key.Columns[0].Name)
-	ends, err := queryRecord(ctx, c.conn, fmt.Sprintf("SELECT CONCAT(MIN(%s)) AS low, CONCAT(MAX(%s)) AS high FROM %s%s", name, name, c.table.from(), r.where(key)))
+	low, high := "", ""
+	query := fmt.Sprintf("SELECT CONCAT(MIN(%s)), CONCAT(MAX(%s)) FROM %s%s", name, name, c.table.from(), r.where(key))
+	err := c.query(ctx, query, func(values [][]byte) error {
+		low, high = string(values[0]), string(values[1])
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("cut table into ranges: %w", err)
 	}
-	if !ends.has("low") {
+	if low == "" {
 		return nil // no row is left
 	}
-	bounds, err := integerBounds(ends.text("low"), ends.text("high"), pieces)
+	bounds, err := integerBounds(low, high, pieces)
 	if err != nil {
 		return err
 	}
@@ -72,7 +77,7 @@ func (c *cutter) cutInteger(ctx context.Context, r keyRange, pieces int64, found
 		found(keyRange{after: r.after, upTo: position{bound}})
 		r.after = position{bound}
 	}
-	found(r)
+	found(*r)
 	return nil
 }
 
@@ -122,13 +127,13 @@ func formatKey(n uint64, signed bool) string {
 // collation will do: the server alone compares. It reads the index once, many
 // times faster than the rows are read, and the first ranges are on their way
 // while it goes on.
-func (c *cutter) walk(ctx context.Context, r keyRange, found func(keyRange)) error {
+func (c *cutter) walk(ctx context.Context, r *keyRange, found func(keyRange)) error {
 	key := c.table.Key
 	for {
 		query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1 OFFSET %d", key.selectList(c.table.Columns), c.table.from(),
 			quoteName(key.Index), r.where(key), key.order(), c.table.pace.rangeRows-1)
 		var next position
-		err := streamRows(ctx, c.conn, query, func(values [][]byte) error {
+		err := c.query(ctx, query, func(values [][]byte) error {
 			next = make(position, len(values))
 			for i := range values {
 				next[i] = key.Columns[i].literal(values[i])
@@ -139,7 +144,7 @@ func (c *cutter) walk(ctx context.Context, r keyRange, found func(keyRange)) err
 			return fmt.Errorf("cut table into ranges: %w", err)
 		}
 		if next == nil {
-			found(r)
+			found(*r)
 			return nil
 		}
 		found(keyRange{after: r.after, upTo: next})

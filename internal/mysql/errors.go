@@ -27,6 +27,8 @@ const (
 	erColumnAccessDenied    = 1143
 	erViewInvalid           = 1356
 	erRoutineMissing        = 1305
+	erTriggerMissing        = 1360
+	erEventMissing          = 1539
 	erNoSuchUser            = 1449
 	erTableDefChanged       = 1412
 	erUnknownCollation      = 1273
@@ -41,6 +43,7 @@ const (
 	erNotSupportedAuthPlug  = 1251
 	erServerShutdown        = 1053
 	erMaxExecutionTime      = 3024
+	erClientTimeout         = 4031
 	erParse                 = 1064
 	erWrongArguments        = 1318
 	erDupFieldName          = 1060
@@ -102,6 +105,9 @@ func (e *serverError) Error() string {
 // server pass unchanged.
 func clean(err error) error {
 	var sent *driver.MySQLError
+	if errors.Is(err, driver.ErrInvalidConn) { // the driver keeps to itself why
+		return fmt.Errorf("the connection broke, or the server was silent for too long: %w", err)
+	}
 	if !errors.As(err, &sent) {
 		return err
 	}

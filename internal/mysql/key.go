@@ -89,11 +89,11 @@ func (c *keyColumn) literal(value []byte) string {
 // position is a place in a key: one literal per column.
 type position []string
 
-// position reads a place from a row of captured columns.
-func (k *key) position(row func(column int) []byte) position {
+// position makes a place from the values of the key's columns, as read.
+func (k *key) position(value func(i int) []byte) position {
 	p := make(position, len(k.Columns))
 	for i := range k.Columns {
-		p[i] = k.Columns[i].literal(row(k.Columns[i].Column))
+		p[i] = k.Columns[i].literal(value(i))
 	}
 	return p
 }

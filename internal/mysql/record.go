@@ -19,9 +19,10 @@ type Captured struct {
 	Variables     map[string]string `json:"variables"`
 	Rung          Rung              `json:"rung"`
 	Workers       int               `json:"workers"`
-	BackupLock    bool              `json:"backupLock"`      // DDL was held off throughout
+	BackupLock    bool              `json:"backupLock"`      // DDL was held off throughout the reading
 	From          *Position         `json:"from,omitempty"`  // the snapshot lies between From
 	Until         *Position         `json:"until,omitempty"` // and Until, which are equal but for one rung
+	Replica       []ReplicaPosition `json:"replica,omitempty"`
 	DigestVersion int               `json:"digestVersion"`
 	Schemas       []CapturedSchema  `json:"schemas"`
 }
@@ -52,14 +53,17 @@ type CapturedTable struct {
 const (
 	warnEngine     = "mysql.table.not-transactional"
 	warnBrokenView = "mysql.view.broken"
+	warnSwappable  = "mysql.table.swap-not-noticed"
+	warnLagging    = "mysql.replica.lagging" // by so many seconds
+	warnStopped    = "mysql.replica.stopped"
 )
 
 // record says in the manifest what was captured.
 func (d *dump) record() error {
 	captured := Captured{
 		Version: d.client.facts.version, Variables: d.client.facts.variables,
-		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.backupLock,
-		From: d.snapshot.from, Until: d.snapshot.until, DigestVersion: digestVersion,
+		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.watch.heldThroughout(),
+		From: d.snapshot.from, Until: d.snapshot.until, Replica: d.snapshot.replicaPositions(), DigestVersion: digestVersion,
 	}
 	var summary repository.Summary
 	engines, broken := int64(0), int64(0)
@@ -75,11 +79,16 @@ func (d *dump) record() error {
 			}
 		}
 	}
-	if engines > 0 {
-		d.draft.Warn(warnEngine, engines)
-	}
-	if broken > 0 {
-		d.draft.Warn(warnBrokenView, broken)
+	for _, warning := range []struct {
+		code  string
+		count int64
+	}{
+		{warnEngine, engines}, {warnBrokenView, broken}, {warnSwappable, swappable(d.schemas)},
+		{warnLagging, d.snapshot.lag()}, {warnStopped, d.snapshot.stopped()},
+	} {
+		if warning.count > 0 {
+			d.draft.Warn(warning.code, warning.count)
+		}
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)

@@ -51,7 +51,7 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 	if err != nil {
 		return repository.Summary{}, err
 	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
 	main, err := client.loader(ctx)
 	if err != nil {
 		return repository.Summary{}, err

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -19,12 +20,17 @@ type Settings struct {
 	TLSCA    string     `yaml:"tlsCA,omitempty" json:"tlsCA,omitempty" jsonschema_description:"PEM file with the authorities to trust; without it the system's"`
 	Schemas  []string   `yaml:"schemas" json:"schemas" jsonschema_description:"schemas to capture"`
 	// LockWait bounds how long others may have to wait for a lock that the
-	// dump asks for.
-	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
+	// dump asks for or holds.
+	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest time that other sessions wait for a lock of the dump; default 5s"`
+	// DDLWait is longer: whoever waits for the backup lock keeps nobody else
+	// waiting.
+	DDLWait time.Duration `yaml:"ddlWait,omitempty" json:"ddlWait,omitempty" jsonschema_description:"longest time that a change of a definition is held off by LOCK INSTANCE FOR BACKUP; default 1m"`
 	// NoBackupLock leaves LOCK INSTANCE FOR BACKUP out. A change of a
 	// definition is then noticed at the end instead of held off.
-	NoBackupLock bool  `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
-	ChunkSize    int64 `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+	NoBackupLock bool `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
+	// Idle ends every wait for the server that is not known to be busy.
+	Idle      time.Duration `yaml:"idle,omitempty" json:"idle,omitempty" jsonschema_description:"longest silence of the server, in the midst of rows or of a load, before the run fails; default 5m"`
+	ChunkSize int64         `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
 }
 
 // TLSMode says how a connection is secured, in the words of MySQL's own
@@ -45,6 +51,8 @@ var tlsModes = []TLSMode{"", TLSDisabled, TLSPreferred, TLSRequired, TLSVerifyCA
 
 const (
 	defaultLockWait  = 5 * time.Second
+	defaultDDLWait   = time.Minute
+	defaultIdle      = 5 * time.Minute
 	defaultChunkSize = 64 << 20
 	minChunkSize     = 64 << 10
 )
@@ -63,8 +71,10 @@ func (s *Settings) Validate() error {
 	if !slices.Contains(tlsModes, s.TLS) {
 		return invalid("tls: must be one of %q", tlsModes[1:])
 	}
-	if s.LockWait < 0 || s.LockWait > time.Hour {
-		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)
+	for name, d := range map[string]time.Duration{"lockWait": s.LockWait, "ddlWait": s.DDLWait, "idle": s.Idle} {
+		if d < 0 || d > time.Hour {
+			return invalid("%s: %s is not between 0 and 1h", name, d)
+		}
 	}
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
 		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
@@ -91,19 +101,16 @@ func (s *Settings) validateSchemas() error {
 	return nil
 }
 
-func (s *Settings) lockWait() time.Duration {
-	if s.LockWait == 0 {
-		return defaultLockWait
-	}
-	return s.LockWait
-}
+func (s *Settings) lockWait() time.Duration { return cmp.Or(s.LockWait, defaultLockWait) }
 
-func (s *Settings) chunkSize() int64 {
-	if s.ChunkSize == 0 {
-		return defaultChunkSize
-	}
-	return s.ChunkSize
-}
+func (s *Settings) ddlWait() time.Duration { return cmp.Or(s.DDLWait, defaultDDLWait) }
+
+func (s *Settings) idle() time.Duration { return cmp.Or(s.Idle, defaultIdle) }
+
+func (s *Settings) chunkSize() int64 { return cmp.Or(s.ChunkSize, defaultChunkSize) }
+
+// seconds rounds up to whole seconds, as the server's variables want them.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Usage, "read the settings of a MySQL source", "%w", fmt.Errorf(format, args...))

@@ -23,6 +23,8 @@ type dumpSink struct {
 	file  *repository.FileWriter
 	name  string
 	zeros int64 // error values of ENUM columns in the chunk
+
+	stored total // since the range began, or since takeStored
 }
 
 func newDumpSink(draft *repository.SourceDraft, key seal.DigestKey, shown progress.Task) *dumpSink {
@@ -30,7 +32,13 @@ func newDumpSink(draft *repository.SourceDraft, key seal.DigestKey, shown progre
 }
 
 func (s *dumpSink) begin(t *tableRun) {
-	s.table = t
+	s.table, s.stored = t, total{}
+}
+
+func (s *dumpSink) takeStored() total {
+	stored := s.stored
+	s.stored = total{}
+	return stored
 }
 
 func (s *dumpSink) row(ctx context.Context, values [][]byte) (stored bool, err error) {
@@ -90,6 +98,7 @@ func (s *dumpSink) finish() error {
 	c.Rows, c.Digest = s.tally.take()
 	s.shown.Add(c.Rows % reportRows)
 	s.table.add(c)
+	s.stored.add(c.total)
 	return nil
 }
 
@@ -125,3 +134,5 @@ func (s *compareSink) end() error {
 }
 
 func (s *compareSink) cancel() { s.tally.take() }
+
+func (s *compareSink) takeStored() total { return total{} }
