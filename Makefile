@@ -32,6 +32,13 @@ test-long: ## the same with the full counts
 mutants: ## break each invariant on purpose and require its test to notice
 	$(TESTBED) with bash test/mutants/run.sh
 
+.PHONY: bench bench-mysql
+bench: build ## measure against mysqldump and mysql side by side; a missed limit fails
+	$(TESTBED) with go run ./bench
+
+bench-mysql: build ## the same, MySQL alone
+	$(TESTBED) with go run ./bench mysql
+
 .PHONY: testbed
 testbed: ## start the servers and leave them up; addresses in .testbed/env
 	$(TESTBED) up

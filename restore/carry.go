@@ -31,7 +31,9 @@ type SourceResult struct {
 	CompareSeconds float64             `json:"compareSeconds"`
 	Items          []source.Compared   `json:"items"`
 	Differences    []source.Difference `json:"differences"`
-	Equal          bool                `json:"equal"`
+	// Deviations are differences that the settings of the target ask for.
+	Deviations []source.Deviation `json:"deviations"`
+	Equal      bool               `json:"equal"`
 }
 
 // Refused returns the error that keeps the plan from being carried out, or
@@ -83,7 +85,7 @@ func (p *Plan) Carry(ctx context.Context) (*Result, error) {
 
 func (p *Plan) load(ctx context.Context, i int, into *SourceResult) error {
 	part, member := p.parts[i], p.Set[i]
-	*into = SourceResult{Name: member.Source, Kind: member.Kind, Point: member.Point, Items: []source.Compared{}, Differences: []source.Difference{}}
+	*into = SourceResult{Name: member.Source, Kind: member.Kind, Point: member.Point, Items: []source.Compared{}, Differences: []source.Difference{}, Deviations: []source.Deviation{}}
 	p.request.Log.Info("restore begun", "source", member.Source, "point", member.Point)
 	began := time.Now()
 	var err error
@@ -107,8 +109,18 @@ func (p *Plan) compare(ctx context.Context, i int, into *SourceResult) error {
 	into.Equal = comparison.Equal()
 	into.Items = append(into.Items, comparison.Items...)
 	into.Differences = append(into.Differences, comparison.Differences...)
+	into.Deviations = append(into.Deviations, comparison.Deviations...)
 	p.request.Log.Info("comparison ended", "source", member.Source, "point", member.Point, "equal", into.Equal, "items", len(into.Items))
 	return nil
+}
+
+// Deviations counts what differs as the settings ask for.
+func (r *Result) Deviations() int {
+	n := 0
+	for _, s := range r.Sources {
+		n += len(s.Deviations)
+	}
+	return n
 }
 
 // requireEqual is invariant 3: what was restored is equal, or the restore

@@ -55,14 +55,16 @@ type Request struct {
 // Plan is what a restore would do, in the order of execution, and why it
 // would not.
 type Plan struct {
-	Set      []Member     `json:"set"`
-	Steps    []Step       `json:"steps"`
-	Checks   []Check      `json:"checks"`
-	Warnings []string     `json:"warnings"`
-	Estimate *float64     `json:"estimateSeconds"` // null: no proof yet
-	Refusals []Refusal    `json:"refusals"`
-	parts    []sourcePlan // parallel to Set
-	request  Request
+	Set      []Member  `json:"set"`
+	Steps    []Step    `json:"steps"`
+	Checks   []Check   `json:"checks"`
+	Warnings []string  `json:"warnings"`
+	Estimate *float64  `json:"estimateSeconds"` // null: no proof yet
+	Refusals []Refusal `json:"refusals"`
+	// Deviations are what will not come back as it was, as the settings allow.
+	Deviations []Deviation  `json:"deviations"`
+	parts      []sourcePlan // parallel to Set
+	request    Request
 }
 
 // Member is the point that one source is restored from.
@@ -73,6 +75,12 @@ type Member struct {
 	Time       time.Time `json:"time"`
 	AgeSeconds float64   `json:"ageSeconds"`
 	repository.Summary
+}
+
+// Deviation is what one source will not bring back as it was.
+type Deviation struct {
+	Source string `json:"source"`
+	source.Deviation
 }
 
 // Step is one line of the plan.
@@ -112,7 +120,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, request: r}
+	p := &Plan{Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, request: r}
 	for _, b := range listing.Broken {
 		p.warn("point %s cannot be read and is left aside: %v", b.ID, b.Err)
 	}
@@ -189,6 +197,9 @@ func (p *Plan) take(point *repository.Point, s Source, from *repository.SourceRe
 		p.Steps = append(p.Steps, Step{s.Name, step})
 	}
 	p.Warnings = append(p.Warnings, planned.Warnings...)
+	for _, d := range planned.Deviations {
+		p.Deviations = append(p.Deviations, Deviation{s.Name, d})
+	}
 	for _, o := range planned.Occupied {
 		if slices.Contains(p.request.Overwrite, o.Target) {
 			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)

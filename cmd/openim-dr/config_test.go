@@ -55,7 +55,8 @@ func plain(t *testing.T, v any) any {
 const rareSettings = `
 repository: {leaseLength: 60s}
 sources:
-- {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576}
+- {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,
+  excludeAccounts: ["x@*"], existingAccounts: keep, refusedAccounts: keep, definers: keep}
 - {name: b, kind: buckets, endpoint: "http://b", buckets: [x], region: r, pathStyle: true, ca: f}
 - {name: c, kind: kubernetes, kubeconfig: f, context: c, cluster: c, labelSelector: a=b, exclude: {types: [t], names: [n], namespaces: [n]}}
 `

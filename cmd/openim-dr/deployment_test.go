@@ -78,7 +78,7 @@ repository:
   trustedSigners: [{key: %s, roles: [writer, operator]}]
   leaseLength: 1s
 sources:
-  - {name: main, kind: mysql, address: "%s", user: %s, password: "env:MYSQL_PASSWORD", schemas: [%s, %s]}
+  - {name: main, kind: mysql, address: "%s", user: %s, password: "env:MYSQL_PASSWORD", schemas: [%s, %s], accounts: none}
   - {name: media, kind: buckets, endpoint: "%s", accessKey: "env:S3_ACCESS_KEY", secretKey: "env:S3_SECRET_KEY", buckets: [%s]}
   - {name: cluster, kind: kubernetes, kubeconfig: "%s", cluster: test, namespaces: [%s]}
 `, d.public["operator"], d.dir, d.dir, d.public["signing"], d.env.MySQLAddress, d.env.MySQLUser,

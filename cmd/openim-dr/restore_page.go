@@ -31,6 +31,9 @@ func writePlan(p *page, plan *restore.Plan) {
 	for _, w := range plan.Warnings {
 		p.line("warning  %s", w)
 	}
+	for _, d := range plan.Deviations {
+		p.line("deviation  %s %s: %s: %s", d.Source, d.Object, d.What, d.Why)
+	}
 	for _, r := range plan.Refusals {
 		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)
 	}
@@ -80,7 +83,16 @@ func writeRestored(p *page, r *restore.Result) {
 			p.line("different  %s %s: %s: want %s, got %s", s.Name, d.Object, d.What, d.Want, d.Got)
 		}
 	}
+	for _, s := range r.Sources {
+		for _, d := range s.Deviations {
+			p.line("deviation  %s %s: %s: %s", s.Name, d.Object, d.What, d.Why)
+		}
+	}
 	p.line("")
+	if n := r.Deviations(); r.Equal && n > 0 {
+		p.line("restore %s: equal to what was captured but for %s that the settings ask for, after %s", r.Restore, plural(int64(n), "deviation"), seconds(r.RTOSeconds))
+		return
+	}
 	if r.Equal {
 		p.line("restore %s: everything is equal to what was captured, after %s", r.Restore, seconds(r.RTOSeconds))
 		return

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,20 @@ func (s *Server) catalogSession() []string {
 	)
 }
 
+// reader opens a session that reads definitions.
+func (c *client) reader(ctx context.Context) (*sql.Conn, error) {
+	conn, err := c.session(ctx, c.server.catalogSession()...)
+	if err != nil {
+		return nil, err
+	}
+	// A server may hide generated invisible primary keys, whose values would
+	// then be lost. Servers before 8.0.30 have none and do not know it.
+	if err := attempt(ctx, conn, "SET SESSION show_gipk_in_create_table_and_information_schema = ON"); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
 // readSession holds what a session needs in order to read everything as it is
 // stored, whatever the server's defaults are.
 func (s *Server) readSession() []string {
@@ -35,6 +50,7 @@ func (s *Server) readSession() []string {
 		"SET SESSION net_write_timeout = 3600",
 		"SET SESSION wait_timeout = 86400",
 		"SET SESSION completion_type = 0",
+		"SET SESSION cte_max_recursion_depth = 4294967295", // JSON documents are walked by recursion
 		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
 		// Nobody waits for a reader that waits.
 		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", seconds(s.settings.idle()/2)),
@@ -83,7 +99,7 @@ func (c *catalog) schema(ctx context.Context, name string) (*schemaDefinition, e
 	}
 	d := &schemaDefinition{Name: name}
 	steps := []func(context.Context, *schemaDefinition) error{
-		c.readSchema, c.readTables, c.readColumns, c.readKeys, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
+		c.readSchema, c.readTables, c.readColumns, c.readMembers, c.readKeys, c.readHistograms, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
 	}
 	for _, step := range steps {
 		if err := step(ctx, d); err != nil {
@@ -129,7 +145,7 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 }
 
 func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
-	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS tab, COLUMN_NAME AS name, DATA_TYPE AS type, CHARACTER_SET_NAME AS charset, EXTRA AS extra"+
+	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS tab, COLUMN_NAME AS name, DATA_TYPE AS type, COLUMN_TYPE AS declared, CHARACTER_SET_NAME AS charset, EXTRA AS extra"+
 		" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+quoteText(d.Name)+" ORDER BY TABLE_NAME, ORDINAL_POSITION")
 	if err != nil {
 		return err
@@ -138,10 +154,13 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 	for _, r := range records {
 		t := tables[r.text("tab")]
 		extra := r.text("extra")
+		if t != nil && hidesMembers(r.text("type"), r.text("charset"), r.text("declared")) {
+			t.hidden = append(t.hidden, r.text("name"))
+		}
 		if t == nil || strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED") {
 			continue // views; and what the server computes is neither read nor loaded nor digested
 		}
-		t.Columns = append(t.Columns, newColumn(r.text("name"), r.text("type"), r.text("charset")))
+		t.Columns = append(t.Columns, newColumn(r.text("name"), r.text("type"), r.text("declared"), r.text("charset")))
 	}
 	for i := range d.Tables {
 		if len(d.Tables[i].Columns) == 0 {
@@ -249,7 +268,8 @@ func (c *catalog) definers(ctx context.Context, from, name, schema, value string
 }
 
 func (c *catalog) readRoutines(ctx context.Context, d *schemaDefinition) error {
-	records, err := queryRecords(ctx, c.conn, "SELECT ROUTINE_TYPE AS type, ROUTINE_NAME AS name, DEFINER AS definer FROM information_schema.ROUTINES"+
+	records, err := queryRecords(ctx, c.conn, "SELECT ROUTINE_TYPE AS type, ROUTINE_NAME AS name, DEFINER AS definer, ROUTINE_COMMENT AS comment,"+
+		" DTD_IDENTIFIER AS returns, DATA_TYPE AS kind, CHARACTER_SET_NAME AS charset FROM information_schema.ROUTINES"+
 		" WHERE ROUTINE_SCHEMA = "+quoteText(d.Name)+" AND ROUTINE_TYPE IN ('PROCEDURE', 'FUNCTION') ORDER BY ROUTINE_TYPE, ROUTINE_NAME")
 	if err != nil {
 		return err
@@ -259,6 +279,10 @@ func (c *catalog) readRoutines(ctx context.Context, d *schemaDefinition) error {
 		if err := c.showCreate(ctx, &routine, "create "+strings.ToLower(routine.Type)); err != nil {
 			return err
 		}
+		if err := c.settleHeader(ctx, &routine, header{r.text("comment"), r.text("returns")}); err != nil {
+			return err
+		}
+		routine.hidden = hidesMembers(r.text("kind"), r.text("charset"), r.text("returns"))
 		d.Routines = append(d.Routines, routine)
 	}
 	return nil
@@ -276,19 +300,25 @@ func (c *catalog) readTriggers(ctx context.Context, d *schemaDefinition) error {
 		if err := c.showCreate(ctx, &trigger, "sql original statement"); err != nil {
 			return err
 		}
+		if err := c.settleHeader(ctx, &trigger, header{}); err != nil {
+			return err
+		}
 		d.Triggers = append(d.Triggers, trigger)
 	}
 	return nil
 }
 
 func (c *catalog) readEvents(ctx context.Context, d *schemaDefinition) error {
-	records, err := queryRecords(ctx, c.conn, "SELECT EVENT_NAME AS name, DEFINER AS definer FROM information_schema.EVENTS WHERE EVENT_SCHEMA = "+quoteText(d.Name)+" ORDER BY EVENT_NAME")
+	records, err := queryRecords(ctx, c.conn, "SELECT EVENT_NAME AS name, DEFINER AS definer, EVENT_COMMENT AS comment FROM information_schema.EVENTS WHERE EVENT_SCHEMA = "+quoteText(d.Name)+" ORDER BY EVENT_NAME")
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
 		event := object{Type: typeEvent, Name: r.text("name"), Definer: r.text("definer")}
 		if err := c.showCreate(ctx, &event, "create event"); err != nil {
+			return err
+		}
+		if err := c.settleHeader(ctx, &event, header{comment: r.text("comment")}); err != nil {
 			return err
 		}
 		d.Events = append(d.Events, event)

@@ -15,18 +15,25 @@ type column struct {
 	Charset string `json:"charset,omitempty"`
 	Read    string `json:"read"`
 	Load    string `json:"load,omitempty"`
+	// Plain does what Load does, at less cost, for a text that begins with
+	// neither of the marks of a JSON document.
+	Plain string `json:"plain,omitempty"`
 }
 
-// numericTypes are sent as text and would be parsed by the driver according to
-// the result's type, only to be printed again; CONCAT makes them plain text. It
-// prints a DOUBLE column with all the digits that it takes to read the same
-// bits again, which it does not do for an expression.
-var numericTypes = []string{"tinyint", "smallint", "mediumint", "int", "bigint", "year", "double"}
+// textTypes are sent as text and would be parsed by the driver according to the
+// result's type; CONCAT makes them plain text. It prints a DOUBLE column with
+// all the digits that it takes to read the same bits again, which it does not
+// do for an expression. The year 0000 parsed and printed is 0, which would be
+// loaded as 2000, and zeros in front would be lost. Other integers are none of
+// these: parsing and printing them costs less than a CONCAT.
+var textTypes = []string{"year", "double"}
 
-func newColumn(name, dataType, charset string) column {
+// newColumn says how a column of a type is read and loaded; declared is
+// the type with its length and attributes.
+func newColumn(name, dataType, declared, charset string) column {
 	c := column{Name: name, Type: dataType, Charset: charset, Read: quoteName(name)}
 	switch {
-	case slices.Contains(numericTypes, dataType):
+	case slices.Contains(textTypes, dataType), strings.HasSuffix(declared, " zerofill"):
 		c.Read = "CONCAT(" + quoteName(name) + ")"
 	case dataType == "float":
 		// By itself a FLOAT prints six digits. The product is a DOUBLE; it
@@ -41,8 +48,7 @@ func newColumn(name, dataType, charset string) column {
 		c.Read = "CONCAT(CAST(" + quoteName(name) + " AS UNSIGNED))"
 		c.Load = "CAST(%s AS UNSIGNED)"
 	case dataType == "json":
-		// The server makes no JSON of a string whose character set is binary.
-		c.Load = "CONVERT(%s USING utf8mb4)"
+		c.Read, c.Load, c.Plain = readJSON(quoteName(name)), loadJSON(), plainJSON
 	}
 	return c
 }
@@ -54,6 +60,14 @@ func (c *column) loadFrom(text string) string {
 		return text
 	}
 	return fmt.Sprintf(c.Load, text)
+}
+
+// loadOf is loadFrom for a text that is known to hold value.
+func (c *column) loadOf(value []byte, text string) string {
+	if c.Plain != "" && !isTyped(value) {
+		return fmt.Sprintf(c.Plain, text)
+	}
+	return c.loadFrom(text)
 }
 
 // names returns the columns' names.

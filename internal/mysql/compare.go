@@ -32,7 +32,7 @@ func (s *Server) Compare(ctx context.Context, from *repository.SourceReader, pla
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	c := &comparison{client: client, key: key, result: &source.Comparison{}}
+	c := &comparison{client: client, key: key, result: &source.Comparison{Deviations: slices.Clone(r.deviations)}}
 	if err := c.run(ctx, r, show); err != nil {
 		return nil, fmt.Errorf("compare %s: %w", s.target(), err)
 	}
@@ -59,7 +59,7 @@ func (c *comparison) differ(object, what, want, got string) {
 }
 
 func (c *comparison) run(ctx context.Context, r *restoration, show progress.Reporter) error {
-	conn, err := c.client.session(ctx, c.client.server.catalogSession()...)
+	conn, err := c.client.reader(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,9 @@ func (c *comparison) run(ctx context.Context, r *restoration, show progress.Repo
 		if err := c.compareDefinitions(ctx, conn, schema); err != nil {
 			return err
 		}
+	}
+	if err := c.compareAccounts(ctx, conn, r); err != nil {
+		return err
 	}
 	if err := c.readRows(ctx, show); err != nil {
 		return err
@@ -134,6 +137,10 @@ func (c *comparison) pair(name, schema string, want, got *table) {
 	if !slices.Equal(columnNames(want.Columns), columnNames(got.Columns)) {
 		c.differ(name, "columns", strconv.Itoa(len(want.Columns)), strconv.Itoa(len(got.Columns)))
 		c.result.Items = append(c.result.Items, source.Compared{Name: name})
+		return
+	}
+	if !want.ownsRows() {
+		c.result.Items = append(c.result.Items, source.Compared{Name: name, Equal: true})
 		return
 	}
 	read := &table{Name: got.Name, Engine: got.Engine, Columns: want.Columns, Key: got.Key, estimatedRows: want.Total.Rows, estimatedBytes: want.Total.Bytes}

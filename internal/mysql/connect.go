@@ -55,11 +55,7 @@ func (s *Server) open(ctx context.Context, silent patience) (*client, error) {
 	if silent == loadIdle {
 		s.bearSilence(config)
 	}
-	connector, err := driver.NewConnector(config)
-	if err != nil {
-		return nil, s.usage("connect to", "%w", err)
-	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(&connector{config})
 	db.SetMaxIdleConns(0) // no session may inherit the state of another
 	if err := s.reach(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -92,9 +88,10 @@ func (s *Server) config() (*driver.Config, error) {
 	config.WriteTimeout = s.settings.idle()
 	config.Logger = &driver.NopLogger{} // errors are returned, and a log line could quote a row
 	config.MaxAllowedPacket = 0         // ask the server
+	// Whatever the server's defaults are, no answer may be cut short, and a
+	// quoted text means the same everywhere.
+	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "max_execution_time": "0", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
-	// A server's global limits would cut answers short, from the first on.
-	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "max_execution_time": "0"}
 	return config, s.setTLS(config)
 }
 

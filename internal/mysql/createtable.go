@@ -52,7 +52,7 @@ func parseCreateTable(create sqlText) (*createTable, error) {
 				return nil, err
 			}
 			start = i + 1
-			if text[i] == ')' {
+			if text[i] == ')' && len(c.columns) > 0 {
 				c.tail = text[start:]
 				return c, nil
 			}
@@ -159,7 +159,10 @@ func leads(key, column string) bool {
 
 // base is the statement that creates the table before its rows are loaded.
 func (c *createTable) base() string {
-	items := slices.Clone(c.columns)
+	items := make([]string, 0, len(c.columns)+1)
+	for _, column := range c.columns {
+		items = append(items, withoutInherited(column))
+	}
 	if c.primary != "" {
 		items = append(items, c.primary)
 	}
@@ -170,6 +173,35 @@ func (c *createTable) base() string {
 	}
 	items = append(items, c.checks...)
 	return c.head + " (\n  " + strings.Join(items, ",\n  ") + "\n)" + c.tail
+}
+
+// withoutInherited leaves out a collation that is shown without its character
+// set: it is the table's, and a column that states it would from then on be
+// shown with both.
+func withoutInherited(column string) string {
+	depth := 0
+	for i := 0; i < len(column); i++ {
+		switch column[i] {
+		case '`', '\'', '"':
+			i = closing(column, i)
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ' ':
+			if depth > 0 {
+				continue
+			}
+			if strings.HasPrefix(column[i:], " CHARACTER SET ") {
+				return column
+			}
+			if rest, ok := strings.CutPrefix(column[i:], " COLLATE "); ok {
+				end := strings.IndexByte(rest+" ", ' ')
+				return column[:i] + rest[end:]
+			}
+		}
+	}
+	return column
 }
 
 // indexes are the statements that add the other keys after the load, each

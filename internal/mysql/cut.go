@@ -3,8 +3,8 @@ package mysql
 import (
 	"context"
 	"fmt"
-	"math/bits"
-	"strconv"
+	"slices"
+	"strings"
 )
 
 const (
@@ -38,116 +38,167 @@ func reckon(t *table, chunkSize int64, workers int) pace {
 }
 
 // cutter cuts a range of a table's key into ranges that one worker reads in
-// one go. Wherever it cuts, the ranges together are exactly the range.
+// one go. Wherever it cuts, the ranges together are exactly the range: it cuts
+// at keys that are there, and the server alone compares.
+//
+// It halves a range at a key that is guessed from the range's first and last,
+// and goes on with whichever half holds too many rows by the optimizer's
+// estimate. That costs some dives into the index. Only where no guess comes to
+// anything does it walk along the index, which reads all of it.
 type cutter struct {
-	query func(ctx context.Context, query string, each func(values [][]byte) error) error
+	query   func(ctx context.Context, query string, each func(values [][]byte) error) error
+	explain func(ctx context.Context, query string) ([]record, error)
+
 	table *tableRun
+	found func(keyRange) // is told of each range, in ascending order
+	left  int64          // how often it may halve
 }
 
-// cut passes the ranges on as it finds them, and leaves in r what is not yet
-// passed on.
-func (c *cutter) cut(ctx context.Context, r *keyRange, pieces int64, found func(keyRange)) error {
-	if c.table.Key.integer() {
-		return c.cutInteger(ctx, r, pieces, found)
+// keyValues are a row's values of the key's columns, as read.
+type keyValues [][]byte
+
+// span is a range with the keys of its first and last row, and about how many
+// rows it has.
+type span struct {
+	keyRange
+	low, high keyValues
+	rows      int64
+}
+
+// cut cuts a range that is thought to give so many pieces.
+func (c *cutter) cut(ctx context.Context, r keyRange, pieces int64) error {
+	c.left = 8*pieces + 64
+	whole := span{keyRange: r, rows: pieces * c.table.pace.rangeRows}
+	var err error
+	if whole.low, err = c.edge(ctx, r, first); err != nil || whole.low == nil {
+		return err // no row is left
 	}
-	return c.walk(ctx, r, found)
+	if whole.high, err = c.edge(ctx, r, last); err != nil || whole.high == nil {
+		return err
+	}
+	return c.halve(ctx, whole)
 }
 
-// cutInteger reckons equal ranges between the least and the greatest key.
-func (c *cutter) cutInteger(ctx context.Context, r *keyRange, pieces int64, found func(keyRange)) error {
-	key := c.table.Key
-	name := quoteName(key.Columns[0].Name)
-	low, high := "", ""
-	query := fmt.Sprintf("SELECT CONCAT(MIN(%s)), CONCAT(MAX(%s)) FROM %s%s", name, name, c.table.from(), r.where(key))
-	err := c.query(ctx, query, func(values [][]byte) error {
-		low, high = string(values[0]), string(values[1])
+// halve cuts a span until no part of it has too many rows.
+func (c *cutter) halve(ctx context.Context, s span) error {
+	if 2*s.rows <= 3*c.table.pace.rangeRows {
+		c.found(s.keyRange)
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("cut table into ranges: %w", err)
 	}
-	if low == "" {
-		return nil // no row is left
+	if c.left--; c.left < 0 {
+		return c.walk(ctx, s.keyRange)
 	}
-	bounds, err := integerBounds(low, high, pieces)
+	left, right, ok, err := c.split(ctx, s)
 	if err != nil {
 		return err
 	}
-	for _, bound := range bounds {
-		found(keyRange{after: r.after, upTo: position{bound}})
-		r.after = position{bound}
+	if !ok {
+		return c.walk(ctx, s.keyRange)
 	}
-	found(*r)
-	return nil
+	if err := c.halve(ctx, left); err != nil {
+		return err
+	}
+	return c.halve(ctx, right)
 }
 
-// integerBounds returns up to pieces-1 integers that lie in equal distances
-// in [low, high): each is the last key of its piece. Signed and unsigned keys
-// of 64 bits are alike, since only the distance is reckoned with.
-func integerBounds(low, high string, pieces int64) ([]string, error) {
-	signed := low[0] == '-'
-	from, err := parseKey(low)
+// split cuts a span in two at a guessed key; not ok where that comes to nothing.
+func (c *cutter) split(ctx context.Context, s span) (left, right span, ok bool, err error) {
+	key := c.table.Key
+	guess, ok := key.between(s.low, s.high)
+	if !ok {
+		return left, right, false, nil
+	}
+	middle, err := c.edge(ctx, s.keyRange, first, guess)
+	if err != nil || middle == nil {
+		return left, right, false, err
+	}
+	before, err := c.edge(ctx, s.keyRange, last, key.beyond(key.place(middle), "<", "<"))
+	if err != nil || before == nil {
+		return left, right, false, err
+	}
+	at := key.place(before)
+	left = span{keyRange: keyRange{after: s.after, upTo: at}, low: s.low, high: before}
+	right = span{keyRange: keyRange{after: at, upTo: s.upTo}, low: middle, high: s.high}
+	for _, part := range []*span{&left, &right} {
+		if part.rows, err = c.estimate(ctx, part.keyRange); err != nil {
+			return left, right, false, err
+		}
+	}
+	return left, right, true, nil
+}
+
+// The two ends of a range.
+const (
+	first = ""
+	last  = " DESC"
+)
+
+// edge returns the first or last key of a range that meets further conditions,
+// or nil where there is no row.
+func (c *cutter) edge(ctx context.Context, r keyRange, end string, further ...string) (keyValues, error) {
+	key := c.table.Key
+	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1", key.selectList(c.table.Columns), c.table.from(),
+		quoteName(key.Index), whereAll(append(r.conditions(key), further...)), key.order(end))
+	return c.one(ctx, query)
+}
+
+// one returns the only row of a query, or nil where there is none.
+func (c *cutter) one(ctx context.Context, query string) (found keyValues, err error) {
+	err = c.query(ctx, query, func(values [][]byte) error {
+		found = make(keyValues, len(values))
+		for i := range values {
+			found[i] = slices.Clone(values[i])
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cut table into ranges: %w", err)
 	}
-	to, err := parseKey(high)
+	return found, nil
+}
+
+// estimate asks the optimizer how many rows a range has. It dives into the
+// index for that, and reads no row. Told to use the index by force it would
+// not even dive. What is more than half of a table it calls a half.
+func (c *cutter) estimate(ctx context.Context, r keyRange) (int64, error) {
+	key := c.table.Key
+	records, err := c.explain(ctx, fmt.Sprintf("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s USE INDEX (%s)%s",
+		c.table.from(), quoteName(key.Index), whereAll(r.conditions(key))))
 	if err != nil {
-		return nil, err
+		return 0, fmt.Errorf("estimate the rows of a range: %w", err)
 	}
-	distance := to - from // modulo 2^64
-	n := uint64(max(1, pieces))
-	if distance < n {
-		n = max(1, distance)
+	rows := int64(0)
+	for _, r := range records {
+		rows += r.number("rows")
 	}
-	bounds := make([]string, 0, n-1)
-	for i := uint64(1); i < n; i++ {
-		hi, lo := bits.Mul64(distance, i)
-		step, _ := bits.Div64(hi, lo, n) // hi < n, since i < n
-		bounds = append(bounds, formatKey(from+step, signed))
-	}
-	return bounds, nil
+	return rows, nil
 }
 
-func parseKey(s string) (uint64, error) {
-	if s[0] == '-' {
-		n, err := strconv.ParseInt(s, 10, 64)
-		return uint64(n), err //nolint:gosec // two's complement, on purpose
-	}
-	return strconv.ParseUint(s, 10, 64)
-}
-
-func formatKey(n uint64, signed bool) string {
-	if signed {
-		return strconv.FormatInt(int64(n), 10) //nolint:gosec // two's complement, on purpose
-	}
-	return strconv.FormatUint(n, 10)
-}
-
-// walk steps along the key by the wanted number of rows, so that any type and
-// collation will do: the server alone compares. It reads the index once, many
-// times faster than the rows are read, and the first ranges are on their way
-// while it goes on.
-func (c *cutter) walk(ctx context.Context, r *keyRange, found func(keyRange)) error {
+// walk steps along the key by the wanted number of rows. It reads the index
+// once, many times faster than the rows are read, and the first ranges are on
+// their way while it goes on.
+func (c *cutter) walk(ctx context.Context, r keyRange) error {
 	key := c.table.Key
 	for {
-		query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1 OFFSET %d", key.selectList(c.table.Columns), c.table.from(),
-			quoteName(key.Index), r.where(key), key.order(), c.table.pace.rangeRows-1)
-		var next position
-		err := c.query(ctx, query, func(values [][]byte) error {
-			next = make(position, len(values))
-			for i := range values {
-				next[i] = key.Columns[i].literal(values[i])
-			}
-			return nil
-		})
+		next, err := c.one(ctx, fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1 OFFSET %d", key.selectList(c.table.Columns), c.table.from(),
+			quoteName(key.Index), whereAll(r.conditions(key)), key.order(first), c.table.pace.rangeRows-1))
 		if err != nil {
-			return fmt.Errorf("cut table into ranges: %w", err)
+			return err
 		}
 		if next == nil {
-			found(*r)
+			c.found(r)
 			return nil
 		}
-		found(keyRange{after: r.after, upTo: next})
-		r.after = next
+		at := key.place(next)
+		c.found(keyRange{after: r.after, upTo: at})
+		r.after = at
 	}
+}
+
+// whereAll joins conditions to a WHERE, or to nothing.
+func whereAll(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(conditions, " AND ")
 }

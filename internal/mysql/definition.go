@@ -47,9 +47,17 @@ type table struct {
 	Total   total    `json:"total"`
 	Chunks  []chunk  `json:"chunks"`
 
+	Histograms []histogram `json:"histograms,omitempty"`
+
 	estimatedRows, estimatedBytes int64
 	created                       string
+
+	hidden []string // ENUM and SET columns whose members SHOW CREATE TABLE may not show
 }
+
+// ownsRows reports whether the rows that the table shows are its own, and not
+// those of other tables or of another server.
+func (t *table) ownsRows() bool { return t.Engine != "MRG_MYISAM" && t.Engine != "FEDERATED" }
 
 // total is what a set of rows sums up to.
 type total struct {
@@ -71,6 +79,9 @@ type chunk struct {
 	// Warnings is how many the server gives when the chunk is loaded: one for
 	// each ENUM that holds the error value, which cannot be had without.
 	Warnings int64 `json:"warnings,omitempty"`
+	// Foreign is how many JSON documents hold a value whose type a load cannot
+	// give back.
+	Foreign int64 `json:"foreign,omitempty"`
 }
 
 // object is a view, routine, trigger or event, with the session in which it
@@ -87,6 +98,9 @@ type object struct {
 	SchemaCollation string  `json:"schemaCollation,omitempty"`
 	TimeZone        string  `json:"timeZone,omitempty"` // of an event
 	Broken          bool    `json:"broken,omitempty"`   // a view that refers to something that is gone
+
+	orphan bool // its definer is not at the target, and it is created all the same
+	hidden bool // it returns an ENUM or SET whose members the server does not show as they are
 }
 
 func (d *schemaDefinition) byName() map[string]*table {

@@ -80,12 +80,15 @@ func (e *examination) examinePrivileges(ctx context.Context) error {
 		return err
 	}
 	settings := e.client.server.settings
-	lacking := held.forDump(settings.Schemas)
+	lacking := held.forSettings(&settings)
 	for _, m := range lacking {
-		e.add("mysql.privileges", source.Error, fmt.Sprintf("account %q lacks %s on %s: %s", settings.User, m.privilege, m.on, m.why), m.grant(settings.User))
+		e.add("mysql.privileges", source.Error, fmt.Sprintf("account %q lacks %s on %s: %s", settings.User, m.privilege, m.on, m.why), m.remedy(settings.User))
 	}
 	if len(lacking) == 0 {
 		e.ok("mysql.privileges", "account %q may read everything in %s", settings.User, strings.Join(settings.Schemas, ", "))
+	}
+	if settings.Accounts == NoAccounts {
+		e.add("mysql.accounts", source.Warning, "users, roles and grants are not captured, as the settings say", "leave accounts: none out, unless they are kept in another way")
 	}
 	for _, useful := range []struct {
 		anyOf []string

@@ -22,7 +22,7 @@ func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 		return err
 	}
 	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	coordinator, err := client.session(ctx, s.catalogSession()...)
+	coordinator, err := client.reader(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,7 @@ type dump struct {
 	schemas    []*schemaDefinition
 	identities map[string]string // of definitions, when the snapshot opened
 	tables     []*tableRun
+	accounts   []*accountDefinition
 	snapshot   *snapshot
 	watch      *neighbour
 }
@@ -67,10 +68,16 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.checkUnchanged(ctx); err != nil {
 		return err
 	}
+	if err := d.noteChangedAccounts(ctx); err != nil {
+		return err
+	}
 	if err := d.writeDefinitions(ctx); err != nil {
 		return err
 	}
-	return d.record()
+	if err := d.writeAccounts(ctx); err != nil {
+		return err
+	}
+	return d.record(ctx)
 }
 
 // check fails before anything is read if the dump would lack something.
@@ -83,10 +90,10 @@ func (d *dump) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if lacking := held.forDump(d.server.settings.Schemas); len(lacking) > 0 {
+	if lacking := held.forSettings(&d.server.settings); len(lacking) > 0 {
 		first := lacking[0]
 		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
-			Hint("%s", first.grant(d.server.settings.User))
+			Hint("%s", first.remedy(d.server.settings.User))
 	}
 	d.sees = held.anywhere("PROCESS")
 	return nil
@@ -128,6 +135,9 @@ func (d *dump) tryOpen(ctx context.Context) (err error) {
 	if err := d.readDefinitions(ctx); err != nil {
 		return err
 	}
+	if err := d.readAccounts(ctx); err != nil {
+		return err
+	}
 	if err := d.openSnapshot(ctx); err != nil {
 		return err
 	}
@@ -147,6 +157,9 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 	d.identities, d.tables = identities(d.schemas), nil
 	for _, schema := range d.schemas {
 		for i := range schema.Tables {
+			if !schema.Tables[i].ownsRows() {
+				continue
+			}
 			d.tables = append(d.tables, newTableRun(schema.Name, &schema.Tables[i], d.server.settings.chunkSize(), d.server.workers))
 		}
 	}
@@ -177,7 +190,7 @@ func (d *dump) coordinate(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	fresh, err := d.client.session(ctx, d.server.catalogSession()...)
+	fresh, err := d.client.reader(ctx)
 	if err != nil {
 		return err
 	}

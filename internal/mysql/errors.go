@@ -50,6 +50,17 @@ const (
 	erRoutineUnsafe         = 1418
 	erRoutineNoSuper        = 1419
 	erSessionVariableDenied = 1229
+	erNoSuchAccount         = 1396 // also: it exists already
+	erNoSuchGrant           = 1141
+	erNoSuchColumnGrant     = 1147
+	erSyntax                = 1149
+	erUnknownRole           = 3523
+	erRoleNotGranted        = 3530
+	erGrantCreatesUser      = 1410
+	erPluginNotLoaded       = 1524
+	erIllegalGrant          = 1144
+	erNoMasterKey           = 3185
+	erTablespaceMissing     = 3510
 )
 
 // words replace the server's messages, which may quote values of rows. Only
@@ -84,7 +95,14 @@ var words = map[uint16]string{
 	erLocalInfileServer:    "local_infile is off",
 	erRoutineUnsafe:        "a function or trigger is not declared safe for the binary log, and log_bin_trust_function_creators is off",
 	erRoutineNoSuper:       "a function or trigger is created with a binary log, and log_bin_trust_function_creators is off",
+	erNoMasterKey:          "the server has no keyring, and the table or schema is encrypted",
+	erTablespaceMissing:    "the server lacks the table's tablespace",
 	erParse:                "the server does not understand a statement",
+	erNoSuchAccount:        "the account does not exist, or does already",
+	erNoSuchGrant:          "there is no such grant, or partial_revokes is off",
+	erSyntax:               "the server does not know a privilege",
+	erUnknownRole:          "an account or role does not exist",
+	erPluginNotLoaded:      "the server lacks the authentication plugin",
 }
 
 // serverError is an error that the server sent, without its message: messages

@@ -24,14 +24,11 @@ var recordedVariables = []string{
 	"version", "version_comment", "log_bin", "gtid_mode", "binlog_format", "lower_case_table_names", "sql_mode",
 	"character_set_server", "collation_server", "time_zone", "system_time_zone", "explicit_defaults_for_timestamp",
 	"max_allowed_packet", "default_storage_engine", "innodb_page_size", "event_scheduler", "local_infile",
+	"partial_revokes",
 }
 
 func askFacts(ctx context.Context, q querier) (facts, error) {
-	quoted := make([]string, len(recordedVariables))
-	for i, name := range recordedVariables {
-		quoted[i] = quoteText(name)
-	}
-	records, err := queryRecords(ctx, q, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+strings.Join(quoted, ", ")+")")
+	records, err := queryRecords(ctx, q, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+quoteTexts(recordedVariables)+")")
 	if err != nil {
 		return facts{}, err
 	}

@@ -36,7 +36,8 @@ func newServer(t testing.TB, as account, change func(*Settings), schemas ...stri
 	if err := os.WriteFile(path, []byte(as.password), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := &Settings{Address: as.address, User: as.user, Password: secret.Ref("file:" + path), Schemas: schemas}
+	// The testbed's server is shared with tests that make and drop accounts.
+	settings := &Settings{Address: as.address, User: as.user, Password: secret.Ref("file:" + path), Schemas: schemas, Accounts: NoAccounts}
 	if change != nil {
 		change(settings)
 	}
@@ -119,7 +120,7 @@ func requireEqual(t testing.TB, c *source.Comparison) {
 }
 
 // checksums asks the server itself, by means other than our digests.
-func checksums(t testing.TB, db *sql.DB, schema string) map[string]string {
+func checksums(t testing.TB, db querier, schema string) map[string]string {
 	t.Helper()
 	records, err := queryRecords(t.Context(), db, "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND TABLE_SCHEMA = "+quoteText(schema))
 	if err != nil {

@@ -108,9 +108,9 @@ func (o *object) canonical() string {
 func (t *table) canonical() string {
 	parts, err := parseCreateTable(t.Create)
 	if err != nil {
-		return withoutAutoIncrement(t.Create)
+		return withoutAutoIncrement(t.Create) + t.histogramText()
 	}
-	return parts.canonical()
+	return parts.canonical() + t.histogramText()
 }
 
 // digestText digests a definition.

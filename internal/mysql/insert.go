@@ -60,7 +60,7 @@ func (t *table) appendRow(buf []byte, values [][]byte) []byte {
 			buf = append(buf, "NULL"...)
 			continue
 		}
-		before, after, _ := strings.Cut(t.Columns[i].loadFrom("\x00"), "\x00")
+		before, after, _ := strings.Cut(t.Columns[i].loadOf(value, "\x00"), "\x00")
 		buf = append(buf, before...)
 		buf = appendBinaryText(buf, value)
 		buf = append(buf, after...)

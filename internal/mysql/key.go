@@ -46,18 +46,14 @@ func (t *table) usableKey(index string, parts []record) *key {
 	return k
 }
 
-// integer reports whether the key is one integer, whose ranges can be reckoned.
-func (k *key) integer() bool {
-	return len(k.Columns) == 1 && slices.Contains(integerTypes, k.Columns[0].Type)
-}
-
-// order returns the key's columns as a list for ORDER BY and SELECT.
-func (k *key) order() string {
+// order returns the key's columns as a list for ORDER BY, each with direction
+// behind it.
+func (k *key) order(direction string) string {
 	names := make([]string, len(k.Columns))
 	for i := range k.Columns {
-		names[i] = k.Columns[i].Name
+		names[i] = quoteName(k.Columns[i].Name) + direction
 	}
-	return quoteNames(names)
+	return strings.Join(names, ", ")
 }
 
 // selectList returns the expressions that read the key's columns as text.
@@ -89,11 +85,11 @@ func (c *keyColumn) literal(value []byte) string {
 // position is a place in a key: one literal per column.
 type position []string
 
-// position makes a place from the values of the key's columns, as read.
-func (k *key) position(value func(i int) []byte) position {
+// place makes a position from the values of the key's columns, as read.
+func (k *key) place(values keyValues) position {
 	p := make(position, len(k.Columns))
 	for i := range k.Columns {
-		p[i] = k.Columns[i].literal(value(i))
+		p[i] = k.Columns[i].literal(values[i])
 	}
 	return p
 }
@@ -104,8 +100,8 @@ type keyRange struct {
 	after, upTo position
 }
 
-// where returns the condition of the range, or "" for the whole table.
-func (r keyRange) where(k *key) string {
+// conditions returns what the rows of the range meet: nothing for the whole table.
+func (r keyRange) conditions(k *key) []string {
 	var conditions []string
 	if r.after != nil {
 		conditions = append(conditions, k.beyond(r.after, ">", ">"))
@@ -113,10 +109,7 @@ func (r keyRange) where(k *key) string {
 	if r.upTo != nil {
 		conditions = append(conditions, k.beyond(r.upTo, "<", "<="))
 	}
-	if len(conditions) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(conditions, " AND ")
+	return conditions
 }
 
 // beyond expands a comparison of tuples, (a, b) > (x, y), into

@@ -24,7 +24,7 @@ func TestRandomKills(t *testing.T) {
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 6000)
 	fixture := repotest.New(t)
-	want := rowsOf(t, fixture.Capture(t, "main", Kind, newServer(t, rootOf(env), smallChunks, schema)))
+	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, rootOf(env), smallChunks, schema)))
 	as := newAccount(t, db, env.MySQLAddress, reading+", LOCK TABLES", "", schema)
 	queries, connections := 0, 0
 	succeeded := 0
@@ -55,7 +55,7 @@ func TestRandomKills(t *testing.T) {
 		}
 		succeeded++
 		point := fixture.Source(t, id, "main")
-		if diff := cmp.Diff(want, rowsOf(t, point)); diff != "" {
+		if diff := cmp.Diff(want, tablesOf(t, point)); diff != "" {
 			t.Errorf("the dump differs from an undisturbed one (-want +got):\n%s", diff)
 		}
 		requireEqual(t, bringBack(t, newServer(t, rootOf(env), nil, schema), point, map[string]string{schema: env.NewSchema(t)}))
@@ -73,9 +73,9 @@ func TestStatementsThatTakeTooLong(t *testing.T) {
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 6000)
 	fixture := repotest.New(t)
-	want := rowsOf(t, fixture.Capture(t, "main", Kind, newServer(t, rootOf(env), smallChunks, schema)))
+	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, rootOf(env), smallChunks, schema)))
 	point := fixture.Capture(t, "main", Kind, newServer(t, rootOf(env), func(s *Settings) { s.LockWait = time.Millisecond }, schema))
-	if diff := cmp.Diff(want, rowsOf(t, point)); diff != "" {
+	if diff := cmp.Diff(want, tablesOf(t, point)); diff != "" {
 		t.Errorf("the dump differs from an undisturbed one (-want +got):\n%s", diff)
 	}
 	requireEqual(t, bringBack(t, newServer(t, rootOf(env), nil, schema), point, map[string]string{schema: env.NewSchema(t)}))

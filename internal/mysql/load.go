@@ -53,7 +53,7 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 	group, ctx := errgroup.WithContext(ctx)
 	for range l.client.server.workers {
 		group.Go(func() (err error) {
-			conn, err := l.client.loader(ctx)
+			conn, err := l.session(ctx)
 			if err != nil {
 				return err
 			}

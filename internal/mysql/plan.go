@@ -15,7 +15,20 @@ import (
 
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
-	schemas []*schemaPlan
+	schemas         []*schemaPlan
+	binlogOff       bool // the restore does not go into the target's binary log
+	accounts        []*accountPlan
+	accountsLeftOut int                           // by a selection that is not the whole source
+	partialRevokes  string                        // what the variable was where the accounts come from
+	me              accountName                   // who restores
+	formerDefaults  map[accountName][]accountName // default roles at the target
+	accountNote     string                        // why none are restored
+	deviations      []source.Deviation
+}
+
+// deviate notes what does not come back as it was, as the settings say.
+func (r *restoration) deviate(object, what, why string) {
+	r.deviations = append(r.deviations, source.Deviation{Object: object, What: what, Why: why})
 }
 
 // schemaPlan is one schema on its way back.
@@ -24,6 +37,8 @@ type schemaPlan struct {
 	target   string // its name at the target
 	whole    bool   // nothing of it was left out
 	occupied bool   // the target holds what the restore would destroy
+	// incomplete says that objects were left out which others may need.
+	incomplete bool
 }
 
 // Plan reads the definitions in the point and looks at the target.
@@ -43,10 +58,20 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
 	}
-	if client.facts.logBin {
-		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
+	if s.settings.DisableRedoLog {
+		if err := client.requireNothing(ctx); err != nil {
+			return nil, err
+		}
+		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
 	}
-	return plan, nil
+	if err := client.planAccounts(ctx, plan, r); err != nil {
+		return nil, err
+	}
+	if err := client.planDefiners(ctx, plan, r); err != nil {
+		return nil, err
+	}
+	plan.Deviations = append(plan.Deviations, r.deviations...)
+	return plan, client.planBinlog(ctx, r, plan)
 }
 
 // choose reads the definitions of the schemas that are wanted.
@@ -68,9 +93,12 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 			r.schemas = append(r.schemas, chosen)
 		}
 	}
-	if len(r.schemas) == 0 {
+	if err := s.chooseAccounts(ctx, from, &recorded, want, r); err != nil {
+		return nil, err
+	}
+	if len(r.schemas) == 0 && len(r.accounts) == 0 {
 		return nil, s.usage("restore into", "the selection leaves nothing of source %s", from.Name()).
-			Hint("patterns are schema.table; openim-dr show POINT lists the tables")
+			Hint("patterns are schema.table, and user@host for accounts; openim-dr show POINT lists the tables")
 	}
 	return r, nil
 }
@@ -133,6 +161,10 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	}
 	if !schema.whole {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
+	}
+	plan.Warnings = append(plan.Warnings, schema.storageWarnings()...)
+	if c.facts.variables["event_scheduler"] == "ON" {
+		plan.Warnings = append(plan.Warnings, schema.eventWarnings()...)
 	}
 	for i := range schema.Views {
 		if schema.Views[i].Broken {

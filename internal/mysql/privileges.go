@@ -114,11 +114,33 @@ type missing struct {
 	privilege string
 	on        string // *.* or `schema`.*
 	why       string
+	otherwise string // what to do where it cannot be granted
 }
 
 // grant returns the statement that mends it.
 func (m missing) grant(user string) string {
 	return fmt.Sprintf("GRANT %s ON %s TO %s@…;", m.privilege, m.on, quoteText(user))
+}
+
+// remedy returns the statement, and the way out where it cannot be had.
+func (m missing) remedy(user string) string {
+	if m.otherwise == "" {
+		return m.grant(user)
+	}
+	return m.grant(user) + " Or " + m.otherwise
+}
+
+// forSettings returns what a dump of everything that is configured lacks.
+func (p *privileges) forSettings(s *Settings) []missing {
+	lacking := p.forDump(s.Schemas)
+	if s.Accounts != NoAccounts && !p.on(systemSchema, "SELECT") {
+		lacking = append(lacking, missing{
+			privilege: "SELECT", on: quoteName(systemSchema) + ".*",
+			why:       "without it users, roles and grants cannot be captured",
+			otherwise: "set accounts: none in the source's settings, and keep accounts in another way",
+		})
+	}
+	return lacking
 }
 
 // forDump returns what a dump of the schemas lacks. What an account may not
@@ -128,17 +150,17 @@ func (p *privileges) forDump(schemas []string) []missing {
 	for _, schema := range schemas {
 		on := quoteName(schema) + ".*"
 		for _, need := range []missing{
-			{"SELECT", on, "without it rows cannot be read, and tables are not even seen"},
-			{"SHOW VIEW", on, "without it views cannot be captured"},
-			{"TRIGGER", on, "without it triggers are not seen"},
-			{"EVENT", on, "without it events are not seen"},
+			{privilege: "SELECT", on: on, why: "without it rows cannot be read, and tables are not even seen"},
+			{privilege: "SHOW VIEW", on: on, why: "without it views cannot be captured"},
+			{privilege: "TRIGGER", on: on, why: "without it triggers are not seen"},
+			{privilege: "EVENT", on: on, why: "without it events are not seen"},
 		} {
 			if !p.on(schema, need.privilege) {
 				lacking = append(lacking, need)
 			}
 		}
 		if !p.anywhere("SHOW_ROUTINE", "SELECT") && !p.on(schema, "ALTER ROUTINE") && !p.on(schema, "EXECUTE") {
-			lacking = append(lacking, missing{"SHOW_ROUTINE", "*.*", "without it procedures and functions are not seen"})
+			lacking = append(lacking, missing{privilege: "SHOW_ROUTINE", on: "*.*", why: "without it procedures and functions are not seen"})
 		}
 	}
 	return lacking

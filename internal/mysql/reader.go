@@ -28,6 +28,8 @@ type tableRun struct {
 	pace   pace
 	enums  []int // places of the ENUM columns
 
+	documents []int // places of the JSON columns
+
 	mu     sync.Mutex
 	files  int
 	chunks []chunk
@@ -37,8 +39,11 @@ type tableRun struct {
 func newTableRun(schema string, t *table, chunkSize int64, workers int) *tableRun {
 	run := &tableRun{table: t, schema: schema, pace: reckon(t, chunkSize, workers)}
 	for i := range t.Columns {
-		if t.Columns[i].Type == "enum" {
+		switch t.Columns[i].Type {
+		case "enum":
 			run.enums = append(run.enums, i)
+		case "json":
+			run.documents = append(run.documents, i)
 		}
 	}
 	return run

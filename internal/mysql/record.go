@@ -25,6 +25,7 @@ type Captured struct {
 	Replica       []ReplicaPosition `json:"replica,omitempty"`
 	DigestVersion int               `json:"digestVersion"`
 	Schemas       []CapturedSchema  `json:"schemas"`
+	Accounts      *CapturedAccounts `json:"accounts,omitempty"` // absent: they were not captured
 }
 
 // CapturedSchema is one schema of a dump.
@@ -49,46 +50,23 @@ type CapturedTable struct {
 	Chunks int         `json:"chunks"`
 }
 
-// Codes of warnings in a manifest.
-const (
-	warnEngine     = "mysql.table.not-transactional"
-	warnBrokenView = "mysql.view.broken"
-	warnSwappable  = "mysql.table.swap-not-noticed"
-	warnLagging    = "mysql.replica.lagging" // by so many seconds
-	warnStopped    = "mysql.replica.stopped"
-)
-
 // record says in the manifest what was captured.
-func (d *dump) record() error {
+func (d *dump) record(ctx context.Context) error {
 	captured := Captured{
 		Version: d.client.facts.version, Variables: d.client.facts.variables,
 		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.watch.heldThroughout(),
 		From: d.snapshot.from, Until: d.snapshot.until, Replica: d.snapshot.replicaPositions(), DigestVersion: digestVersion,
+		Accounts: d.capturedAccounts(),
 	}
 	var summary repository.Summary
-	engines, broken := int64(0), int64(0)
 	for _, schema := range d.schemas {
 		captured.Schemas = append(captured.Schemas, schema.captured(d.key))
 		sum := schema.total()
 		summary.Rows += sum.Rows
 		summary.Bytes += sum.Bytes
-		engines += schema.count(func(t *table) bool { return t.Engine != engineInnoDB })
-		for i := range schema.Views {
-			if schema.Views[i].Broken {
-				broken++
-			}
-		}
 	}
-	for _, warning := range []struct {
-		code  string
-		count int64
-	}{
-		{warnEngine, engines}, {warnBrokenView, broken}, {warnSwappable, swappable(d.schemas)},
-		{warnLagging, d.snapshot.lag()}, {warnStopped, d.snapshot.stopped()},
-	} {
-		if warning.count > 0 {
-			d.draft.Warn(warning.code, warning.count)
-		}
+	if err := d.warn(ctx); err != nil {
+		return err
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)
@@ -96,16 +74,6 @@ func (d *dump) record() error {
 
 // engineInnoDB is the engine whose tables a snapshot covers.
 const engineInnoDB = "InnoDB"
-
-func (d *schemaDefinition) count(match func(*table) bool) int64 {
-	n := int64(0)
-	for i := range d.Tables {
-		if match(&d.Tables[i]) {
-			n++
-		}
-	}
-	return n
-}
 
 func (d *schemaDefinition) captured(key seal.DigestKey) CapturedSchema {
 	c := CapturedSchema{

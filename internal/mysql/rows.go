@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+
+	mysql "github.com/go-sql-driver/mysql"
 
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -16,48 +19,71 @@ import (
 // database/sql, which would convert and copy every value: the values are the
 // driver's own buffer and valid only during the call; nil is NULL. It returns
 // nil only if the server said that the last row was the last (invariant 2).
+// Integers, which the driver may have parsed, are printed again as the server
+// prints them.
 func streamRows(ctx context.Context, conn *sql.Conn, query string, each func(values [][]byte) error) error {
 	return conn.Raw(func(raw any) error {
-		open, ok := raw.(interface {
-			driver.Conn
-			driver.QueryerContext
-		})
+		open, ok := raw.(*link)
 		if !ok {
-			return errors.New("the driver has no QueryContext")
+			return fmt.Errorf("the connection is a %T, not one that was opened here", raw)
 		}
-		rows, err := open.QueryContext(ctx, query, nil)
-		if err != nil {
-			return clean(err)
-		}
-		if err := drain(rows, each); err != nil {
-			var sent *serverError
-			if !errors.As(err, &sent) {
-				// Rows are left in the stream, perhaps millions: closing the
-				// connection ends the query at the server too.
-				_ = open.Close()
-			}
-			_ = rows.Close() // says nothing that the first error does not
-			return err
-		}
-		return clean(rows.Close())
+		return clean(open.stream(ctx, query, each))
 	})
+}
+
+// stream reads the rows, from the wire itself where that can be.
+func (l *link) stream(ctx context.Context, query string, each func(values [][]byte) error) error {
+	if l.rows != nil {
+		err := l.rows.query(ctx, query, each)
+		l.closeUnlessSent(err)
+		return err
+	}
+	rows, err := l.QueryContext(ctx, query, nil)
+	if err != nil {
+		return err
+	}
+	if err := drain(rows, each); err != nil {
+		l.closeUnlessSent(err)
+		_ = rows.Close() // says nothing that the first error does not
+		return err
+	}
+	return rows.Close()
+}
+
+// closeUnlessSent closes the connection after an error that is not the
+// server's. Rows are left in the stream, perhaps millions: this ends the query
+// at the server too.
+func (l *link) closeUnlessSent(err error) {
+	if err != nil && !errors.As(err, new(*mysql.MySQLError)) {
+		_ = l.Close() // nothing of the session is wanted any more
+	}
 }
 
 func drain(rows driver.Rows, each func(values [][]byte) error) error {
 	sent := make([]driver.Value, len(rows.Columns()))
 	values := make([][]byte, len(sent))
+	var digits []byte // of the integers of one row
 	for {
 		if err := rows.Next(sent); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return clean(err)
+			return err
 		}
+		digits = digits[:0]
 		for i, v := range sent {
 			switch v := v.(type) {
 			case []byte:
 				values[i] = v
 			case nil:
 				values[i] = nil
+			case int64:
+				start := len(digits)
+				digits = strconv.AppendInt(digits, v, 10)
+				values[i] = digits[start:]
+			case uint64:
+				start := len(digits)
+				digits = strconv.AppendUint(digits, v, 10)
+				values[i] = digits[start:]
 			default:
 				return fmt.Errorf("column %d arrived as %T, not as the text that the server sent", i+1, v)
 			}

@@ -23,12 +23,14 @@ const loadMode = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
 
 const scriptHead = `-- Written by openim-dr. To restore by hand: decompress and decrypt the files of
 -- this source, create the schema and select it, then run schema.sql, load.sql
--- (from the directory that holds the schemas' directories) and post.sql.
+-- (from the directory that holds the schemas' directories) and post.sql, the
+-- last with mysql --comments, or comments inside routines are lost.
 SET NAMES utf8mb4;
 SET time_zone = '+00:00';
 SET sql_mode = '` + loadMode + `';
 SET foreign_key_checks = 0;
 SET unique_checks = 0;
+SET cte_max_recursion_depth = 4294967295;
 `
 
 const brokenHead = "\n-- The views below referred to something that was gone when they were captured.\n" +
@@ -72,19 +74,20 @@ func (d *schemaDefinition) writePost(to io.Writer) error {
 			}
 		}
 	}
+	d.writeHistograms(w)
 	broken := 0
 	for _, o := range d.objects() {
 		if o.Broken {
 			broken++
 			continue
 		}
-		o.writeTo(w)
+		o.writeTo(w, d.Collation)
 	}
 	if broken > 0 {
 		w.add(brokenHead)
 		for _, o := range d.objects() {
 			if o.Broken {
-				o.writeTo(w)
+				o.writeTo(w, d.Collation)
 			}
 		}
 	}
@@ -92,19 +95,27 @@ func (d *schemaDefinition) writePost(to io.Writer) error {
 }
 
 // writeTo writes one object, in the session in which it was once created, with
-// a delimiter that its text does not hold.
-func (o *object) writeTo(w scriptWriter) {
+// a delimiter that its text does not hold. The schema's collation of that day is
+// part of that session.
+func (o *object) writeTo(w scriptWriter, collation string) {
 	delimiter := ";;"
 	for strings.Contains(string(o.Create), delimiter) {
 		delimiter += ";"
 	}
 	w.add("\n")
+	differs := o.SchemaCollation != "" && o.SchemaCollation != collation
+	if differs {
+		w.add("ALTER DATABASE COLLATE = " + o.SchemaCollation + ";\n")
+	}
 	for _, statement := range o.session() {
 		w.add(statement + ";\n")
 	}
 	w.add("DELIMITER " + delimiter + "\n")
 	w.add(string(o.Create))
 	w.add("\n" + delimiter + "\nDELIMITER ;\n")
+	if differs {
+		w.add("ALTER DATABASE COLLATE = " + collation + ";\n")
+	}
 }
 
 // session returns the statements that put a session into the state in which

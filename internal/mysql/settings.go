@@ -29,8 +29,17 @@ type Settings struct {
 	// definition is then noticed at the end instead of held off.
 	NoBackupLock bool `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
 	// Idle ends every wait for the server that is not known to be busy.
-	Idle      time.Duration `yaml:"idle,omitempty" json:"idle,omitempty" jsonschema_description:"longest silence of the server, in the midst of rows or of a load, before the run fails; default 5m"`
-	ChunkSize int64         `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+	Idle time.Duration `yaml:"idle,omitempty" json:"idle,omitempty" jsonschema_description:"longest silence of the server, in the midst of rows or of a load, before the run fails; default 5m"`
+	// Binlog and DisableRedoLog are for restores into the server.
+	Binlog         BinlogMode `yaml:"binlog,omitempty" json:"binlog,omitempty" jsonschema_description:"whether a restore goes into the server's binary log: auto (default; it does where a replica or archiver is connected), on or off"`
+	DisableRedoLog bool       `yaml:"disableRedoLog,omitempty" json:"disableRedoLog,omitempty" jsonschema_description:"switch the redo log off while a restore loads; only on a server that holds no schema, which a crash meanwhile destroys"`
+	ChunkSize      int64      `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+
+	Accounts         AccountScope   `yaml:"accounts,omitempty" json:"accounts,omitempty" jsonschema_description:"all (default) or none: whether users, roles and their grants are captured and restored"`
+	ExcludeAccounts  []string       `yaml:"excludeAccounts,omitempty" json:"excludeAccounts,omitempty" jsonschema_description:"patterns user@host of accounts that are neither captured nor restored, such as those of a provider"`
+	ExistingAccounts ExistingPolicy `yaml:"existingAccounts,omitempty" json:"existingAccounts,omitempty" jsonschema_description:"what a restore does to an account that exists and differs: keep (default) or replace"`
+	RefusedAccounts  RefusedPolicy  `yaml:"refusedAccounts,omitempty" json:"refusedAccounts,omitempty" jsonschema_description:"what a restore does where the target refuses an account or a grant: keep (default) fails, skip leaves it out and reports it"`
+	Definers         DefinerPolicy  `yaml:"definers,omitempty" json:"definers,omitempty" jsonschema_description:"views, routines, triggers and events whose definer the target lacks: keep (default) the definer, make it current-user, or skip them"`
 }
 
 // TLSMode says how a connection is secured, in the words of MySQL's own
@@ -57,8 +66,11 @@ const (
 	minChunkSize     = 64 << 10
 )
 
+// systemSchema holds the accounts.
+const systemSchema = "mysql"
+
 // systemSchemas belong to the server and are never captured.
-var systemSchemas = []string{"mysql", "information_schema", "performance_schema", "sys"}
+var systemSchemas = []string{systemSchema, "information_schema", "performance_schema", "sys"}
 
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
@@ -71,6 +83,9 @@ func (s *Settings) Validate() error {
 	if !slices.Contains(tlsModes, s.TLS) {
 		return invalid("tls: must be one of %q", tlsModes[1:])
 	}
+	if !slices.Contains(binlogModes, s.Binlog) {
+		return invalid("binlog: must be one of %q", binlogModes[1:])
+	}
 	for name, d := range map[string]time.Duration{"lockWait": s.LockWait, "ddlWait": s.DDLWait, "idle": s.Idle} {
 		if d < 0 || d > time.Hour {
 			return invalid("%s: %s is not between 0 and 1h", name, d)
@@ -78,6 +93,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
 		return invalid("chunkSize: %d bytes are fewer than %d", s.ChunkSize, minChunkSize)
+	}
+	if err := s.validatePolicies(); err != nil {
+		return err
 	}
 	return s.validateSchemas()
 }

@@ -28,7 +28,7 @@ func (s *Server) bearSilence(config *driver.Config) {
 	idle := config.ReadTimeout
 	config.ReadTimeout = 0 // patientConn sees to it
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialer := net.Dialer{Timeout: config.Timeout}
+		dialer := net.Dialer{Timeout: config.Timeout, KeepAlive: keepAlive}
 		conn, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err

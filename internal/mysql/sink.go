@@ -24,7 +24,8 @@ type dumpSink struct {
 	name  string
 	zeros int64 // error values of ENUM columns in the chunk
 
-	stored total // since the range began, or since takeStored
+	stored  total // since the range began, or since takeStored
+	foreign int64 // JSON documents in the chunk that do not come back with all types
 }
 
 func newDumpSink(draft *repository.SourceDraft, key seal.DigestKey, shown progress.Task) *dumpSink {
@@ -51,6 +52,11 @@ func (s *dumpSink) row(ctx context.Context, values [][]byte) (stored bool, err e
 	for _, i := range s.table.enums {
 		if string(values[i]) == "0" {
 			s.zeros++
+		}
+	}
+	for _, i := range s.table.documents {
+		if isForeign(values[i]) {
+			s.foreign++
 		}
 	}
 	if err := s.tsv.row(values); err != nil {
@@ -93,8 +99,8 @@ func (s *dumpSink) finish() error {
 		return fmt.Errorf("store chunk %s: %w", s.name, err)
 	}
 	s.file = nil
-	c := chunk{File: s.name, total: total{Bytes: s.tsv.size()}, Warnings: s.zeros}
-	s.zeros = 0
+	c := chunk{File: s.name, total: total{Bytes: s.tsv.size()}, Warnings: s.zeros, Foreign: s.foreign}
+	s.zeros, s.foreign = 0, 0
 	c.Rows, c.Digest = s.tally.take()
 	s.shown.Add(c.Rows % reportRows)
 	s.table.add(c)
@@ -104,7 +110,7 @@ func (s *dumpSink) finish() error {
 
 func (s *dumpSink) cancel() {
 	s.tally.take()
-	s.zeros = 0
+	s.zeros, s.foreign = 0, 0
 	if s.file != nil {
 		s.file.Abort()
 		s.file = nil

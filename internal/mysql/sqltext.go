@@ -26,6 +26,15 @@ func quoteText(s string) string {
 	return "'" + textEscapes.Replace(s) + "'"
 }
 
+// quoteTexts quotes strings and joins them with commas.
+func quoteTexts(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = quoteText(text)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 var textEscapes = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`)
 
 // sqlText is the text of a statement as the server keeps it: in the character

@@ -28,6 +28,12 @@ func impatient(s *Settings) {
 	s.Idle = 300 * time.Millisecond
 }
 
+// plainly does the same without TLS, where rows are read from the wire itself.
+func plainly(s *Settings) {
+	impatient(s)
+	s.TLS = TLSDisabled
+}
+
 // endsWithin is the time in which every run has to end, however it does.
 const endsWithin = time.Minute
 
@@ -45,8 +51,8 @@ func seeded(t *testing.T, total int64) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(total), 1)) //nolint:gosec // a test's choices
 }
 
-// rowsOf returns what the manifest says of the rows of all tables.
-func rowsOf(t *testing.T, point *repository.SourceReader) map[string]string {
+// tablesOf returns what the manifest says of the rows of all tables.
+func tablesOf(t *testing.T, point *repository.SourceReader) map[string]string {
 	t.Helper()
 	var captured Captured
 	if err := point.Captured(&captured); err != nil {
@@ -70,16 +76,17 @@ func TestNetworkFaultsInADump(t *testing.T) {
 	root := newServer(t, rootOf(env), smallChunks, schema)
 	fixture := repotest.New(t)
 	calm := newNetwork(t, env.MySQLAddress, "downstream", noFault, 0)
-	want := rowsOf(t, fixture.Capture(t, "main", Kind, newServer(t, calm.through(rootOf(env)), impatient, schema)))
+	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, calm.through(rootOf(env)), impatient, schema)))
 	total := calm.passed.Load()
 	random := seeded(t, total)
 	for _, f := range networkFaults {
 		t.Run(string(f), func(t *testing.T) {
 			succeeded, failed := 0, 0
-			for _, at := range spread(random, long(2, 40), total) {
+			for i, at := range spread(random, long(2, 40), total) {
 				rough := newNetwork(t, env.MySQLAddress, "downstream", f, at)
 				ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
-				id, err := fixture.TryCapture(ctx, t, "main", Kind, newServer(t, rough.through(rootOf(env)), impatient, schema))
+				s := newServer(t, rough.through(rootOf(env)), []func(*Settings){impatient, plainly}[i%2], schema)
+				id, err := fixture.TryCapture(ctx, t, "main", Kind, s)
 				if ctx.Err() != nil {
 					t.Fatalf("%s at byte %d: the dump did not end: %v", f, at, err)
 				}
@@ -92,7 +99,7 @@ func TestNetworkFaultsInADump(t *testing.T) {
 				}
 				succeeded++
 				point := fixture.Source(t, id, "main")
-				if diff := cmp.Diff(want, rowsOf(t, point)); diff != "" {
+				if diff := cmp.Diff(want, tablesOf(t, point)); diff != "" {
 					t.Errorf("%s at byte %d: the dump differs from an undisturbed one (-want +got):\n%s", f, at, diff)
 				}
 				if succeeded == 1 || at%5 == 0 {

@@ -150,17 +150,25 @@ func readFile(t *testing.T, path string) []byte {
 
 func runClient(t *testing.T, env *testbed.Env, dir, schema string, script []byte) {
 	t.Helper()
-	host, port, err := net.SplitHostPort(env.MySQLAddress)
+	if out, err := stockClient(t, rootOf(env), dir, script, "--local-infile=1", "--comments", schema); err != nil {
+		t.Fatalf("mysql: %v\n%s", err, out)
+	}
+}
+
+// stockClient runs a script with the stock client.
+func stockClient(t *testing.T, as account, dir string, script []byte, args ...string) (output string, err error) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(as.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := exec.CommandContext(t.Context(), "mysql", "--no-defaults", "--protocol=tcp", "-h", host, "-P", port, "-u", env.MySQLUser, "--local-infile=1", schema)
-	client.Env = append(os.Environ(), "MYSQL_PWD="+env.MySQLPassword)
-	client.Dir = dir
-	client.Stdin = bytes.NewReader(script)
-	if out, err := client.CombinedOutput(); err != nil {
-		t.Fatalf("mysql: %v\n%s", err, out)
-	}
+	args = append([]string{"--no-defaults", "--protocol=tcp", "-h", host, "-P", port, "-u", as.user}, args...)
+	cmd := exec.CommandContext(t.Context(), "mysql", args...)
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+as.password)
+	cmd.Dir = dir
+	cmd.Stdin = bytes.NewReader(script)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // Invariants 2 and 3: a stored chunk with one wrong bit is not loaded.

@@ -72,8 +72,11 @@ func (w *worker) enter(ctx context.Context) (err error) {
 
 func (w *worker) do(ctx context.Context, t *task) error {
 	if t.pieces > 1 {
-		c := cutter{query: w.ask, table: t.table}
-		return c.cut(ctx, &t.keyRange, t.pieces, func(r keyRange) { w.queue.push(task{table: t.table, keyRange: r}) })
+		c := cutter{query: w.ask, explain: w.explain, table: t.table, found: func(r keyRange) {
+			w.queue.push(task{table: t.table, keyRange: r})
+			t.after = r.upTo // what is found comes in order, and is no longer to be cut
+		}}
+		return c.cut(ctx, t.keyRange, t.pieces)
 	}
 	if t.table.Key == nil {
 		w.readWhole(t.table, w.session, true)
@@ -157,6 +160,21 @@ func (w *worker) ask(ctx context.Context, query string, each func(values [][]byt
 		if try == attempts || !errors.Is(err, errInterrupted) && !errors.Is(err, errUnsure) {
 			return err
 		}
+	}
+}
+
+// explain asks the optimizer. Its answers always come with notes, which are no
+// warnings about rows.
+func (w *worker) explain(ctx context.Context, query string) ([]record, error) {
+	for try := 1; ; try++ {
+		records, err := queryRecords(ctx, w.conn, query)
+		if err != nil && try < attempts && isServer(err, erQueryInterrupted, erLockWaitTimeout) {
+			continue
+		}
+		if err != nil {
+			return nil, lost(err)
+		}
+		return records, w.letGo(ctx)
 	}
 }
 
@@ -274,7 +292,7 @@ func (w *worker) repeated(p *passage, values [][]byte, last bool) error {
 
 // keptPosition is a copy of the key of a row.
 type keptPosition struct {
-	values [][]byte
+	values keyValues
 }
 
 func (k *keptPosition) keep(key *key, values [][]byte) {
@@ -282,7 +300,7 @@ func (k *keptPosition) keep(key *key, values [][]byte) {
 		return
 	}
 	if k.values == nil {
-		k.values = make([][]byte, len(key.Columns))
+		k.values = make(keyValues, len(key.Columns))
 	}
 	for i := range key.Columns {
 		k.values[i] = append(k.values[i][:0], values[key.Columns[i].Column]...)
@@ -294,7 +312,7 @@ func (k *keptPosition) position(key *key) position {
 	if k.values == nil {
 		return nil
 	}
-	return key.position(func(i int) []byte { return k.values[i] })
+	return key.place(k.values)
 }
 
 // rowsQuery returns the statement that reads up to limit rows of a range.
@@ -306,5 +324,5 @@ func rowsQuery(t *task, r keyRange, limit int64, hold time.Duration) string {
 	// Rows in the order of the key load fastest, and come out of the index
 	// without being sorted.
 	return fmt.Sprintf("SELECT%s %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", limitTime(hold),
-		selectList(t.table.Columns), t.table.from(), quoteName(k.Index), r.where(k), k.order(), limit)
+		selectList(t.table.Columns), t.table.from(), quoteName(k.Index), whereAll(r.conditions(k)), k.order(first), limit)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 
@@ -67,16 +68,17 @@ func shortKey(key string) string { return key[:min(12, len(key))] }
 
 // noKey says for whom the key was wrapped.
 func (k *keyring) noKey(ctx context.Context, key string) error {
-	holders, err := children(ctx, k.store, keysDir+key+"/")
+	var holders []string
+	err := k.store.List(ctx, keysDir+key+"/", func(i storage.Info) error {
+		holders = append(holders, strings.TrimSuffix(path.Base(i.Name), ".age"))
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("list wraps of key %s: %w", shortKey(key), err)
 	}
 	if len(holders) == 0 {
 		return fault.New(fault.Corrupt, "open key "+shortKey(key), "no wrap of it is left in the repository").
 			Hint("restore another point: what was sealed to this key cannot be read any more")
-	}
-	for i, holder := range holders {
-		holders[i] = strings.TrimSuffix(holder, ".age")
 	}
 	return fault.New(fault.Usage, "open key "+shortKey(key), "none of the %d identities given opens it; it is wrapped for %s", len(k.identities), strings.Join(holders, ", ")).
 		Hint("give an operator's private key with --identity FILE; the recovery kit lists the fingerprints")

@@ -64,7 +64,7 @@ type Listing struct {
 // List reads all manifests, signatures and states. A manifest that is damaged
 // is reported in Broken and hides no other.
 func (r *Repository) List(ctx context.Context) (*Listing, error) {
-	ids, err := children(ctx, r.store, pointsDir)
+	ids, err := r.store.Dirs(ctx, pointsDir)
 	if err != nil {
 		return nil, fmt.Errorf("list points in %s: %w", r.URL(), err)
 	}
@@ -308,19 +308,6 @@ func (l *Listing) unfinished(runs []string) []string {
 		known[id] = true
 	}
 	return slices.DeleteFunc(slices.Clone(runs), func(run string) bool { return known[run] })
-}
-
-// children lists the names directly below dir, ascending.
-func children(ctx context.Context, store storage.Reader, dir string) ([]string, error) {
-	var names []string
-	err := store.List(ctx, dir, func(i storage.Info) error {
-		name, _, _ := strings.Cut(strings.TrimPrefix(i.Name, dir), "/")
-		if len(names) == 0 || names[len(names)-1] != name {
-			names = append(names, name)
-		}
-		return nil
-	})
-	return names, err
 }
 
 // Base returns the last element of a stored path.

@@ -126,7 +126,7 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 // manifest (invariant 8). Where that create loses, the run has committed
 // meanwhile and is a point: raced says that the listing is out of date.
 func (w *Writer) fence(ctx context.Context, stream string, listing *Listing) (raced bool, err error) {
-	runs, err := children(ctx, w.store, runsDir)
+	runs, err := w.store.Dirs(ctx, runsDir)
 	if err != nil {
 		return false, fmt.Errorf("list runs: %w", err)
 	}

@@ -74,6 +74,9 @@ type Plan struct {
 	Steps    []Step     `json:"steps"`
 	Occupied []Occupied `json:"occupied"`
 	Warnings []string   `json:"warnings"`
+	// Deviations are what will not come back as it was captured, as the
+	// settings of the target allow.
+	Deviations []Deviation `json:"deviations"`
 	// Private carries what the planning Restorer wants to find again.
 	Private any `json:"-"`
 }
@@ -95,10 +98,20 @@ type Occupied struct {
 	Holds  string `json:"holds"` // "41 tables (8.2 GiB)"; also says where it is only what OpenIM creates by itself
 }
 
+// Deviation is one thing that is not restored as it was captured, because the
+// settings say so. It is no difference, which nothing explains, and is reported
+// as faithfully: before the restore in the plan, and after it again.
+type Deviation struct {
+	Object string `json:"object"`
+	What   string `json:"what"` // "kept", "replaced", "definer", "left out", "second password"
+	Why    string `json:"why"`
+}
+
 // Comparison is the outcome of reading a restored target again.
 type Comparison struct {
 	Items       []Compared   `json:"items"`
 	Differences []Difference `json:"differences"`
+	Deviations  []Deviation  `json:"deviations"`
 }
 
 // Equal reports whether nothing differs and something was compared at all: a
@@ -118,7 +131,7 @@ type Compared struct {
 // Got are counts, digests or definitions' digests, never values.
 type Difference struct {
 	Object string `json:"object"`
-	What   string `json:"what"` // "rows", "digest", "missing", "surplus", "definition"
+	What   string `json:"what"` // "rows", "digest", "missing", "surplus", "definition", "grants"
 	Want   string `json:"want"`
 	Got    string `json:"got"`
 }

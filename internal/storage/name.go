@@ -42,6 +42,18 @@ func CheckPrefix(prefix string) error {
 	return checkBytes(prefix[directory+1:])
 }
 
+// CheckDir is CheckName for a directory, which is empty or ends in a slash.
+func CheckDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	name, slash := strings.CutSuffix(dir, "/")
+	if !slash {
+		return fmt.Errorf("directory %q does not end in a slash", dir)
+	}
+	return CheckName(name)
+}
+
 func checkElement(element string) error {
 	switch {
 	case element == "":

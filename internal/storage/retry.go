@@ -146,6 +146,14 @@ func (r *retrying) Delete(ctx context.Context, seen Info) error {
 	})
 }
 
+func (r *retrying) Dirs(ctx context.Context, dir string) (names []string, err error) {
+	err = r.policy.attempt(ctx, func(ctx context.Context) (err error) {
+		names, err = r.inner.Dirs(ctx, dir)
+		return err
+	})
+	return names, err
+}
+
 func (r *retrying) List(ctx context.Context, prefix string, fn func(Info) error) error {
 	listing := &resumedListing{inner: r.inner, prefix: prefix, fn: fn, idle: r.policy.Idle}
 	for {

@@ -109,6 +109,27 @@ func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
 	return server
 }
 
+// ReadBinlog has mysqlbinlog read the server's binary log as it grows, as a
+// program does that archives it, until the test ends.
+func (m *MySQL) ReadBinlog(t testing.TB) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "docker", "exec", "--env", "MYSQL_PWD", m.Container, "mysqlbinlog", "--no-defaults",
+		"--protocol=tcp", "--host=127.0.0.1", "--user=root", "--read-from-remote-server", "--raw", "--stop-never", "--to-last-log",
+		"--result-file=/tmp/", "binlog.000001")
+	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.Password)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Wait() // it ends with the test's context
+		if t.Failed() {
+			t.Logf("mysqlbinlog: %s", &out)
+		}
+	})
+}
+
 // Restart kills the server and starts it again. It has another address then.
 func (m *MySQL) Restart(t testing.TB) {
 	t.Helper()

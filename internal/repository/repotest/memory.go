@@ -105,6 +105,23 @@ func (m *Memory) List(ctx context.Context, prefix string, fn func(storage.Info) 
 	return nil
 }
 
+// Dirs groups what List lists.
+func (m *Memory) Dirs(ctx context.Context, dir string) ([]string, error) {
+	if err := storage.CheckDir(dir); err != nil {
+		return nil, err
+	}
+	var names []string
+	err := m.List(ctx, dir, func(i storage.Info) error {
+		name, _, more := strings.Cut(strings.TrimPrefix(i.Name, dir), "/")
+		if more && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
+}
+
 // Stat describes one object.
 func (m *Memory) Stat(ctx context.Context, name string) (storage.Info, error) {
 	m.mu.Lock()

@@ -36,6 +36,55 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 	return w.directory(dir, rest)
 }
 
+// Dirs reads one directory, and looks into those in it: one that holds no
+// object any more is none.
+func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
+	if err := storage.CheckDir(dir); err != nil {
+		return nil, err
+	}
+	if dir == tempDir+"/" || strings.HasPrefix(dir, tempDir+"/") {
+		return nil, nil
+	}
+	name := path.Clean(dir) // "." where it is empty
+	w := &walk{store: s, ctx: ctx, window: window}
+	var names []string
+	after, more := "", true
+	for more {
+		var entries []entry
+		var err error
+		entries, more, err = w.next(name, "", after)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			after = e.key
+			if !e.dir {
+				continue
+			}
+			holds, err := s.holdsObject(ctx, path.Join(name, e.key))
+			if err != nil {
+				return nil, err
+			}
+			if holds {
+				names = append(names, strings.TrimSuffix(e.key, "/"))
+			}
+		}
+	}
+	slices.Sort(names) // a key ends in a slash, before which "-" sorts
+	return names, nil
+}
+
+// errFound ends a listing that has seen enough.
+var errFound = errors.New("found")
+
+func (s *Store) holdsObject(ctx context.Context, dir string) (bool, error) {
+	err := s.List(ctx, dir+"/", func(storage.Info) error { return errFound })
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
 type walk struct {
 	store  *Store
 	ctx    context.Context // of List, which waits for the walk

@@ -140,6 +140,18 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 	return err
 }
 
+// Dirs lists directories.
+func (s *Store) Dirs(ctx context.Context, dir string) (names []string, err error) {
+	err = s.around(ctx, List, dir, func() (err error) {
+		names, err = s.inner.Dirs(ctx, dir)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return names, nil
+}
+
 // Open reads an object.
 func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
 	var body io.ReadCloser

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,6 +178,33 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 		}
 		if err := fn(s.info(attrs)); err != nil {
 			return err
+		}
+	}
+}
+
+// Dirs has the service group the names: a page of it holds up to a thousand
+// directories or objects that are no directory.
+func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
+	if err := storage.CheckDir(dir); err != nil {
+		return nil, err
+	}
+	query := &gcs.Query{Prefix: s.prefix + dir, Delimiter: "/", Projection: gcs.ProjectionNoACL}
+	if err := query.SetAttrSelection([]string{"Name"}); err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	var names []string
+	objects := s.bucket.Objects(ctx, query)
+	for {
+		attrs, err := objects.Next()
+		if errors.Is(err, iterator.Done) {
+			slices.Sort(names) // they came with a slash, before which "-" sorts
+			return names, nil
+		}
+		if err != nil {
+			return nil, s.mapError("list", dir, err)
+		}
+		if attrs.Prefix != "" {
+			names = append(names, strings.TrimSuffix(strings.TrimPrefix(attrs.Prefix, s.prefix+dir), "/"))
 		}
 	}
 }

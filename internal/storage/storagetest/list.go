@@ -154,3 +154,42 @@ func listBusy(t *testing.T, s storage.Storage) {
 		t.Errorf("saw %d of the %d objects that stayed", len(got), len(stay))
 	}
 }
+
+func testDirs(t *testing.T, s storage.Storage) {
+	for i, name := range listed {
+		mustCreate(t, s, name, content(6, i))
+	}
+	gone := mustCreate(t, s, "list/gone/x", content(6, 0))
+	if err := s.Delete(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string][]string{
+		"":          {"list", "lisu"},
+		"list/":     {"Z", "a", "a-c", "aa"},
+		"list/a/":   {"c"},
+		"list/a-c/": nil,
+		"none/":     nil,
+	} {
+		got, err := s.Dirs(t.Context(), dir)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Dirs(%q): %q, %v; want %q", dir, got, err, want)
+		}
+	}
+	for _, dir := range []string{"list", "/", "../", "list//", "a\x00/"} {
+		if _, err := s.Dirs(t.Context(), dir); err == nil {
+			t.Errorf("Dirs(%q) is not refused", dir)
+		}
+	}
+	t.Run("more than a page", func(t *testing.T) {
+		names := make([]string, 1050)
+		want := make([]string, len(names))
+		for i := range names {
+			want[i] = fmt.Sprintf("%05d", i)
+			names[i] = "pages/" + want[i] + "/x"
+		}
+		createMany(t, s, names)
+		if got, err := s.Dirs(t.Context(), "pages/"); err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %d names, want %d: %v", len(got), len(want), err)
+		}
+	})
+}

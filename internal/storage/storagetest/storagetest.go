@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Storage) {
 		"names":   testNames,
 		"read":    testRead,
 		"list":    testList,
+		"dirs":    testDirs,
 		"delete":  testDelete,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })

@@ -1,0 +1,39 @@
+-- Row formats, compression, statistics, tablespaces and other options of tables.
+CREATE TABLE row_compressed (id INT PRIMARY KEY, t TEXT) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE=4
+$$
+INSERT INTO row_compressed VALUES (1, REPEAT('x', 60000))
+$$
+CREATE TABLE row_compact (id INT PRIMARY KEY, t TEXT) ROW_FORMAT=COMPACT
+$$
+CREATE TABLE row_redundant (id INT PRIMARY KEY, t TEXT) ROW_FORMAT=REDUNDANT
+$$
+INSERT INTO row_redundant VALUES (1, NULL), (2, '')
+$$
+CREATE TABLE row_dynamic (id INT PRIMARY KEY, t TEXT) ROW_FORMAT=DYNAMIC
+$$
+CREATE TABLE page_zlib (id INT PRIMARY KEY, t TEXT) COMPRESSION='zlib'
+$$
+INSERT INTO page_zlib VALUES (1, REPEAT('y', 60000))
+$$
+CREATE TABLE page_lz4 (id INT PRIMARY KEY) COMPRESSION='lz4'
+$$
+CREATE TABLE statistics (id INT PRIMARY KEY, a INT, KEY (a)) STATS_PERSISTENT=1 STATS_AUTO_RECALC=0 STATS_SAMPLE_PAGES=25 MIN_ROWS=5 MAX_ROWS=1000000000 COMMENT='it''s \\ a "comment"; AUTO_INCREMENT=5'
+$$
+CREATE TABLE volatile (id INT PRIMARY KEY) STATS_PERSISTENT=0 TABLESPACE=innodb_file_per_table
+$$
+CREATE TABLE in_system (id INT PRIMARY KEY) TABLESPACE=innodb_system
+$$
+INSERT INTO in_system VALUES (1)
+$$
+CREATE TABLE attributes (id INT PRIMARY KEY, a INT SECONDARY_ENGINE_ATTRIBUTE '{"k": "v''s"}', KEY (a) SECONDARY_ENGINE_ATTRIBUTE '{"i": 1}') SECONDARY_ENGINE_ATTRIBUTE='{"t": [1, "\\\\"]}'
+$$
+INSERT INTO attributes VALUES (1, 2)
+$$
+CREATE TABLE autoextend (id INT PRIMARY KEY) AUTOEXTEND_SIZE=4M
+$$
+CREATE TABLE other_charset (a VARCHAR(10), b TEXT, c CHAR(3) CHARACTER SET ascii) DEFAULT CHARSET=latin1 COLLATE=latin1_german2_ci
+$$
+INSERT INTO other_charset VALUES ('ß', 'ß', 'abc')
+$$
+CREATE TABLE old_pages (id INT PRIMARY KEY) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci PACK_KEYS=0
+$$

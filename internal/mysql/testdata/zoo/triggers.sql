@@ -1,0 +1,45 @@
+-- Every timing, several of a kind in an order of their own, each with its own session.
+CREATE TABLE watched (id INT PRIMARY KEY, v VARCHAR(50))
+$$
+INSERT INTO watched VALUES (1, 'x')
+$$
+CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(50))
+$$
+CREATE TRIGGER second BEFORE INSERT ON watched FOR EACH ROW SET NEW.v = CONCAT(NEW.v, '2')
+$$
+CREATE TRIGGER first BEFORE INSERT ON watched FOR EACH ROW PRECEDES second SET NEW.v = CONCAT(NEW.v, '1')
+$$
+CREATE TRIGGER third BEFORE INSERT ON watched FOR EACH ROW FOLLOWS second SET NEW.v = CONCAT(NEW.v, '3')
+$$
+CREATE TRIGGER between_them BEFORE INSERT ON watched FOR EACH ROW FOLLOWS first SET NEW.v = CONCAT(NEW.v, 'b')
+$$
+CREATE TRIGGER after_insert AFTER INSERT ON watched FOR EACH ROW BEGIN INSERT INTO log (v) VALUES (NEW.v); INSERT INTO log (v) VALUES (';;'); END
+$$
+CREATE TRIGGER before_update BEFORE UPDATE ON watched FOR EACH ROW SET NEW.v = OLD.v
+$$
+CREATE TRIGGER after_update AFTER UPDATE ON watched FOR EACH ROW INSERT INTO log (v) VALUES (OLD.v)
+$$
+CREATE TRIGGER before_delete BEFORE DELETE ON watched FOR EACH ROW INSERT INTO log (v) VALUES ('-')
+$$
+CREATE TRIGGER after_delete AFTER DELETE ON watched FOR EACH ROW INSERT INTO log (v) VALUES (OLD.v)
+$$
+SET sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'
+$$
+CREATE TRIGGER "ansi trig" AFTER INSERT ON "watched" FOR EACH ROW INSERT INTO "log" ("v") VALUES ('a' || NEW."v")
+$$
+SET sql_mode = 'NO_BACKSLASH_ESCAPES'
+$$
+CREATE TRIGGER no_backslash AFTER INSERT ON watched FOR EACH ROW INSERT INTO log (v) VALUES ('\')
+$$
+SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'
+$$
+SET NAMES latin1
+$$
+CREATE TRIGGER from_latin1 AFTER INSERT ON log FOR EACH ROW SET @x = 'Ã©'
+$$
+CREATE TABLE `täb` (`cöl` INT)
+$$
+CREATE TRIGGER `trö` BEFORE INSERT ON `täb` FOR EACH ROW SET NEW.`cöl` = LENGTH('ä')
+$$
+SET NAMES utf8mb4
+$$

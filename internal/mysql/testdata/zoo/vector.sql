@@ -1,0 +1,8 @@
+-- VECTOR, which servers have since 9.0.
+CREATE TABLE vectors (id INT PRIMARY KEY, v VECTOR(3), big VECTOR(1024), w VECTOR NOT NULL)
+$$
+INSERT INTO vectors VALUES
+ (1, TO_VECTOR('[1, -0.0, 3.4028234e38]'), TO_VECTOR(CONCAT('[', REPEAT('0.1,', 1023), '1.2e-38]')), TO_VECTOR('[0.1]')),
+ (2, NULL, NULL, TO_VECTOR('[1.2e-37, -1.1754944e-38]')),
+ (3, TO_VECTOR('[0]'), TO_VECTOR('[16777216, 0.33333334]'), 0x0A5C0900)
+$$
