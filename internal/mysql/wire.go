@@ -262,7 +262,6 @@ func lengthEncoded(p []byte) (n uint64, size int, ok bool) {
 	if len(p) == 0 {
 		return 0, 0, false
 	}
-	size = 1
 	switch p[0] {
 	case 0xfc:
 		size = 3
