@@ -51,7 +51,8 @@ func (s *Server) readSession() []string {
 		"SET SESSION completion_type = 0",
 		"SET SESSION cte_max_recursion_depth = 4294967295", // JSON documents are walked by recursion
 		"SET SESSION transaction_isolation = 'REPEATABLE-READ'",
-		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(1, int(s.settings.lockWait().Seconds()))),
+		// Nobody waits for a reader that waits.
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", seconds(s.settings.idle()/2)),
 	}
 }
 
@@ -173,6 +174,9 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 	}
 	for i := range d.Tables {
 		if len(d.Tables[i].Columns) == 0 {
+			if _, err := queryRecords(ctx, c.conn, "SHOW CREATE TABLE "+quoteName(d.Tables[i].Name)); err != nil {
+				return fmt.Errorf("table %q: %w", d.Tables[i].Name, err) // it is gone by now
+			}
 			return c.server.usage("dump", "table %q has no column that account %q may read", d.Name+"."+d.Tables[i].Name, c.server.settings.User).
 				Hint("%s", missing{privilege: "SELECT", on: quoteName(d.Name) + "." + quoteName(d.Tables[i].Name)}.grant(grantee(ctx, c.conn)))
 		}

@@ -31,7 +31,7 @@ func (s *Server) Compare(ctx context.Context, from *repository.SourceReader, pla
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
 	c := &comparison{client: client, key: key, result: &source.Comparison{Deviations: slices.Clone(r.deviations)}}
 	if err := c.run(ctx, r, show); err != nil {
 		return nil, fmt.Errorf("compare %s: %w", s.target(), err)
@@ -216,7 +216,7 @@ func (c *comparison) readRows(ctx context.Context, show progress.Reporter) (err 
 	slices.SortStableFunc(runs, func(a, b *tableRun) int { return cmp.Compare(b.estimatedBytes, a.estimatedBytes) })
 	shown := show.Task("compare "+c.client.server.name, progress.Rows, rows)
 	defer shown.Done()
-	return newReader(runs).run(ctx, shot.sessions, func() rowSink { return &compareSink{tally: newTally(c.key), shown: shown} })
+	return c.client.newReader(runs, c.key).run(ctx, shot.sessions, func() rowSink { return &compareSink{tally: newTally(c.key), shown: shown} })
 }
 
 func (c *comparison) compareRows(p *pair) {

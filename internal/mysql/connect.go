@@ -13,30 +13,37 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 )
 
+// patience says what a connection does about a server that is silent for the
+// configured time (invariant 9: every wait ends).
+type patience int
+
 const (
-	// dumpIdle is how long the server may be silent in the middle of a query
-	// whose rows are being read, or take none of what is sent.
-	dumpIdle = 5 * time.Minute
-	// loadIdle is longer: building an index sends nothing until it is done,
-	// and only the context and TCP's keepalive may end that wait.
-	loadIdle = 24 * time.Hour
-	// cleanupTime bounds statements that undo something after a cancellation.
-	cleanupTime = 10 * time.Second
+	// dumpIdle ends the wait: rows, and answers to small questions, come.
+	dumpIdle patience = iota
+	// loadIdle asks over another connection first: building an index sends
+	// nothing until it is done.
+	loadIdle
 )
+
+// cleanupTime bounds statements that undo something after a cancellation.
+const cleanupTime = 10 * time.Second
 
 // client is an open connection pool to the server, already asked what it is.
 type client struct {
 	*sql.DB
 	server *Server
 	facts  facts
+	opened sessions
 }
 
 // open connects, tries for a limited time, and asks the server what it is.
-// A silent server ends a read after idle.
-func (s *Server) open(ctx context.Context, idle time.Duration) (*client, error) {
-	config, err := s.config(idle)
+func (s *Server) open(ctx context.Context, silent patience) (*client, error) {
+	config, err := s.config()
 	if err != nil {
 		return nil, err
+	}
+	if silent == loadIdle {
+		s.bearSilence(config)
 	}
 	heard := new(alertListener)
 	config.Logger = heard
@@ -56,10 +63,10 @@ func (s *Server) open(ctx context.Context, idle time.Duration) (*client, error) 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("ask %s what it is: %w", s.target(), err), db.Close())
 	}
-	return &client{DB: db, server: s, facts: facts}, nil
+	return &client{DB: db, server: s, facts: facts, opened: sessions{since: time.Now()}}, nil
 }
 
-func (s *Server) config(idle time.Duration) (*driver.Config, error) {
+func (s *Server) config() (*driver.Config, error) {
 	password := ""
 	if !s.settings.Password.IsZero() {
 		var err error
@@ -72,12 +79,12 @@ func (s *Server) config(idle time.Duration) (*driver.Config, error) {
 	config.Passwd = password
 	config.Net, config.Addr = s.settings.endpoint()
 	config.Timeout = s.connect
-	config.ReadTimeout = idle
-	config.WriteTimeout = idle
+	config.ReadTimeout = s.settings.idle()
+	config.WriteTimeout = s.settings.idle()
 	config.MaxAllowedPacket = 0 // ask the server
 	// Whatever the server's defaults are, no answer may be cut short, and a
 	// quoted text means the same everywhere.
-	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "sql_mode": "''"}
+	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "max_execution_time": "0", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
 	return config, s.setTLS(config)
 }
@@ -115,6 +122,9 @@ func (c *client) session(ctx context.Context, statements ...string) (*sql.Conn, 
 	conn, err := c.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open session on %s: %w", c.server.target(), clean(err))
+	}
+	if err := c.opened.add(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	for _, statement := range statements {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {

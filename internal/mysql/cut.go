@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,7 +46,9 @@ func reckon(t *table, chunkSize int64, workers int) pace {
 // estimate. That costs some dives into the index. Only where no guess comes to
 // anything does it walk along the index, which reads all of it.
 type cutter struct {
-	conn  *sql.Conn
+	query   func(ctx context.Context, query string, each func(values [][]byte) error) error
+	explain func(ctx context.Context, query string) ([]record, error)
+
 	table *tableRun
 	found func(keyRange) // is told of each range, in ascending order
 	left  int64          // how often it may halve
@@ -143,7 +144,7 @@ func (c *cutter) edge(ctx context.Context, r keyRange, end string, further ...st
 
 // one returns the only row of a query, or nil where there is none.
 func (c *cutter) one(ctx context.Context, query string) (found keyValues, err error) {
-	err = streamRows(ctx, c.conn, query, func(values [][]byte) error {
+	err = c.query(ctx, query, func(values [][]byte) error {
 		found = make(keyValues, len(values))
 		for i := range values {
 			found[i] = slices.Clone(values[i])
@@ -161,7 +162,7 @@ func (c *cutter) one(ctx context.Context, query string) (found keyValues, err er
 // not even dive. What is more than half of a table it calls a half.
 func (c *cutter) estimate(ctx context.Context, r keyRange) (int64, error) {
 	key := c.table.Key
-	records, err := queryRecords(ctx, c.conn, fmt.Sprintf("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s USE INDEX (%s)%s",
+	records, err := c.explain(ctx, fmt.Sprintf("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s USE INDEX (%s)%s",
 		c.table.from(), quoteName(key.Index), c.table.where(r)))
 	if err != nil {
 		return 0, fmt.Errorf("estimate the rows of a range: %w", err)

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -114,7 +115,11 @@ func requireEvenRanges(t *testing.T, s *Server, schema, name string, rows int64)
 	table := newTableRun(schema, d.byName()[name], minChunkSize*8, 2)
 	var sum, most int64
 	ranges := 0
-	c := cutter{conn: conn, table: table, found: func(r keyRange) {
+	query := func(ctx context.Context, query string, each func(values [][]byte) error) error {
+		return streamRows(ctx, conn, query, each)
+	}
+	explain := func(ctx context.Context, query string) ([]record, error) { return queryRecords(ctx, conn, query) }
+	c := cutter{query: query, explain: explain, table: table, found: func(r keyRange) {
 		n, err := strconv.ParseInt(text(t, client.DB, "SELECT COUNT(*) FROM "+table.from()+whereAll(r.conditions(table.Key))), 10, 64)
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +141,7 @@ func requireEvenRanges(t *testing.T, s *Server, schema, name string, rows int64)
 func TestRangesAsConditions(t *testing.T) {
 	one := &key{Index: "PRIMARY", Columns: []keyColumn{{Name: "id", Type: "int"}}}
 	two := &key{Index: "k", Columns: []keyColumn{{Name: "a`b", Type: "varchar", Charset: "latin1"}, {Name: "at", Type: "datetime"}}}
-	place := two.position(func(i int) []byte { return []byte("x'") })
+	place := two.place(keyValues{[]byte("x'"), []byte("x'")})
 	tests := map[string]struct {
 		key  *key
 		r    keyRange

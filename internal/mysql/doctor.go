@@ -53,6 +53,9 @@ func (e *examination) run(ctx context.Context) error {
 	}
 	e.examineBinlog()
 	e.examineLocalInfile()
+	if err := e.examineReplica(ctx); err != nil {
+		return err
+	}
 	return e.examineSchemas(ctx)
 }
 
@@ -132,13 +135,40 @@ func (e *examination) examinePrivileges(choose *selection, schemas []string) {
 		{[]string{"RELOAD", "FLUSH_TABLES"}, "without it the snapshots of several workers are aligned by table locks, or one worker reads alone"},
 		{[]string{"REPLICATION CLIENT", "SUPER"}, "without it the point does not record the position of the binary log"},
 		{[]string{"BACKUP_ADMIN"}, "without it a change of a definition is not held off, but fails the dump"},
-		{[]string{"PROCESS"}, "without it tables that swap names during a dump may go unnoticed"},
+		{[]string{"PROCESS"}, "without it the dump does not see who waits for it, so that it takes neither the global lock nor the backup lock, and tables that swap names or partitions during a dump may go unnoticed"},
 	} {
 		if !e.held.anywhere(useful.anyOf...) {
 			m := missing{privilege: useful.anyOf[0], on: "*.*", why: useful.why}
 			e.add("mysql.privileges", source.Warning, m.lacks(e.held.account), m.grant(e.held.account))
 		}
 	}
+}
+
+// examineReplica says how far a replica is behind what it is to be a backup of.
+func (e *examination) examineReplica(ctx context.Context) error {
+	channels, err := replicas(ctx, e.client)
+	if err != nil {
+		return err
+	}
+	for i := range channels {
+		r := &channels[i]
+		name := "this server is a replica"
+		if r.Channel != "" {
+			name += fmt.Sprintf(" (channel %q)", r.Channel)
+		}
+		switch {
+		case r.stopped():
+			e.add("mysql.replica", source.Error, fmt.Sprintf("%s that does not follow its source: receiving %t, applying %t, last error %d", name, r.receives, r.applies, r.errno),
+				"look at SHOW REPLICA STATUS, and START REPLICA; until then a dump holds an old state")
+		case r.lag < 0:
+			e.add("mysql.replica", source.Warning, name+" that does not know how far it is behind", "look at SHOW REPLICA STATUS")
+		case r.lag > tolerableLag:
+			e.add("mysql.replica", source.Warning, fmt.Sprintf("%s that is %d seconds behind its source", name, r.lag), "a dump holds the state of that time: wait, or dump another server")
+		default:
+			e.ok("mysql.replica", "%s, %d seconds behind its source", name, r.lag)
+		}
+	}
+	return nil
 }
 
 // examineSchemas looks at what the settings choose, pattern by pattern.

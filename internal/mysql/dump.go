@@ -21,13 +21,13 @@ func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
 	coordinator, err := client.reader(ctx)
 	if err != nil {
 		return err
 	}
-	defer release(coordinator)
 	d := &dump{server: s, client: client, coordinator: coordinator, draft: draft, key: draft.DigestKey()}
+	defer func() { release(d.coordinator) }()
 	err = d.run(ctx, show)
 	if _, clear := fault.Outermost(err); err == nil || clear {
 		return err // a fault says itself what was being done, and to what
@@ -39,9 +39,10 @@ func (s *Server) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 type dump struct {
 	server      *Server
 	client      *client
-	coordinator *sql.Conn // reads definitions and holds locks, outside the snapshot
+	coordinator *sql.Conn // reads definitions and asks, outside the snapshot
 	draft       *repository.SourceDraft
 	key         seal.DigestKey
+	sees        bool // the account sees the sessions and transactions of others
 
 	held       *privileges
 	choose     *selection
@@ -52,25 +53,16 @@ type dump struct {
 	tables     []*tableRun
 	accounts   []*accountDefinition
 	snapshot   *snapshot
-	backupLock bool
+	watch      *neighbour
 }
 
 func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.check(ctx); err != nil {
 		return err
 	}
-	if err := d.holdOffDDL(ctx); err != nil {
-		return err
-	}
-	// Read before the snapshot and again after the last row: if they are the
-	// same, they are those of every row in between.
-	if err := d.readDefinitions(ctx); err != nil {
-		return err
-	}
-	if err := d.readAccounts(ctx); err != nil {
-		return err
-	}
-	if err := d.openSnapshot(ctx); err != nil {
+	d.watch = newNeighbour(d)
+	defer d.watch.close()
+	if err := d.open(ctx); err != nil {
 		return err
 	}
 	err := d.readRows(ctx, show)
@@ -130,21 +122,62 @@ func (d *dump) check(ctx context.Context) error {
 	if err := d.chooseSchemas(ctx); err != nil {
 		return err
 	}
+	d.sees = held.anywhere("PROCESS")
 	return d.checkPrivileges()
 }
 
-// holdOffDDL is an addition where it is granted: the comparison of definitions
-// would find a change as well, but only after the work is done.
-func (d *dump) holdOffDDL(ctx context.Context) error {
-	if d.server.settings.NoBackupLock {
-		return nil
+// openTries is how often the dump begins anew because a definition changed
+// while its snapshot opened, before a row was read.
+const openTries = 5
+
+// open reads the definitions before the snapshot, again when it is open, and
+// once more after the last row: if they are the same, they are those of every
+// row in between.
+func (d *dump) open(ctx context.Context) error {
+	for try := 1; ; try++ {
+		err := d.tryOpen(ctx)
+		if err == nil {
+			return nil
+		}
+		if d.snapshot != nil {
+			err = errors.Join(err, d.snapshot.close())
+		}
+		if !isChange(err) {
+			return err
+		}
+		if try == openTries {
+			return fault.New(fault.Failed, "dump", "%w each time that the snapshot was opened: %w", errChanged, err).On(d.server.target()).
+				Hint("run the backup again when no migration runs")
+		}
+		if err := errors.Join(d.watch.letDDLGo(ctx), pause(ctx, pollInterval)); err != nil {
+			return err
+		}
 	}
-	_, err := d.coordinator.ExecContext(ctx, "LOCK INSTANCE FOR BACKUP")
-	if isDenied(err) || isServer(err, erLockWaitTimeout) {
-		return nil
+}
+
+// isChange reports whether something that was seen a moment ago is another now
+// or gone.
+func isChange(err error) bool {
+	return errors.Is(err, errChanged) || isServer(err, erNoSuchTable, erRoutineMissing, erTriggerMissing, erEventMissing)
+}
+
+func (d *dump) tryOpen(ctx context.Context) (err error) {
+	d.snapshot = nil
+	if err := d.readDefinitions(ctx); err != nil {
+		return err
 	}
-	d.backupLock = err == nil
-	return clean(err)
+	if err := d.readAccounts(ctx); err != nil {
+		return err
+	}
+	if err := d.openSnapshot(ctx); err != nil {
+		return err
+	}
+	// Not before: whoever changes a definition would wait for the backup lock
+	// with a lock in hand for which FLUSH TABLES WITH READ LOCK waits.
+	if err := d.watch.holdOffDDL(ctx); err != nil {
+		return err
+	}
+	return d.checkUnchanged(ctx)
 }
 
 func (d *dump) readDefinitions(ctx context.Context) (err error) {
@@ -158,7 +191,7 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 	if err := d.checkFilters(ctx); err != nil {
 		return err
 	}
-	d.identities = identities(d.schemas)
+	d.identities, d.tables = identities(d.schemas), nil
 	for _, schema := range d.schemas {
 		for i := range schema.Tables {
 			if t := &schema.Tables[i]; t.NoData || !t.ownsRows() {
@@ -187,8 +220,24 @@ func (d *dump) definitions(ctx context.Context) ([]*schemaDefinition, error) {
 	return all, nil
 }
 
+// coordinate replaces the session that reads definitions where it is lost:
+// what matters, the snapshot, is not in it.
+func (d *dump) coordinate(ctx context.Context) error {
+	_, err := d.coordinator.ExecContext(ctx, "DO 0")
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	fresh, err := d.client.reader(ctx)
+	if err != nil {
+		return err
+	}
+	release(d.coordinator)
+	d.coordinator = fresh
+	return nil
+}
+
 func (d *dump) openSnapshot(ctx context.Context) (err error) {
-	l := ladder{client: d.client, lock: d.coordinator, workers: d.server.workers}
+	l := ladder{client: d.client, watch: d.coordinator, sees: d.sees, workers: d.server.workers}
 	for _, t := range d.tables {
 		l.tables = append(l.tables, t.from())
 	}
@@ -208,7 +257,10 @@ func (d *dump) readRows(ctx context.Context, show progress.Reporter) error {
 	}
 	shown := show.Task("dump "+d.server.name, progress.Rows, estimate)
 	defer shown.Done()
-	err := newReader(d.tables).run(ctx, d.snapshot.sessions, func() rowSink { return newDumpSink(d.draft, d.key, shown) })
+	r := d.client.newReader(d.tables, d.key)
+	err := d.watch.over(ctx, r, func(ctx context.Context) error {
+		return r.run(ctx, d.snapshot.sessions, func() rowSink { return newDumpSink(d.draft, d.key, shown) })
+	})
 	if err != nil {
 		return err
 	}
@@ -219,8 +271,14 @@ func (d *dump) readRows(ctx context.Context, show progress.Reporter) error {
 	return nil
 }
 
+// errChanged means that a definition is no longer that of the rows.
+var errChanged = errors.New("definitions changed")
+
 // checkUnchanged compares the definitions with those of before the snapshot.
 func (d *dump) checkUnchanged(ctx context.Context) error {
+	if err := d.coordinate(ctx); err != nil {
+		return err
+	}
 	schemas, err := d.definitions(ctx)
 	if err != nil {
 		return err
@@ -241,7 +299,7 @@ func (d *dump) checkUnchanged(ctx context.Context) error {
 		}
 	}
 	if changed > 0 {
-		return fault.New(fault.Failed, "dump", "%d definitions changed while their rows were read, among them that of %s", changed, name).On(d.server.target()).
+		return fault.New(fault.Failed, "dump", "%d %w while their rows were read, among them that of %s", changed, errChanged, name).On(d.server.target()).
 			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* TO %s; so that changes are held off", d.held.account)
 	}
 	return nil

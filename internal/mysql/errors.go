@@ -69,6 +69,9 @@ const (
 	erIllegalGrant            = 1144
 	erNoMasterKey             = 3185
 	erTablespaceMissing       = 3510
+	erTriggerMissing          = 1360
+	erEventMissing            = 1539
+	erClientTimeout           = 4031
 )
 
 // words replace the server's messages, which may quote values of rows. Only
@@ -139,6 +142,9 @@ func (e *serverError) Error() string {
 // server pass unchanged.
 func clean(err error) error {
 	var sent *driver.MySQLError
+	if errors.Is(err, driver.ErrInvalidConn) { // the driver keeps to itself why
+		return fmt.Errorf("the connection broke, or the server was silent for too long: %w", err)
+	}
 	if !errors.As(err, &sent) {
 		return err
 	}

@@ -115,16 +115,7 @@ func (c *keyColumn) literal(value []byte) string {
 // position is a place in a key: one literal per column.
 type position []string
 
-// position reads a place from a row of captured columns.
-func (k *key) position(row func(column int) []byte) position {
-	p := make(position, len(k.Columns))
-	for i := range k.Columns {
-		p[i] = k.Columns[i].literal(row(k.Columns[i].Column))
-	}
-	return p
-}
-
-// place is the same for a row of which only the key was read.
+// place makes a position from the values of the key's columns, as read.
 func (k *key) place(values keyValues) position {
 	p := make(position, len(k.Columns))
 	for i := range k.Columns {

@@ -9,8 +9,8 @@ import (
 
 // connector opens links.
 type connector struct {
-	inner driver.Connector // dials with dialWire
-	clear bool             // nothing is encrypted
+	inner driver.Connector // tells the wire
+	bare  bool             // rows can be read from the wire itself
 	idle  time.Duration    // longest silence of the server while rows are read
 }
 
@@ -24,7 +24,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	l := &link{driverConn: opened.(driverConn)} //nolint:forcetypeassert // the driver says so of its connections
-	if c.clear {
+	if c.bare {
 		l.rows = newRowReader(wire, c.idle)
 	}
 	return l, nil
@@ -36,15 +36,19 @@ func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
 // wireKey is where the context of a Connect says who wants to know the wire.
 type wireKey struct{}
 
-// dialWire dials for the driver, which keeps its wires to itself, and tells
-// who asks for it.
-func dialWire(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{KeepAlive: keepAlive}
-	conn, err := dialer.DialContext(ctx, network, address)
-	if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
-		*wire = conn
+// dialFunc opens a connection, as the driver wants it.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// tellWire dials for the driver, which keeps its wires to itself, and tells
+// whoever asks for them.
+func tellWire(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
+			*wire = conn
+		}
+		return conn, err
 	}
-	return conn, err
 }
 
 // keepAlive is how often TCP looks whether the server is still there while a
@@ -64,10 +68,10 @@ type driverConn interface {
 	driver.Validator
 }
 
-// link is the driver's connection, and, where nothing is encrypted, the wire
-// under it. Between two statements the driver has nothing in its buffer, so
+// link is the driver's connection, and, where nothing is encrypted and a silent
+// server is not borne, the wire under it. Between two statements the driver has nothing in its buffer, so
 // the rows of a statement can be read from the wire itself.
 type link struct {
 	driverConn
-	rows *rowReader // nil where the connection is encrypted
+	rows *rowReader // nil where it is the driver that reads
 }

@@ -3,14 +3,14 @@ package mysql
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"strings"
+	"maps"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/seal"
 )
 
 // task is a range of one table.
@@ -18,6 +18,7 @@ type task struct {
 	table *tableRun
 	keyRange
 	pieces int64 // more than one: to be cut into so many ranges, not to be read itself
+	again  total // rows at the beginning of the range that are stored already
 }
 
 // tableRun is a table while its rows are read.
@@ -90,143 +91,87 @@ type rowSink interface {
 	end() error
 	// cancel drops what was taken and is not stored.
 	cancel()
+	// takeStored returns what was stored since begin or the last takeStored,
+	// but for what end stored.
+	takeStored() total
 }
 
 // reader reads tables with several workers, each over a session of its own.
 // A dump and a comparison differ only in their sinks.
 type reader struct {
 	queue *queue[task]
+	key   seal.DigestKey
+	hold  time.Duration // how long a table with a key is held at a time
+	end   func(ctx context.Context, sessions ...int64)
+
+	mu       sync.Mutex
+	alive    int                 // sessions
+	sessions map[int64]bool      // all of them, by the server's number
+	whole    map[*tableRun]int64 // tables that are read in one go just now, and by which session
 }
 
 // newReader queues the tables, the largest first.
-func newReader(tables []*tableRun) *reader {
+func (c *client) newReader(tables []*tableRun, key seal.DigestKey) *reader {
 	tasks := make([]task, len(tables))
 	for i, t := range tables {
 		tasks[i] = task{table: t, pieces: t.pieces()}
 	}
-	return &reader{queue: newQueue(tasks...)}
+	return &reader{
+		queue: newQueue(tasks...), key: key, hold: c.server.settings.lockWait(), end: c.end,
+		sessions: map[int64]bool{}, whole: map[*tableRun]int64{},
+	}
 }
 
-// run reads everything through the sessions.
+// run reads everything through the sessions. A session that is lost leaves its
+// range to the others, which see the same snapshot; with the last one the
+// snapshot is lost, and the run fails.
 func (r *reader) run(ctx context.Context, sessions []*sql.Conn, sink func() rowSink) error {
+	r.alive = len(sessions)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, conn := range sessions {
 		group.Go(func() error {
-			w := worker{conn: conn, queue: r.queue, sink: sink(), parallel: len(sessions)}
+			w := worker{reader: r, conn: conn, sink: sink(), tally: newTally(r.key), parallel: len(sessions)}
 			return w.run(ctx)
 		})
 	}
 	return group.Wait()
 }
 
-// worker reads ranges through one session.
-type worker struct {
-	conn     *sql.Conn
-	queue    *queue[task]
-	sink     rowSink
-	parallel int
+// leave reports whether a session that is lost leaves others behind.
+func (r *reader) leave() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.alive--
+	return r.alive > 0
 }
 
-func (w *worker) run(ctx context.Context) error {
-	for {
-		next, ok := w.queue.take(ctx)
-		if !ok {
-			return ctx.Err()
-		}
-		err := w.do(ctx, next)
-		w.queue.done()
-		if isServer(err, erNoSuchTable, erTableDefChanged, erBadField) {
-			return fault.New(fault.Failed, "read", "table %q was changed or dropped while it was read: %w", next.table.label(), err).
-				Hint("try again when no migration runs")
-		}
-		if err != nil {
-			return fmt.Errorf("read table %q: %w", next.table.label(), err)
-		}
-	}
+func (r *reader) join(session int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions[session] = true
 }
 
-// do carries a task out and lets go of the table's metadata lock, so that a
-// waiting ALTER TABLE, and everyone behind it, waits for one range at most.
-func (w *worker) do(ctx context.Context, t task) error {
-	if _, err := w.conn.ExecContext(ctx, "SAVEPOINT range_start"); err != nil {
-		return clean(err)
-	}
-	var err error
-	if t.pieces > 1 {
-		c := cutter{conn: w.conn, table: t.table, found: func(r keyRange) { w.queue.push(task{table: t.table, keyRange: r}) }}
-		err = c.cut(ctx, t.keyRange, t.pieces)
+// owns reports whether a session is one of the reader's.
+func (r *reader) owns(session int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sessions[session]
+}
+
+// readWhole notes that a table is being read in one go, or no longer is.
+func (r *reader) readWhole(t *tableRun, session int64, begins bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if begins {
+		r.whole[t] = session
 	} else {
-		err = w.read(ctx, t)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = w.conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT range_start")
-	return clean(err)
-}
-
-// attempts is how often a range is read again in the same snapshot when the
-// server ended the query but left the session alive.
-const attempts = 3
-
-func (w *worker) read(ctx context.Context, t task) error {
-	for try := 1; ; try++ {
-		stored, err := w.readOnce(ctx, &t)
-		if err == nil {
-			return nil
-		}
-		w.sink.cancel()
-		// A table without a key cannot be gone on with behind what is stored.
-		again := t.table.Key != nil || !stored
-		if !again || try == attempts || !isServer(err, erQueryInterrupted, erMaxExecutionTime) {
-			return err
-		}
+		delete(r.whole, t)
 	}
 }
 
-// readOnce streams a range into the sink, and moves the range's beginning
-// behind what is stored. A range is bounded by a number of rows as well: what
-// is beyond goes back into the queue.
-func (w *worker) readOnce(ctx context.Context, t *task) (stored bool, err error) {
-	w.sink.begin(t.table)
-	key, limit := t.table.Key, overfull*t.table.pace.rangeRows
-	query := t.query(limit)
-	rows, last := int64(0), position(nil)
-	err = streamRows(ctx, w.conn, query, func(values [][]byte) error {
-		done, err := w.sink.row(ctx, values)
-		if rows++; key != nil && (done || rows == limit) {
-			last = key.position(func(i int) []byte { return values[i] })
-		}
-		if done {
-			stored, t.after = true, last
-		}
-		return err
-	})
-	if err != nil {
-		return stored, err
-	}
-	if n, err := warningCount(ctx, w.conn); err != nil || n != 0 {
-		return true, errors.Join(err, t.table.warned(n))
-	}
-	if err := w.sink.end(); err != nil {
-		return true, err
-	}
-	if key != nil && rows == limit {
-		w.queue.push(task{table: t.table, keyRange: keyRange{after: last, upTo: t.upTo}, pieces: int64(2 * w.parallel)})
-	}
-	return true, nil
-}
-
-// query returns the statement that reads the task's range.
-func (t *task) query(limit int64) string {
-	var b strings.Builder
-	b.WriteString("SELECT " + selectList(t.table.Columns) + " FROM " + t.table.from())
-	if k := t.table.Key; k != nil {
-		// Rows in the order of the key load fastest, and come out of the index
-		// without being sorted.
-		fmt.Fprintf(&b, " FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", quoteName(k.Index), t.table.where(t.keyRange), k.order(first), limit)
-	} else {
-		b.WriteString(t.table.where(keyRange{}))
-	}
-	return b.String()
+// unbroken returns the tables that are read in one go, with the sessions.
+func (r *reader) unbroken() map[*tableRun]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.whole)
 }

@@ -19,9 +19,10 @@ type Captured struct {
 	Variables     map[string]string `json:"variables"`
 	Rung          Rung              `json:"rung"`
 	Workers       int               `json:"workers"`
-	BackupLock    bool              `json:"backupLock"`      // DDL was held off throughout
+	BackupLock    bool              `json:"backupLock"`      // DDL was held off throughout the reading
 	From          *Position         `json:"from,omitempty"`  // the snapshot lies between From
 	Until         *Position         `json:"until,omitempty"` // and Until, which are equal but for one rung
+	Replica       []ReplicaPosition `json:"replica,omitempty"`
 	DigestVersion int               `json:"digestVersion"`
 	Schemas       []CapturedSchema  `json:"schemas"`
 	Accounts      *CapturedAccounts `json:"accounts,omitempty"` // absent: they were not captured
@@ -57,8 +58,8 @@ type CapturedTable struct {
 func (d *dump) record(ctx context.Context) error {
 	captured := Captured{
 		Version: d.client.facts.version, Variables: d.client.facts.variables,
-		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.backupLock,
-		From: d.snapshot.from, Until: d.snapshot.until, DigestVersion: digestVersion,
+		Rung: d.snapshot.rung, Workers: len(d.snapshot.sessions), BackupLock: d.watch.heldThroughout(),
+		From: d.snapshot.from, Until: d.snapshot.until, Replica: d.snapshot.replicaPositions(), DigestVersion: digestVersion,
 		Accounts: d.capturedAccounts(),
 	}
 	var summary repository.Summary

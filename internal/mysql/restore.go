@@ -53,7 +53,7 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 	if err != nil {
 		return repository.Summary{}, err
 	}
-	defer func() { err = errors.Join(err, client.Close()) }()
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
 	l := &load{client: client, from: from, plan: r}
 	if l.main, err = l.session(ctx); err != nil {
 		return repository.Summary{}, err

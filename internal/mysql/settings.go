@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -31,11 +32,16 @@ type Settings struct {
 	ChunkKeys      map[string]string `yaml:"chunkKeys,omitempty" json:"chunkKeys,omitempty" jsonschema_description:"the unique index by which a table is cut into chunks, by pattern SCHEMA.TABLE; default its primary key or the first that will do"`
 
 	// LockWait bounds how long others may have to wait for a lock that the
-	// dump asks for.
-	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest wait for a lock that aligns the snapshots; default 5s"`
+	// dump asks for or holds.
+	LockWait time.Duration `yaml:"lockWait,omitempty" json:"lockWait,omitempty" jsonschema_description:"longest time that other sessions wait for a lock of the dump; default 5s"`
+	// DDLWait is longer: whoever waits for the backup lock keeps nobody else
+	// waiting.
+	DDLWait time.Duration `yaml:"ddlWait,omitempty" json:"ddlWait,omitempty" jsonschema_description:"longest time that a change of a definition is held off by LOCK INSTANCE FOR BACKUP; default 1m"`
 	// NoBackupLock leaves LOCK INSTANCE FOR BACKUP out. A change of a
 	// definition is then noticed at the end instead of held off.
 	NoBackupLock bool `yaml:"noBackupLock,omitempty" json:"noBackupLock,omitempty" jsonschema_description:"do not hold off DDL with LOCK INSTANCE FOR BACKUP; a change during the dump then fails it"`
+	// Idle ends every wait for the server that is not known to be busy.
+	Idle time.Duration `yaml:"idle,omitempty" json:"idle,omitempty" jsonschema_description:"longest silence of the server, in the midst of rows or of a load, before the run fails; default 5m"`
 	// Binlog and DisableRedoLog are for restores into the server.
 	Binlog         BinlogMode    `yaml:"binlog,omitempty" json:"binlog,omitempty" jsonschema_description:"whether a restore goes into the server's binary log: auto (default; it does where a replica or archiver is connected), on or off"`
 	DisableRedoLog bool          `yaml:"disableRedoLog,omitempty" json:"disableRedoLog,omitempty" jsonschema_description:"switch the redo log off while a restore loads; only on a server that holds no schema, which a crash meanwhile destroys"`
@@ -50,6 +56,8 @@ type Settings struct {
 
 const (
 	defaultLockWait  = 5 * time.Second
+	defaultDDLWait   = time.Minute
+	defaultIdle      = 5 * time.Minute
 	defaultChunkSize = 64 << 20
 	minChunkSize     = 64 << 10
 )
@@ -71,8 +79,10 @@ func (s *Settings) Validate() error {
 	if !slices.Contains(binlogModes, s.Binlog) {
 		return invalid("binlog: must be one of %q", binlogModes[1:])
 	}
-	if s.LockWait < 0 || s.LockWait > time.Hour {
-		return invalid("lockWait: %s is not between 0 and 1h", s.LockWait)
+	for name, d := range map[string]time.Duration{"lockWait": s.LockWait, "ddlWait": s.DDLWait, "idle": s.Idle} {
+		if d < 0 || d > time.Hour {
+			return invalid("%s: %s is not between 0 and 1h", name, d)
+		}
 	}
 	if s.ChunkSize != 0 && s.ChunkSize < minChunkSize {
 		return invalid("chunkSize: it is less than %s", quantity.Size(minChunkSize))
@@ -84,19 +94,16 @@ func (s *Settings) Validate() error {
 	return err
 }
 
-func (s *Settings) lockWait() time.Duration {
-	if s.LockWait == 0 {
-		return defaultLockWait
-	}
-	return s.LockWait
-}
+func (s *Settings) lockWait() time.Duration { return cmp.Or(s.LockWait, defaultLockWait) }
 
-func (s *Settings) chunkSize() int64 {
-	if s.ChunkSize == 0 {
-		return defaultChunkSize
-	}
-	return int64(s.ChunkSize)
-}
+func (s *Settings) ddlWait() time.Duration { return cmp.Or(s.DDLWait, defaultDDLWait) }
+
+func (s *Settings) idle() time.Duration { return cmp.Or(s.Idle, defaultIdle) }
+
+func (s *Settings) chunkSize() int64 { return int64(cmp.Or(s.ChunkSize, defaultChunkSize)) }
+
+// seconds rounds up to whole seconds, as the server's variables want them.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Usage, "read the settings of a MySQL source", "%w", fmt.Errorf(format, args...))

@@ -24,6 +24,7 @@ type dumpSink struct {
 	name  string
 	zeros int64 // error values of ENUM columns in the chunk
 
+	stored  total // since the range began, or since takeStored
 	foreign int64 // JSON documents in the chunk that do not come back with all types
 }
 
@@ -32,7 +33,13 @@ func newDumpSink(draft *repository.SourceDraft, key seal.DigestKey, shown progre
 }
 
 func (s *dumpSink) begin(t *tableRun) {
-	s.table = t
+	s.table, s.stored = t, total{}
+}
+
+func (s *dumpSink) takeStored() total {
+	stored := s.stored
+	s.stored = total{}
+	return stored
 }
 
 func (s *dumpSink) row(ctx context.Context, values [][]byte) (stored bool, err error) {
@@ -97,6 +104,7 @@ func (s *dumpSink) finish() error {
 	c.Rows, c.Digest = s.tally.take()
 	s.shown.Add(c.Rows % reportRows)
 	s.table.add(c)
+	s.stored.add(c.total)
 	return nil
 }
 
@@ -132,3 +140,5 @@ func (s *compareSink) end() error {
 }
 
 func (s *compareSink) cancel() { s.tally.take() }
+
+func (s *compareSink) takeStored() total { return total{} }

@@ -11,6 +11,9 @@ const (
 	warnLeftOut    = "mysql.table.left-out"
 	warnFiltered   = "mysql.table.filtered"
 	warnNoData     = "mysql.table.no-data"
+	warnSwappable  = "mysql.table.swap-not-noticed"
+	warnLagging    = "mysql.replica.lagging" // by so many seconds
+	warnStopped    = "mysql.replica.stopped"
 )
 
 // warning is one line of the sealed details: what a warning counts, by name.
@@ -39,6 +42,11 @@ func (d *dump) warn(ctx context.Context) error {
 		}
 		if sum > 0 {
 			d.draft.Warn(list[0].Warning, sum)
+		}
+	}
+	for code, count := range map[string]int64{warnSwappable: swappable(d.schemas), warnLagging: d.snapshot.lag(), warnStopped: d.snapshot.stopped()} {
+		if count > 0 {
+			d.draft.Warn(code, count)
 		}
 	}
 	return nil

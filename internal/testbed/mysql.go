@@ -22,11 +22,10 @@ const containerPatience = 2 * time.Minute
 
 // MySQL is a server of a test's own.
 type MySQL struct {
-	Address  string // host:port
-	User     string
-	Password string
-
-	container string
+	Address   string // host:port
+	User      string
+	Password  string
+	Container string
 }
 
 // OpenMySQL connects as root to the testbed's server.
@@ -120,9 +119,8 @@ func (e *Env) StartMySQLWith(t testing.TB, mounts []Mount, flags ...string) *MyS
 	id := docker(t.Context(), t, append(args, flags...)...)
 	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
 
-	address, _, _ := strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
-	server := &MySQL{Address: address, User: "root", Password: password, container: id}
-	server.await(t, id)
+	server := &MySQL{User: "root", Password: password, Container: id}
+	server.await(t)
 	return server
 }
 
@@ -130,7 +128,7 @@ func (e *Env) StartMySQLWith(t testing.TB, mounts []Mount, flags ...string) *MyS
 // program does that archives it, until the test ends.
 func (m *MySQL) ReadBinlog(t testing.TB) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "docker", "exec", "--env", "MYSQL_PWD", m.container, "mysqlbinlog", "--no-defaults",
+	cmd := exec.CommandContext(t.Context(), "docker", "exec", "--env", "MYSQL_PWD", m.Container, "mysqlbinlog", "--no-defaults",
 		"--protocol=tcp", "--host=127.0.0.1", "--user=root", "--read-from-remote-server", "--raw", "--stop-never", "--to-last-log",
 		"--result-file=/tmp/", "binlog.000001")
 	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.Password)
@@ -147,9 +145,33 @@ func (m *MySQL) ReadBinlog(t testing.TB) {
 	})
 }
 
-// await waits until the server accepts connections.
-func (m *MySQL) await(t testing.TB, id string) {
+// Restart kills the server and starts it again. It has another address then.
+func (m *MySQL) Restart(t testing.TB) {
 	t.Helper()
+	docker(t.Context(), t, "restart", "--time", "0", m.Container)
+	m.await(t)
+}
+
+// NetworkAddress returns where another container reaches the server.
+func (m *MySQL) NetworkAddress(t testing.TB) (host string, port int) {
+	t.Helper()
+	return docker(t.Context(), t, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", m.Container), 3306
+}
+
+// Shell runs a shell command in the server's container, as its root and with
+// MYSQL_PWD set, and returns what it printed.
+func (m *MySQL) Shell(t testing.TB, command string) string {
+	t.Helper()
+	// The password is read from the container's own environment: an argument
+	// could be read by the whole host.
+	return docker(t.Context(), t, "exec", m.Container, "sh", "-c", `export MYSQL_PWD="$MYSQL_ROOT_PASSWORD"; `+command)
+}
+
+// await learns the server's address and waits until it accepts connections.
+func (m *MySQL) await(t testing.TB) {
+	t.Helper()
+	id := m.Container
+	m.Address, _, _ = strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
 	db := m.Open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
 	defer cancel()
