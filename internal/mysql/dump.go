@@ -115,8 +115,12 @@ func (d *dump) open(ctx context.Context) error {
 		if d.snapshot != nil {
 			err = errors.Join(err, d.snapshot.close())
 		}
-		if try == openTries || !isChange(err) {
+		if !isChange(err) {
 			return err
+		}
+		if try == openTries {
+			return fault.New(fault.Failed, "dump", "%w each time that the snapshot was opened: %w", errChanged, err).On(d.server.target()).
+				Hint("run the backup again when no migration runs")
 		}
 		if err := errors.Join(d.watch.letDDLGo(ctx), pause(ctx, pollInterval)); err != nil {
 			return err

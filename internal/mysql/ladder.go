@@ -141,7 +141,10 @@ func (l *ladder) acquire(ctx context.Context, lock *sql.Conn, statement string, 
 	}
 	killed := make(chan error, 1)
 	timer := time.AfterFunc(wait, func() { killed <- kill(ctx, l.watch, id) })
-	_, err = lock.ExecContext(ctx, statement)
+	err = againAfterDeadlock(func() error { // with a change of a definition, say
+		_, err := lock.ExecContext(ctx, statement)
+		return err
+	})
 	if !timer.Stop() {
 		// The kill may have come too late, and meet the next statement.
 		return errors.Join(errRung, <-killed)
