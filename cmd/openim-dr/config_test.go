@@ -55,8 +55,10 @@ func plain(t *testing.T, v any) any {
 const rareSettings = `
 repository: {leaseLength: 60s}
 sources:
-- {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,
-  excludeAccounts: ["x@*"], existingAccounts: keep, refusedAccounts: keep, definers: keep}
+- {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, tlsCert: f, tlsKey: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,
+  excludeSchemas: [x], tables: {include: ["s.*"], exclude: ["s.tmp*"]}, noData: [s.t], where: {s.u: "a > 1"}, chunkKeys: {s.u: PRIMARY},
+  excludeAccounts: ["x@*"], existingAccounts: keep, refusedAccounts: keep, definers: keep, binlog: auto, disableRedoLog: true}
+- {name: s, kind: mysql, address: "unix:/s", user: u, schemas: [s], tls: disabled, serverPublicKey: f}
 - {name: b, kind: buckets, endpoint: "http://b", buckets: [x], region: r, pathStyle: true, ca: f}
 - {name: c, kind: kubernetes, kubeconfig: f, context: c, cluster: c, labelSelector: a=b, exclude: {types: [t], names: [n], namespaces: [n]}}
 `

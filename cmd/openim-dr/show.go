@@ -110,6 +110,9 @@ func writePoint(p *page, s *shown) {
 	}
 	p.table([]column{left("source"), left("kind"), number("content"), number("bytes"), number("stored"), left("complete")}, rows)
 	for _, source := range s.Sources {
+		for _, part := range partsOf(source) {
+			p.line("part     source %s: %s", source.Name, part)
+		}
 		for _, w := range source.Warnings {
 			p.line("warning  source %s: %s (%s)", source.Name, w.Code, plural(w.Count, "time"))
 		}

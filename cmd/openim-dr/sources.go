@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/kube"
 	"github.com/openim-dr/openim-dr/internal/mysql"
 	"github.com/openim-dr/openim-dr/internal/openim"
+	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -19,14 +21,17 @@ type kind struct {
 	phase         source.Phase
 	settings      func() config.Settings
 	open          func(name string, settings config.Settings, o sourceOptions) (source.Source, error)
+	// parts says what the settings kept out of a point; nil where a kind's
+	// manifest shows that by itself.
+	parts func(captured json.RawMessage) []string
 }
 
 // kinds is the table of all kinds: a new one is one line here.
 func kinds() []kind {
 	return []kind{
-		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL},
-		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets},
-		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes},
+		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, mysql.Parts},
+		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, nil},
+		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, nil},
 	}
 }
 
@@ -48,6 +53,16 @@ func openBuckets(name string, settings config.Settings, o sourceOptions) (source
 
 func openKubernetes(name string, settings config.Settings, _ sourceOptions) (source.Source, error) {
 	return kube.New(name, settings.(*kube.Settings))
+}
+
+// partsOf says what the settings kept out of a source's part of a point.
+func partsOf(s repository.Source) []string {
+	for _, k := range kinds() {
+		if k.name == s.Kind && k.parts != nil {
+			return k.parts(s.Captured)
+		}
+	}
+	return nil
 }
 
 // settingsOfKinds is the table as the configuration wants it.

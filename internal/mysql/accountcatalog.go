@@ -131,11 +131,11 @@ func (a *accountDefinition) split(text string, row record) bool {
 	create, rest, found := cutUnquoted(text, " REQUIRE ")
 	create, _, _ = cutUnquoted(create, " DEFAULT ROLE ")
 	a.Create = sqlText(create)
-	a.Require = requirement(row, quoteText)
+	a.Require = requireClause(row, quoteText)
 	if !found {
 		return false
 	}
-	for _, shown := range []string{requirement(row, func(s string) string { return "'" + s + "'" }), a.Require} {
+	for _, shown := range []string{requireClause(row, func(s string) string { return "'" + s + "'" }), a.Require} {
 		options, ok := strings.CutPrefix(rest, shown)
 		if ok && (options == "" || strings.HasPrefix(options, " ")) {
 			a.Options = options
@@ -145,8 +145,8 @@ func (a *accountDefinition) split(text string, row record) bool {
 	return false
 }
 
-// requirement returns what an account's connections must fulfil.
-func requirement(row record, quote func(string) string) string {
+// requireClause returns what an account's connections must fulfil.
+func requireClause(row record, quote func(string) string) string {
 	switch row.text("ssl_type") {
 	case "":
 		return "NONE"

@@ -148,7 +148,7 @@ func TestAccountsOfATargetThatChanges(t *testing.T) {
 		plan := planOf(t, s, point, source.Selection{Include: []string{"app@*"}})
 		run(t, to, "UNINSTALL PLUGIN mysql_no_login")
 		_, err := s.Restore(t.Context(), point, plan, progress.Discard)
-		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "lacks the authentication plugin") {
+		if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "has not loaded the account's authentication plugin") {
 			t.Errorf("restore: %v, want a usage error that says why", err)
 		}
 		if diff := cmp.Diff(before, shownAccounts(t, to)); diff != "" {

@@ -59,7 +59,7 @@ func (l *load) createAccount(ctx context.Context, a *accountPlan) error {
 		return fmt.Errorf("look for account %s: %w", a, err)
 	}
 	for _, r := range there {
-		if a.fate != fateReplace && requirement(r, quoteText) != barred {
+		if a.fate != fateReplace && requireClause(r, quoteText) != barred {
 			// Invariant 5: what has come since the plan was not agreed to.
 			return fault.New(fault.Refused, "restore account "+a.String()+" into", "it was not there when the restore was planned").
 				On(l.client.server.target()).Hint("plan the restore again")
@@ -281,14 +281,14 @@ func (l *load) giveWithoutTable(ctx context.Context, a *accountPlan, g *grant) e
 // isRefused reports whether the server will not take an account or a grant,
 // however often it is asked.
 func isRefused(err error) bool {
-	return isDenied(err) || isServer(err, erAccessDenied, erAccessDeniedNoPassword, erNoSuchAccount, erNoSuchGrant, erNoSuchTable, erBadField, erRoutineMissing,
+	return isDenied(err) || isServer(err, erAccessDenied, erAccessNoPassword, erNoSuchAccount, erNoSuchGrant, erNoSuchTable, erBadField, erRoutineMissing,
 		erSyntax, erParse, erUnknownRole, erRoleNotGranted, erGrantCreatesUser, erIllegalGrant, erPluginNotLoaded)
 }
 
 // refusal is the server's answer in our words. Of a grant it says "access
 // denied" with the number that a wrong password has elsewhere.
 func refusal(err error) error {
-	if isServer(err, erAccessDenied, erAccessDeniedNoPassword) {
+	if isServer(err, erAccessDenied, erAccessNoPassword) {
 		return errors.New("the account that restores may not give it")
 	}
 	return clean(err)
@@ -309,7 +309,7 @@ func (l *load) explainAccount(a *accountPlan, doing string, err error) error {
 		return fmt.Errorf("account %s: %s: %w", a, doing, clean(err))
 	}
 	hint := "set refusedAccounts: skip in the settings of the target to leave it out, or "
-	if isDenied(err) || isServer(err, erAccessDenied, erAccessDeniedNoPassword) {
+	if isDenied(err) || isServer(err, erAccessDenied, erAccessNoPassword) {
 		hint += "give the account that restores what it is to give, WITH GRANT OPTION; SYSTEM_USER, ROLE_ADMIN and PROXY ON ''@'' as well where accounts have such"
 	} else {
 		hint += "create what is missing on the target"

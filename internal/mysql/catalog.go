@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -61,21 +60,17 @@ func (s *Server) readSession() []string {
 type catalog struct {
 	conn   *sql.Conn
 	server *Server
+	choose *selection // nil: everything
+	// only restricts it to these tables, without other objects; nil: all.
+	only map[string]*table
 }
 
-// requireSchemas fails with the name of the first schema that does not exist.
-func (c *catalog) requireSchemas(ctx context.Context, names []string) error {
-	existing, err := c.schemas(ctx)
-	if err != nil {
-		return err
+// takes reports whether a table or view is read.
+func (c *catalog) takes(schema, name string) bool {
+	if c.only != nil && c.only[name] == nil {
+		return false
 	}
-	for _, name := range names {
-		if !slices.Contains(existing, name) {
-			return c.server.usage("dump", "schema %q does not exist, or account %q may not see it", name, c.server.settings.User).
-				Hint("name an existing schema, or GRANT SELECT ON %s.* TO the account", quoteName(name))
-		}
-	}
-	return nil
+	return c.choose == nil || c.choose.table(schema, name)
 }
 
 func (c *catalog) schemas(ctx context.Context) ([]string, error) {
@@ -98,11 +93,16 @@ func (c *catalog) schema(ctx context.Context, name string) (*schemaDefinition, e
 		return nil, fmt.Errorf("select schema %q: %w", name, clean(err))
 	}
 	d := &schemaDefinition{Name: name}
-	steps := []func(context.Context, *schemaDefinition) error{
-		c.readSchema, c.readTables, c.readColumns, c.readMembers, c.readKeys, c.readHistograms, c.readViews, c.readRoutines, c.readTriggers, c.readEvents,
+	steps := []func(context.Context, *schemaDefinition) error{c.readSchema, c.readTables, c.readColumns, c.readMembers, c.readKeys, c.readHistograms}
+	if c.only == nil {
+		steps = append(steps, c.readViews, c.readRoutines, c.readTriggers, c.readEvents)
 	}
 	for _, step := range steps {
-		if err := step(ctx, d); err != nil {
+		err := step(ctx, d)
+		if _, clear := fault.Outermost(err); clear {
+			return nil, err // a fault says itself what was being done, and to what
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read definitions of schema %q: %w", name, err)
 		}
 	}
@@ -127,6 +127,10 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		return err
 	}
 	for _, r := range records {
+		if !c.takes(d.Name, r.text("name")) {
+			d.LeftOut = append(d.LeftOut, r.text("name"))
+			continue
+		}
 		if r.text("type") == "VIEW" {
 			broken := strings.Contains(r.text("comment"), "references invalid")
 			d.Views = append(d.Views, object{Type: typeView, Name: r.text("name"), Broken: broken})
@@ -136,10 +140,16 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		if err != nil {
 			return fmt.Errorf("table %q: %w", r.text("name"), err)
 		}
-		d.Tables = append(d.Tables, table{
+		t := table{
 			Name: r.text("name"), Engine: r.text("engine"), Create: sqlText(create["create table"]),
 			estimatedRows: r.number("estimate"), estimatedBytes: r.number("size"), created: r.text("created"),
-		})
+		}
+		if c.choose != nil {
+			if err := c.choose.apply(d.Name, &t); err != nil {
+				return c.server.unfit(err)
+			}
+		}
+		d.Tables = append(d.Tables, t)
 	}
 	return nil
 }
@@ -168,7 +178,7 @@ func (c *catalog) readColumns(ctx context.Context, d *schemaDefinition) error {
 				return fmt.Errorf("table %q: %w", d.Tables[i].Name, err) // it is gone by now
 			}
 			return c.server.usage("dump", "table %q has no column that account %q may read", d.Name+"."+d.Tables[i].Name, c.server.settings.User).
-				Hint("GRANT SELECT ON %s.* TO the account", quoteName(d.Name))
+				Hint("%s", missing{privilege: "SELECT", on: quoteName(d.Name) + "." + quoteName(d.Tables[i].Name)}.grant(grantee(ctx, c.conn)))
 		}
 	}
 	return nil
@@ -194,9 +204,13 @@ func (c *catalog) readKeys(ctx context.Context, d *schemaDefinition) error {
 		parts[at] = append(parts[at], r)
 	}
 	for _, at := range order {
-		// Only InnoDB keeps rows in the order of a key.
-		if t := tables[at.table]; t != nil && t.Key == nil && t.Engine == engineInnoDB {
-			t.Key = t.usableKey(at.name, parts[at])
+		if t := tables[at.table]; t != nil {
+			t.offerKey(at.name, parts[at])
+		}
+	}
+	for i := range d.Tables {
+		if t := &d.Tables[i]; t.keyIndex != "" && t.Key == nil {
+			return c.server.impossibleKey(d.Name, t)
 		}
 	}
 	return nil
@@ -209,49 +223,20 @@ func (c *catalog) readViews(ctx context.Context, d *schemaDefinition) error {
 	}
 	for i := range d.Views {
 		view := &d.Views[i]
-		if err := c.showCreate(ctx, view, "create view"); err != nil {
+		if err := c.showCreate(ctx, d.Name, view, "create view"); err != nil {
 			return err
 		}
 		view.Definer = definers[view.Name]
 	}
-	return c.orderViews(ctx, d)
-}
-
-// orderViews puts each view behind those that it refers to.
-func (c *catalog) orderViews(ctx context.Context, d *schemaDefinition) error {
-	if len(d.Views) < 2 {
+	if len(d.Views) == 0 {
 		return nil
 	}
-	is := quoteText(d.Name)
-	records, err := queryRecords(ctx, c.conn, "SELECT VIEW_NAME AS name, TABLE_NAME AS needs FROM information_schema.VIEW_TABLE_USAGE WHERE VIEW_SCHEMA = "+is+" AND TABLE_SCHEMA = "+is)
+	usage, err := c.viewUsage(ctx, d)
 	if err != nil {
 		return err
 	}
-	needs := map[string][]string{}
-	for _, r := range records {
-		needs[r.text("name")] = append(needs[r.text("name")], r.text("needs"))
-	}
-	views := map[string]object{}
-	for _, view := range d.Views {
-		views[view.Name] = view
-	}
-	var ordered []object
-	var visit func(name string)
-	visit = func(name string) {
-		view, open := views[name]
-		if !open {
-			return // a table, or a view that has its place
-		}
-		delete(views, name)
-		for _, needed := range needs[name] {
-			visit(needed)
-		}
-		ordered = append(ordered, view)
-	}
-	for _, view := range d.Views {
-		visit(view.Name)
-	}
-	d.Views = ordered
+	d.orderViews(usage)
+	c.markBroken(d, usage)
 	return nil
 }
 
@@ -276,7 +261,7 @@ func (c *catalog) readRoutines(ctx context.Context, d *schemaDefinition) error {
 	}
 	for _, r := range records {
 		routine := object{Type: r.text("type"), Name: r.text("name"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &routine, "create "+strings.ToLower(routine.Type)); err != nil {
+		if err := c.showCreate(ctx, d.Name, &routine, "create "+strings.ToLower(routine.Type)); err != nil {
 			return err
 		}
 		if err := c.settleHeader(ctx, &routine, header{r.text("comment"), r.text("returns")}); err != nil {
@@ -295,9 +280,13 @@ func (c *catalog) readTriggers(ctx context.Context, d *schemaDefinition) error {
 	if err != nil {
 		return err
 	}
+	tables := d.byName()
 	for _, r := range records {
+		if tables[r.text("tab")] == nil {
+			continue // left out with its table
+		}
 		trigger := object{Type: typeTrigger, Name: r.text("name"), Table: r.text("tab"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &trigger, "sql original statement"); err != nil {
+		if err := c.showCreate(ctx, d.Name, &trigger, "sql original statement"); err != nil {
 			return err
 		}
 		if err := c.settleHeader(ctx, &trigger, header{}); err != nil {
@@ -315,7 +304,7 @@ func (c *catalog) readEvents(ctx context.Context, d *schemaDefinition) error {
 	}
 	for _, r := range records {
 		event := object{Type: typeEvent, Name: r.text("name"), Definer: r.text("definer")}
-		if err := c.showCreate(ctx, &event, "create event"); err != nil {
+		if err := c.showCreate(ctx, d.Name, &event, "create event"); err != nil {
 			return err
 		}
 		if err := c.settleHeader(ctx, &event, header{comment: r.text("comment")}); err != nil {
@@ -326,15 +315,22 @@ func (c *catalog) readEvents(ctx context.Context, d *schemaDefinition) error {
 	return nil
 }
 
+// unseen is about an object whose definition the account may not see.
+func (c *catalog) unseen(o *object) *fault.Error {
+	return c.server.usage("read the definition of "+strings.ToLower(o.Type)+" "+quoteName(o.Name)+" on", "account %q may not see it", c.server.settings.User)
+}
+
 // showCreate fills in what SHOW CREATE says of an object.
-func (c *catalog) showCreate(ctx context.Context, o *object, column string) error {
+func (c *catalog) showCreate(ctx context.Context, schema string, o *object, column string) error {
 	r, err := queryRecord(ctx, c.conn, "SHOW CREATE "+o.Type+" "+quoteName(o.Name))
+	if o.Type == typeView && isDenied(err) {
+		return c.unseen(o).Hint("%s", missing{privilege: "SELECT, SHOW VIEW", on: quoteName(schema) + "." + quoteName(o.Name)}.grant(grantee(ctx, c.conn)))
+	}
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", strings.ToLower(o.Type), o.Name, err)
 	}
 	if !r.has(column) {
-		return fault.New(fault.Usage, "read the definition of "+strings.ToLower(o.Type)+" "+quoteName(o.Name)+" on", "account %q may not see it", c.server.settings.User).
-			On(c.server.target()).Hint("GRANT SHOW_ROUTINE ON *.* TO the account")
+		return c.unseen(o).Hint("%s (before MySQL 8.0.20: SELECT)", missing{privilege: "SHOW_ROUTINE", on: "*.*"}.grant(grantee(ctx, c.conn)))
 	}
 	o.Create = sqlText(r[column])
 	o.SQLMode = r.text("sql_mode")

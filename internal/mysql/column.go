@@ -62,6 +62,14 @@ func (c *column) loadFrom(text string) string {
 	return fmt.Sprintf(c.Load, text)
 }
 
+// loadVariable is loadFrom for a variable of LOAD DATA.
+func (c *column) loadVariable(variable string) string {
+	if c.Type == "json" {
+		return wholeJSON(c.loadFrom(variable), variable)
+	}
+	return c.loadFrom(variable)
+}
+
 // loadOf is loadFrom for a text that is known to hold value.
 func (c *column) loadOf(value []byte, text string) string {
 	if c.Plain != "" && !isTyped(value) {

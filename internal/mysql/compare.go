@@ -92,11 +92,14 @@ func (c *comparison) compareDefinitions(ctx context.Context, conn *sql.Conn, wan
 		c.differ(want.Name, "missing", "schema", "")
 		return nil
 	}
+	if !want.whole {
+		definitions.only = want.byName() // of the rest nothing is known, and the account may not see it
+	}
 	got, err := definitions.schema(ctx, want.target)
 	if err != nil {
 		return err
 	}
-	if want.whole && (want.CharacterSet != got.CharacterSet || want.Collation != got.Collation || want.Encrypted != got.Encrypted) {
+	if want.whole && (modern(want.Collation) != modern(got.Collation) || want.Encrypted != got.Encrypted) {
 		c.differ(want.Name, "definition", want.Collation, got.Collation)
 	}
 	c.pairTables(want, got)

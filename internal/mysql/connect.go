@@ -2,25 +2,15 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
-)
-
-// Error numbers that end an attempt to connect for good.
-const (
-	erAccessDeniedNoPassword = 1698
-	erAccountLocked          = 3118
 )
 
 // patience says what a connection does about a server that is silent for the
@@ -52,12 +42,20 @@ func (s *Server) open(ctx context.Context, silent patience) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	heard := new(alertListener)
+	config.Logger = heard
 	if silent == loadIdle {
-		s.bearSilence(config)
+		if err := s.bearSilence(config); err != nil {
+			return nil, err
+		}
 	}
-	db := sql.OpenDB(&connector{config})
+	connector, err := s.connector(config)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
 	db.SetMaxIdleConns(0) // no session may inherit the state of another
-	if err := s.reach(ctx, db); err != nil {
+	if err := s.reach(ctx, db, heard); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	facts, err := askFacts(ctx, db)
@@ -81,13 +79,11 @@ func (s *Server) config() (*driver.Config, error) {
 	config := driver.NewConfig()
 	config.User = s.settings.User
 	config.Passwd = password
-	config.Net = "tcp"
-	config.Addr = s.settings.Address
+	config.Net, config.Addr = s.settings.endpoint()
 	config.Timeout = s.connect
 	config.ReadTimeout = s.settings.idle()
 	config.WriteTimeout = s.settings.idle()
-	config.Logger = &driver.NopLogger{} // errors are returned, and a log line could quote a row
-	config.MaxAllowedPacket = 0         // ask the server
+	config.MaxAllowedPacket = 0 // ask the server
 	// Whatever the server's defaults are, no answer may be cut short, and a
 	// quoted text means the same everywhere.
 	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "max_execution_time": "0", "sql_mode": "''"}
@@ -95,64 +91,14 @@ func (s *Server) config() (*driver.Config, error) {
 	return config, s.setTLS(config)
 }
 
-// setTLS does what --ssl-mode of the mysql client does.
-func (s *Server) setTLS(config *driver.Config) error {
-	mode := s.settings.TLS
-	if mode == TLSDisabled {
-		return nil
-	}
-	host, _, err := net.SplitHostPort(s.settings.Address)
-	if err != nil {
-		return s.usage("connect to", "%w", err)
-	}
-	setup := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if s.settings.TLSCA != "" {
-		if setup.RootCAs, err = readAuthorities(s.settings.TLSCA); err != nil {
-			return s.usage("connect to", "tlsCA: %w", err)
-		}
-	}
-	switch mode {
-	case TLSVerify, TLSVerifyIdentity:
-	case TLSVerifyCA:
-		setup.InsecureSkipVerify = true // the chain is verified below, only the name is not
-		setup.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, setup.RootCAs) }
-	default:
-		setup.InsecureSkipVerify = true
-		config.AllowFallbackToPlaintext = mode != TLSRequired
-	}
-	config.TLS = setup
-	return nil
-}
-
-func readAuthorities(path string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", path)
-	}
-	return pool, nil
-}
-
-func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
-	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
-	for _, certificate := range state.PeerCertificates[1:] {
-		options.Intermediates.AddCert(certificate)
-	}
-	_, err := state.PeerCertificates[0].Verify(options)
-	return err
-}
-
 // reach tries to connect until it succeeds, the server refuses for good, or
 // the time for it is over.
-func (s *Server) reach(ctx context.Context, db *sql.DB) error {
+func (s *Server) reach(ctx context.Context, db *sql.DB, heard *alertListener) error {
 	began := time.Now()
 	attempt := func() (struct{}, error) {
 		limited, cancel := context.WithTimeout(ctx, s.connect)
 		defer cancel()
-		err := db.PingContext(limited)
+		err := heard.explain(db.PingContext(limited))
 		if refusal := s.refusal(err); refusal != nil {
 			return struct{}{}, backoff.Permanent(refusal)
 		}
@@ -171,30 +117,6 @@ func (s *Server) reach(ctx context.Context, db *sql.DB) error {
 	tried := time.Since(began).Round(100 * time.Millisecond)
 	return fault.New(fault.Failed, "connect to", "no connection after %s of trying: %w", tried, clean(err)).
 		On(s.target()).Hint("check that the server runs and that %s can be reached from here", s.settings.Address)
-}
-
-// refusal turns an answer that will not change by asking again into a fault.
-func (s *Server) refusal(err error) error {
-	var unknownAuthority x509.UnknownAuthorityError
-	var wrongHost x509.HostnameError
-	var invalidCertificate x509.CertificateInvalidError
-	var verification *tls.CertificateVerificationError
-	switch {
-	case err == nil:
-		return nil
-	case isServer(err, erAccessDenied, erAccessDeniedNoPassword):
-		return s.usage("connect to", "user %q or its password is wrong", s.settings.User).
-			Hint("check user and password of source %s, and that the account may connect from this host", s.name)
-	case isServer(err, erAccountLocked, erPasswordExpired, erHostNotAllowed, erNotSupportedAuthPlug):
-		return s.usage("connect to", "account %q: %w", s.settings.User, clean(err))
-	case errors.Is(err, driver.ErrNoTLS):
-		return s.usage("connect to", "the server offers no TLS, and tls is %q", s.settings.TLS)
-	case errors.As(err, &unknownAuthority), errors.As(err, &wrongHost), errors.As(err, &invalidCertificate), errors.As(err, &verification):
-		return s.usage("connect to", "the server's certificate is not accepted: %w", err).
-			Hint("set tlsCA to the file with the authority that signed it")
-	default:
-		return nil
-	}
 }
 
 // session opens a dedicated connection and runs the statements that prepare it.

@@ -73,32 +73,6 @@ func TestOnlyTheNextNumberIsCutOut(t *testing.T) {
 	}
 }
 
-func TestPrivilegesAreReadFromGrants(t *testing.T) {
-	p := &privileges{global: map[string]bool{}}
-	for _, line := range []string{
-		"GRANT RELOAD, BACKUP_ADMIN ON *.* TO `u`@`%`",
-		"GRANT `role`@`%` TO `u`@`%`",
-		"GRANT SELECT, SHOW VIEW ON `open\\_im%`.* TO `u`@`%` WITH GRANT OPTION",
-		"GRANT ALL PRIVILEGES ON `al_l`.* TO `u`@`%`",
-		"GRANT INSERT ON `open_im`.`t` TO `u`@`%`",
-		"GRANT EXECUTE ON PROCEDURE `open_im`.`p` TO `u`@`%`",
-	} {
-		p.parse(line)
-	}
-	tests := []struct {
-		schema, privilege string
-		want              bool
-	}{
-		{"open_im", "RELOAD", true}, {"open_im", "SELECT", true}, {"open_im_v3", "SHOW VIEW", true}, {"openXim", "SELECT", false},
-		{"open_im", "INSERT", false}, {"open_im", "EXECUTE", false}, {"al_l", "TRIGGER", true}, {"alXl", "TRIGGER", true}, {"other", "SELECT", false},
-	}
-	for _, tt := range tests {
-		if got := p.on(tt.schema, tt.privilege); got != tt.want {
-			t.Errorf("%s on %s: %v, want %v", tt.privilege, tt.schema, got, tt.want)
-		}
-	}
-}
-
 // A text that the parser takes is whole in what it makes of it, and a text
 // that it does not take is an error, never a panic.
 func FuzzCreateTable(f *testing.F) {

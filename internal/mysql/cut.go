@@ -138,7 +138,7 @@ const (
 func (c *cutter) edge(ctx context.Context, r keyRange, end string, further ...string) (keyValues, error) {
 	key := c.table.Key
 	query := fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1", key.selectList(c.table.Columns), c.table.from(),
-		quoteName(key.Index), whereAll(append(r.conditions(key), further...)), key.order(end))
+		quoteName(key.Index), c.table.where(r, further...), key.order(end))
 	return c.one(ctx, query)
 }
 
@@ -163,7 +163,7 @@ func (c *cutter) one(ctx context.Context, query string) (found keyValues, err er
 func (c *cutter) estimate(ctx context.Context, r keyRange) (int64, error) {
 	key := c.table.Key
 	records, err := c.explain(ctx, fmt.Sprintf("EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s USE INDEX (%s)%s",
-		c.table.from(), quoteName(key.Index), whereAll(r.conditions(key))))
+		c.table.from(), quoteName(key.Index), c.table.where(r)))
 	if err != nil {
 		return 0, fmt.Errorf("estimate the rows of a range: %w", err)
 	}
@@ -181,7 +181,7 @@ func (c *cutter) walk(ctx context.Context, r keyRange) error {
 	key := c.table.Key
 	for {
 		next, err := c.one(ctx, fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1 OFFSET %d", key.selectList(c.table.Columns), c.table.from(),
-			quoteName(key.Index), whereAll(r.conditions(key)), key.order(first), c.table.pace.rangeRows-1))
+			quoteName(key.Index), c.table.where(r), key.order(first), c.table.pace.rangeRows-1))
 		if err != nil {
 			return err
 		}

@@ -135,7 +135,7 @@ func TestDefinersThatCannotBeSeen(t *testing.T) {
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	run(t, db, "CREATE TABLE "+schema+".t (a INT)", "CREATE VIEW "+schema+".v AS SELECT a FROM "+schema+".t")
 	point := repotest.New(t).Capture(t, "main", Kind, newServer(t, rootOf(env), nil, schema))
-	as := newAccount(t, db, env.MySQLAddress, loading, "SET_ANY_DEFINER, SYSTEM_USER", copied)
+	as := newAccount(t, db, env.MySQLAddress, loading, "SET_ANY_DEFINER, ALLOW_NONEXISTENT_DEFINER, SYSTEM_USER", copied)
 	want := source.Selection{Rename: map[string]string{schema: copied}}
 
 	plan := planOf(t, newServer(t, as, nil, schema), point, want)

@@ -30,6 +30,9 @@ type schemaDefinition struct {
 	Views        []object `json:"views,omitempty"`
 	Triggers     []object `json:"triggers,omitempty"` // in the order of creation
 	Events       []object `json:"events,omitempty"`
+	// LeftOut names tables and views that were there, and that the settings
+	// leave out.
+	LeftOut []string `json:"leftOut,omitempty"`
 
 	innodb string // InnoDB's own numbers of the tables, where they may be seen
 }
@@ -44,13 +47,19 @@ type table struct {
 	Create  sqlText  `json:"create"` // as SHOW CREATE TABLE prints it
 	Columns []column `json:"columns"`
 	Key     *key     `json:"key,omitempty"` // nil: the table is read in one stream
-	Total   total    `json:"total"`
-	Chunks  []chunk  `json:"chunks"`
+	// Where is the condition that the captured rows fulfil; empty: all rows.
+	Where string `json:"where,omitempty"`
+	// NoData says that no row was captured, whether there are any or not.
+	NoData bool    `json:"noData,omitempty"`
+	Total  total   `json:"total"`
+	Chunks []chunk `json:"chunks"`
 
 	Histograms []histogram `json:"histograms,omitempty"`
 
 	estimatedRows, estimatedBytes int64
 	created                       string
+	keyIndex                      string // the index that the settings want it to be cut by
+	keyFault                      string // why that will not do
 
 	hidden []string // ENUM and SET columns whose members SHOW CREATE TABLE may not show
 }

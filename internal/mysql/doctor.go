@@ -29,6 +29,7 @@ func (s *Server) Examine(ctx context.Context) []source.Finding {
 // examination gathers findings.
 type examination struct {
 	client   *client
+	held     *privileges
 	findings []source.Finding
 }
 
@@ -41,15 +42,52 @@ func (e *examination) ok(check, format string, args ...any) {
 }
 
 func (e *examination) run(ctx context.Context) error {
-	e.examineBinlog()
-	e.examineLocalInfile()
-	if err := e.examinePrivileges(ctx); err != nil {
+	held, err := askPrivileges(ctx, e.client)
+	if err != nil {
 		return err
 	}
+	e.held = held
 	if err := e.examineReplica(ctx); err != nil {
 		return err
 	}
+	e.examineVersion()
+	if err := e.examineTLS(ctx); err != nil {
+		return err
+	}
+	e.examineBinlog()
+	e.examineLocalInfile()
 	return e.examineSchemas(ctx)
+}
+
+// examineVersion says what is known of this version by having run on it.
+func (e *examination) examineVersion() {
+	version := e.client.facts.version
+	if strings.HasPrefix(version, ranOn+".") {
+		e.ok("mysql.version", "openim-dr is tested on MySQL %s", ranOn)
+		return
+	}
+	e.add("mysql.version", source.Warning, fmt.Sprintf("openim-dr was run on MySQL %s; what it says to version %s is tested at the protocol level only", ranOn, version),
+		"restore a point into a scratch server of this version, and see the comparison end well")
+}
+
+func (e *examination) examineTLS(ctx context.Context) error {
+	r, err := queryRecord(ctx, e.client, "SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+	if err != nil {
+		return err
+	}
+	settings := e.client.server.settings
+	_, socket := settings.socket()
+	switch cipher := r.text("value"); {
+	case cipher == "" && socket:
+		e.ok("mysql.tls", "the connection is a socket, and needs no TLS")
+	case cipher == "":
+		e.add("mysql.tls", source.Warning, "the connection is not encrypted: whoever sees the network sees the data", "set tls: "+string(TLSVerifyIdentity)+", and give the server a certificate")
+	case settings.tlsMode() == TLSPreferred || settings.tlsMode() == TLSRequired:
+		e.ok("mysql.tls", "the connection is encrypted with %s, and the server's certificate is not verified (tls is %s)", cipher, settings.tlsMode())
+	default:
+		e.ok("mysql.tls", "the connection is encrypted with %s, and the server's certificate is verified", cipher)
+	}
+	return nil
 }
 
 func (e *examination) examineBinlog() {
@@ -69,25 +107,25 @@ func (e *examination) examineLocalInfile() {
 		return
 	}
 	e.add("mysql.local-infile", source.Warning, "local_infile is OFF: a restore into this server switches it on while it runs, or, without the right to, uses INSERT, which is slower",
-		fmt.Sprintf("SET PERSIST local_infile = ON; or GRANT SYSTEM_VARIABLES_ADMIN ON *.* TO %s@…;", quoteText(e.client.server.settings.User)))
+		"SET PERSIST local_infile = ON; or GRANT SYSTEM_VARIABLES_ADMIN ON *.* TO "+e.held.account+";")
 }
 
 // examinePrivileges asks for what a dump cannot do without, and for what
 // makes it better.
-func (e *examination) examinePrivileges(ctx context.Context) error {
-	held, err := askPrivileges(ctx, e.client)
-	if err != nil {
-		return err
+func (e *examination) examinePrivileges(choose *selection, schemas []string) {
+	need := &requirement{held: e.held}
+	need.forDump(choose, schemas)
+	need.forAccounts(&e.client.server.settings)
+	for _, m := range need.lacking {
+		e.add("mysql.privileges", source.Error, m.lacks(e.held.account), m.remedy(e.held.account))
 	}
-	settings := e.client.server.settings
-	lacking := held.forSettings(&settings)
-	for _, m := range lacking {
-		e.add("mysql.privileges", source.Error, fmt.Sprintf("account %q lacks %s on %s: %s", settings.User, m.privilege, m.on, m.why), m.remedy(settings.User))
+	if len(need.lacking) == 0 {
+		e.ok("mysql.privileges", "account %s may read everything in %s", e.held.account, strings.Join(schemas, ", "))
 	}
-	if len(lacking) == 0 {
-		e.ok("mysql.privileges", "account %q may read everything in %s", settings.User, strings.Join(settings.Schemas, ", "))
+	if e.held.idle {
+		e.add("mysql.privileges", source.Warning, "account "+e.held.account+" has been granted roles that are not active", "SET DEFAULT ROLE ALL TO "+e.held.account+";")
 	}
-	if settings.Accounts == NoAccounts {
+	if e.client.server.settings.Accounts == NoAccounts {
 		e.add("mysql.accounts", source.Warning, "users, roles and grants are not captured, as the settings say", "leave accounts: none out, unless they are kept in another way")
 	}
 	for _, useful := range []struct {
@@ -99,12 +137,11 @@ func (e *examination) examinePrivileges(ctx context.Context) error {
 		{[]string{"BACKUP_ADMIN"}, "without it a change of a definition is not held off, but fails the dump"},
 		{[]string{"PROCESS"}, "without it the dump does not see who waits for it, so that it takes neither the global lock nor the backup lock, and tables that swap names or partitions during a dump may go unnoticed"},
 	} {
-		if !held.anywhere(useful.anyOf...) {
-			m := missing{privilege: useful.anyOf[0], on: "*.*"}
-			e.add("mysql.privileges", source.Warning, fmt.Sprintf("account %q lacks %s: %s", settings.User, m.privilege, useful.why), m.grant(settings.User))
+		if !e.held.anywhere(useful.anyOf...) {
+			m := missing{privilege: useful.anyOf[0], on: "*.*", why: useful.why}
+			e.add("mysql.privileges", source.Warning, m.lacks(e.held.account), m.grant(e.held.account))
 		}
 	}
-	return nil
 }
 
 // examineReplica says how far a replica is behind what it is to be a backup of.
@@ -134,33 +171,61 @@ func (e *examination) examineReplica(ctx context.Context) error {
 	return nil
 }
 
+// examineSchemas looks at what the settings choose, pattern by pattern.
 func (e *examination) examineSchemas(ctx context.Context) error {
-	records, err := queryRecords(ctx, e.client, "SELECT TABLE_SCHEMA AS tab, TABLE_NAME AS name, ENGINE AS engine FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'")
+	choose, err := e.client.server.settings.selection(e.client.facts.lowerCaseTableNames != 0)
 	if err != nil {
 		return err
 	}
-	schemas, err := queryRecords(ctx, e.client, "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA")
+	records, err := queryRecords(ctx, e.client, "SELECT SCHEMA_NAME AS name FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
 	if err != nil {
 		return err
 	}
-	for _, name := range e.client.server.settings.Schemas {
-		if !slices.ContainsFunc(schemas, func(r record) bool { return r.text("name") == name }) {
-			e.add("mysql.schema", source.Error, fmt.Sprintf("schema %q does not exist, or the account may not see it", name), "correct schemas in the configuration")
-			continue
+	var names []string
+	for _, r := range records {
+		if choose.schema(r.text("name")) {
+			names = append(names, r.text("name"))
 		}
-		tables, others := 0, 0
+	}
+	for _, p := range choose.schemas {
+		if !slices.ContainsFunc(names, p.matches) {
+			e.add("mysql.schema", source.Error, fmt.Sprintf("no schema %q is there to be captured, or the account may not see it", p.text), "correct schemas in the configuration")
+		}
+	}
+	e.examinePrivileges(choose, names)
+	return e.examineTables(ctx, choose, names)
+}
+
+func (e *examination) examineTables(ctx context.Context, choose *selection, schemas []string) error {
+	records, err := queryRecords(ctx, e.client, "SELECT TABLE_SCHEMA AS place, TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine FROM information_schema.TABLES")
+	if err != nil {
+		return err
+	}
+	for _, p := range choose.exclude {
+		if !slices.ContainsFunc(records, func(r record) bool { return p.matches(r.text("place"), r.text("name")) }) {
+			e.add("mysql.selection", source.Warning, fmt.Sprintf("tables.exclude: %q leaves nothing out", p.text), "correct the pattern, or take it away")
+		}
+	}
+	for _, schema := range schemas {
+		tables, others, leftOut := 0, 0, 0
 		for _, r := range records {
-			if r.text("tab") != name {
-				continue
-			}
-			tables++
-			if r.text("engine") != engineInnoDB {
-				others++
+			switch {
+			case r.text("place") != schema:
+			case !choose.table(schema, r.text("name")):
+				leftOut++
+			case r.text("type") == "BASE TABLE":
+				tables++
+				if r.text("engine") != engineInnoDB {
+					others++
+				}
 			}
 		}
-		e.ok("mysql.schema", "schema %q has %d tables", name, tables)
+		e.ok("mysql.schema", "schema %q has %d tables", schema, tables)
+		if leftOut > 0 {
+			e.ok("mysql.selection", "%d tables and views of schema %q are left out, as configured", leftOut, schema)
+		}
 		if others > 0 {
-			e.add("mysql.engine", source.Warning, fmt.Sprintf("%d tables of schema %q are not InnoDB: no snapshot covers them", others, name),
+			e.add("mysql.engine", source.Warning, fmt.Sprintf("%d tables of schema %q are not InnoDB: no snapshot covers them", others, schema),
 				"ALTER TABLE … ENGINE = InnoDB, or accept that their rows may be of a slightly later moment")
 		}
 	}

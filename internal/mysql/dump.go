@@ -44,7 +44,11 @@ type dump struct {
 	key         seal.DigestKey
 	sees        bool // the account sees the sessions and transactions of others
 
+	held       *privileges
+	choose     *selection
+	names      []string // of the schemas
 	schemas    []*schemaDefinition
+	filtered   bool              // some table has a where-clause
 	identities map[string]string // of definitions, when the snapshot opened
 	tables     []*tableRun
 	accounts   []*accountDefinition
@@ -80,23 +84,46 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	return d.record(ctx)
 }
 
-// check fails before anything is read if the dump would lack something.
-func (d *dump) check(ctx context.Context) error {
-	c := catalog{conn: d.coordinator, server: d.server}
-	if err := c.requireSchemas(ctx, d.server.settings.Schemas); err != nil {
+// chooseSchemas settles which schemas the patterns mean. One that is created
+// later is not in the snapshot anyway.
+func (d *dump) chooseSchemas(ctx context.Context) (err error) {
+	if d.choose, err = d.server.settings.selection(d.client.facts.lowerCaseTableNames != 0); err != nil {
 		return err
 	}
+	c := catalog{conn: d.coordinator, server: d.server}
+	existing, err := c.schemas(ctx)
+	if err != nil {
+		return err
+	}
+	d.names, err = d.choose.chooseSchemas(existing)
+	var unseen *unseenSchema
+	if errors.As(err, &unseen) {
+		return d.server.usage("dump", "%w, or account %s may not see it", err, d.held.account).
+			Hint("correct schemas in the configuration, or %s%s", missing{privilege: dumpPrivileges, on: unseen.on()}.grant(d.held.account), d.held.otherwise())
+	}
+	if err != nil {
+		return d.server.unfit(err)
+	}
+	return nil
+}
+
+// unfit is about settings that choose what is not there.
+func (s *Server) unfit(err error) error {
+	return s.usage("dump", "%w", err).Hint("correct the patterns in the configuration; `openim-dr config schema` describes the keys")
+}
+
+// check fails before anything is read if the dump would lack something.
+func (d *dump) check(ctx context.Context) error {
 	held, err := askPrivileges(ctx, d.coordinator)
 	if err != nil {
 		return err
 	}
-	if lacking := held.forSettings(&d.server.settings); len(lacking) > 0 {
-		first := lacking[0]
-		return d.server.usage("dump", "account %q lacks %s on %s: %s", d.server.settings.User, first.privilege, first.on, first.why).
-			Hint("%s", first.remedy(d.server.settings.User))
+	d.held = held
+	if err := d.chooseSchemas(ctx); err != nil {
+		return err
 	}
 	d.sees = held.anywhere("PROCESS")
-	return nil
+	return d.checkPrivileges()
 }
 
 // openTries is how often the dump begins anew because a definition changed
@@ -158,10 +185,16 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := d.choose.checkTables(d.schemas); err != nil {
+		return d.server.unfit(err)
+	}
+	if err := d.checkFilters(ctx); err != nil {
+		return err
+	}
 	d.identities, d.tables = identities(d.schemas), nil
 	for _, schema := range d.schemas {
 		for i := range schema.Tables {
-			if !schema.Tables[i].ownsRows() {
+			if t := &schema.Tables[i]; t.NoData || !t.ownsRows() {
 				continue
 			}
 			d.tables = append(d.tables, newTableRun(schema.Name, &schema.Tables[i], d.server.settings.chunkSize(), d.server.workers))
@@ -172,9 +205,9 @@ func (d *dump) readDefinitions(ctx context.Context) (err error) {
 }
 
 func (d *dump) definitions(ctx context.Context) ([]*schemaDefinition, error) {
-	c := catalog{conn: d.coordinator, server: d.server}
+	c := catalog{conn: d.coordinator, server: d.server, choose: d.choose}
 	var all []*schemaDefinition
-	for _, name := range d.server.settings.Schemas {
+	for _, name := range d.names {
 		schema, err := c.schema(ctx, name)
 		if err != nil {
 			return nil, err
@@ -208,8 +241,13 @@ func (d *dump) openSnapshot(ctx context.Context) (err error) {
 	for _, t := range d.tables {
 		l.tables = append(l.tables, t.from())
 	}
-	d.snapshot, err = l.open(ctx)
-	return err
+	if d.snapshot, err = l.open(ctx); err != nil {
+		return err
+	}
+	if err := d.holdTime(ctx); err != nil {
+		return errors.Join(err, d.snapshot.close())
+	}
+	return nil
 }
 
 func (d *dump) readRows(ctx context.Context, show progress.Reporter) error {
@@ -262,7 +300,7 @@ func (d *dump) checkUnchanged(ctx context.Context) error {
 	}
 	if changed > 0 {
 		return fault.New(fault.Failed, "dump", "%d %w while their rows were read, among them that of %s", changed, errChanged, name).On(d.server.target()).
-			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* to %q so that changes are held off", d.server.settings.User)
+			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* TO %s; so that changes are held off", d.held.account)
 	}
 	return nil
 }

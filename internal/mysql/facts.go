@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 )
 
 // facts are what matters of the server as a whole.
@@ -25,6 +24,8 @@ var recordedVariables = []string{
 	"character_set_server", "collation_server", "time_zone", "system_time_zone", "explicit_defaults_for_timestamp",
 	"max_allowed_packet", "default_storage_engine", "innodb_page_size", "event_scheduler", "local_infile",
 	"partial_revokes",
+	"read_only", "super_read_only", "log_bin_trust_function_creators", "automatic_sp_privileges",
+	"sql_require_primary_key", "sql_generate_invisible_primary_key", "restrict_fk_on_non_standard_key",
 }
 
 func askFacts(ctx context.Context, q querier) (facts, error) {
@@ -52,18 +53,6 @@ func parseInt(s string) int64 {
 		return 0
 	}
 	return n
-}
-
-// checkSupported refuses servers whose dump nobody has thought about.
-func (s *Server) checkSupported(f facts) error {
-	major, _, _ := strings.Cut(f.version, ".")
-	n, err := strconv.Atoi(major)
-	mariaDB := strings.Contains(strings.ToLower(f.version+f.comment), "mariadb")
-	if err == nil && n >= 8 && !mariaDB {
-		return nil
-	}
-	return s.usage("use", "server %s is not supported", strings.TrimSpace(f.version+" "+f.comment)).
-		Hint("openim-dr works with MySQL 8.0, 8.4 and 9.x")
 }
 
 // warningCount returns how many warnings the session's last statement left. It

@@ -36,6 +36,9 @@ func (c *catalog) readIdentities(ctx context.Context, d *schemaDefinition) error
 		if strings.HasPrefix(strings.ToLower(name), "fts_") || strings.HasPrefix(name, "#sql") {
 			continue // the server's own
 		}
+		if table, _, _ := strings.Cut(name, "#"); c.choose != nil && !c.choose.table(d.Name, table) {
+			continue // what is left out may come and go
+		}
 		b.WriteString(r.text("name") + "=" + r.text("id") + "\n")
 	}
 	d.innodb = b.String()
@@ -100,7 +103,9 @@ func identities(schemas []*schemaDefinition) map[string]string {
 
 // canonical is the object's definition with all that it depends on.
 func (o *object) canonical() string {
-	return strings.Join([]string{o.Type, o.Name, o.Table, o.Definer, o.SQLMode, o.CharacterSet, o.Collation, o.SchemaCollation, o.TimeZone, string(o.Create)}, "\n")
+	return strings.Join([]string{
+		o.Type, o.Name, o.Table, o.Definer, o.SQLMode, modern(o.CharacterSet), modern(o.Collation), modern(o.SchemaCollation), o.TimeZone, modern(string(o.Create)),
+	}, "\n")
 }
 
 // canonical is the table's definition with what a restore may give in another
@@ -108,9 +113,9 @@ func (o *object) canonical() string {
 func (t *table) canonical() string {
 	parts, err := parseCreateTable(t.Create)
 	if err != nil {
-		return withoutAutoIncrement(t.Create) + t.histogramText()
+		return modern(withoutAutoIncrement(t.Create)) + t.histogramText()
 	}
-	return parts.canonical() + t.histogramText()
+	return modern(parts.canonical()) + t.histogramText()
 }
 
 // digestText digests a definition.

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,33 +19,43 @@ func insertRows(ctx context.Context, conn *sql.Conn, t *tableLoad, stream *verif
 	in := newTSVReader(stream, len(t.Columns))
 	head := "INSERT INTO " + t.into + " (" + quoteNames(columnNames(t.Columns)) + ") VALUES "
 	buf := []byte(head)
-	flush := func() error {
-		if len(buf) == len(head) {
+	// flush sends what was gathered before end, and keeps the rest.
+	flush := func(end int) error {
+		if end == len(head) {
 			return nil
 		}
-		result, err := conn.ExecContext(ctx, string(buf))
+		result, err := conn.ExecContext(ctx, string(buf[:end]))
 		if err != nil {
 			return clean(err)
 		}
-		buf = append(buf[:0], head...)
+		rest := bytes.TrimPrefix(buf[end:], []byte(","))
+		buf = append(buf[:len(head)], rest...)
 		return took.add(ctx, conn, result)
 	}
 	for {
 		values, err := in.row()
 		if errors.Is(err, io.EOF) {
-			return flush()
+			return flush(len(buf))
 		}
 		if err != nil {
 			return err
 		}
-		if len(buf) > len(head) {
+		gathered := len(buf)
+		if gathered > len(head) {
 			buf = append(buf, ',')
 		}
 		buf = t.appendRow(buf, values)
 		if len(buf) < insertSize {
 			continue
 		}
-		if err := flush(); err != nil {
+		// Rows that fit into a packet one by one need not fit together.
+		if err := flush(gathered); err != nil {
+			return err
+		}
+		if len(buf) < insertSize {
+			continue
+		}
+		if err := flush(len(buf)); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,12 @@ func loadJSON() string {
 	return "(SELECT IF(LEFT(r.t, 1) IN ('" + typedMark + "', '" + foreignMark + "'), (" + rebuild + "), CAST(r.t AS JSON)) FROM JSON_TABLE(JSON_ARRAY(" + plainJSON + "), '$[*]' COLUMNS (t LONGTEXT PATH '$')) AS r)"
 }
 
+// wholeJSON makes an error of a document that the server has not made of its
+// text: what is longer than max_allowed_packet it makes NULL, without a word.
+func wholeJSON(document, text string) string {
+	return "COALESCE(" + document + ", IF(" + text + " IS NULL, NULL, CAST(CONCAT('" + foreignMark + "', LENGTH(" + text + ")) AS JSON)))"
+}
+
 // typedValue is the value of a list's entry m as JSON of its type. The type of
 // bytes is that of the expression, so each type needs one of its own.
 func typedValue() string {

@@ -27,23 +27,53 @@ var (
 	quotedTypes  = []string{"decimal", "date", "datetime", "timestamp", "time"}
 )
 
-// usableKey returns the key that an index offers, or nil: a nullable or
-// invisible one, a prefix, an expression, or a column whose text and order
-// differ (an ENUM sorts by number, a FLOAT equals no literal) cannot be cut.
-func (t *table) usableKey(index string, parts []record) *key {
-	k := &key{Index: index}
+// offerKey takes an index as the key, unless there is one, the settings want
+// another, or it will not do. Only InnoDB keeps rows in the order of a key.
+func (t *table) offerKey(index string, parts []record) {
+	switch {
+	case t.Key != nil || t.keyIndex != "" && t.keyIndex != index:
+	case t.Engine != engineInnoDB:
+		t.keyFault = "its rows are not kept in the order of a key: it is not InnoDB"
+	default:
+		t.Key, t.keyFault = t.usableKey(index, parts)
+	}
+}
+
+// usableKey returns the key that an index offers, or why it offers none: a
+// nullable or invisible one, a prefix, an expression, or a column whose text
+// and order differ (an ENUM sorts by number, a FLOAT equals no literal) cannot
+// be cut.
+func (t *table) usableKey(index string, parts []record) (k *key, fault string) {
+	k = &key{Index: index}
 	for _, part := range parts {
 		at := slices.IndexFunc(t.Columns, func(c column) bool { return c.Name == part.text("col") })
-		if at < 0 || part.has("part") || part.text("nullable") == "YES" || part.text("visible") != "YES" {
-			return nil
+		switch {
+		case at < 0:
+			return nil, "it holds an expression or a generated column"
+		case part.has("part"):
+			return nil, "it holds only the beginning of a column"
+		case part.text("nullable") == "YES":
+			return nil, "it has a column that may be NULL"
+		case part.text("visible") != "YES":
+			return nil, "it is invisible"
 		}
 		c := t.Columns[at]
 		if !slices.Contains(slices.Concat(integerTypes, stringTypes, binaryTypes, quotedTypes), c.Type) {
-			return nil
+			return nil, "it has a column of type " + c.Type
 		}
 		k.Columns = append(k.Columns, keyColumn{Name: c.Name, Type: c.Type, Charset: c.Charset, Column: at})
 	}
-	return k
+	return k, ""
+}
+
+// impossibleKey says why the index that the settings want will not do.
+func (s *Server) impossibleKey(schema string, t *table) error {
+	fault := t.keyFault
+	if fault == "" {
+		fault = "the table has no unique index of that name"
+	}
+	return s.usage("dump", "table %q cannot be cut into chunks by index %q: %s", schema+"."+t.Name, t.keyIndex, fault).
+		Hint("name a unique index of visible columns that are not NULL under chunkKeys, or leave the table out there")
 }
 
 // order returns the key's columns as a list for ORDER BY, each with direction

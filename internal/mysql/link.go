@@ -5,46 +5,47 @@ import (
 	"database/sql/driver"
 	"net"
 	"time"
-
-	mysql "github.com/go-sql-driver/mysql"
 )
 
 // connector opens links.
 type connector struct {
-	config *mysql.Config
+	inner driver.Connector // dials with dialWire
+	clear bool             // nothing is encrypted, and silence is not borne
+	idle  time.Duration    // longest silence of the server while rows are read
 }
 
 var _ driver.Connector = (*connector)(nil)
 
 // Connect opens a connection and logs in.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	config := c.config.Clone()
 	var wire net.Conn
-	dial := c.config.DialFunc
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: config.Timeout, KeepAlive: keepAlive}).DialContext
-	}
-	config.DialFunc = func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-		wire, err = dial(ctx, network, address)
-		return wire, err
-	}
-	inner, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := inner.Connect(ctx)
+	opened, err := c.inner.Connect(context.WithValue(ctx, wireKey{}, &wire))
 	if err != nil {
 		return nil, err
 	}
 	l := &link{driverConn: opened.(driverConn)} //nolint:forcetypeassert // the driver says so of its connections
-	if config.TLS == nil && c.config.DialFunc == nil {
-		l.rows = newRowReader(wire, config.ReadTimeout)
+	if c.clear {
+		l.rows = newRowReader(wire, c.idle)
 	}
 	return l, nil
 }
 
 // Driver returns the driver under the links.
-func (c *connector) Driver() driver.Driver { return &mysql.MySQLDriver{} }
+func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
+
+// wireKey is where the context of a Connect says who wants to know the wire.
+type wireKey struct{}
+
+// dialWire dials for the driver, which keeps its wires to itself, and tells
+// who asks for it.
+func dialWire(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: keepAlive}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
+		*wire = conn
+	}
+	return conn, err
+}
 
 // keepAlive is how often TCP looks whether the server is still there while a
 // statement that takes long sends nothing.

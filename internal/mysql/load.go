@@ -101,7 +101,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 		return addIndexes(ctx, conn, t)
 	}
 	if err := l.loadChunk(ctx, conn, t, job.chunk); err != nil {
-		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.Name, err)
+		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.Name, l.client.tooLarge(err))
 	}
 	if t.left.Add(-1) == 0 {
 		work.push(loadJob{table: t})

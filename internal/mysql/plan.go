@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/dustin/go-humanize"
@@ -16,6 +15,7 @@ import (
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
 	schemas         []*schemaPlan
+	recorded        Captured
 	binlogOff       bool // the restore does not go into the target's binary log
 	accounts        []*accountPlan
 	accountsLeftOut int                           // by a selection that is not the whole source
@@ -36,6 +36,7 @@ type schemaPlan struct {
 	*schemaDefinition
 	target   string // its name at the target
 	whole    bool   // nothing of it was left out
+	exists   bool   // the target has a schema of that name
 	occupied bool   // the target holds what the restore would destroy
 	// incomplete says that objects were left out which others may need.
 	incomplete bool
@@ -58,20 +59,17 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
 		}
 	}
-	if s.settings.DisableRedoLog {
-		if err := client.requireNothing(ctx); err != nil {
+	plan.Warnings = append(plan.Warnings, r.recorded.parts()...)
+	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
+	for _, step := range []func(context.Context, *source.Plan, *restoration) error{
+		client.planRedoLog, client.planAccounts, client.planDefiners, client.planPrivileges, client.planBinlog,
+	} {
+		if err := step(ctx, plan, r); err != nil {
 			return nil, err
 		}
-		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
-	}
-	if err := client.planAccounts(ctx, plan, r); err != nil {
-		return nil, err
-	}
-	if err := client.planDefiners(ctx, plan, r); err != nil {
-		return nil, err
 	}
 	plan.Deviations = append(plan.Deviations, r.deviations...)
-	return plan, client.planBinlog(ctx, r, plan)
+	return plan, nil
 }
 
 // choose reads the definitions of the schemas that are wanted.
@@ -83,7 +81,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if recorded.DigestVersion != digestVersion {
 		return nil, s.usage("restore into", "the point's digests are of version %d, and this openim-dr compares version %d", recorded.DigestVersion, digestVersion)
 	}
-	r := new(restoration)
+	r := &restoration{recorded: recorded}
 	for _, schema := range recorded.Schemas {
 		d, err := readDefinition(ctx, from, schema.Name)
 		if err != nil {
@@ -124,28 +122,13 @@ func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
 	return p
 }
 
-// wanted matches schema.table against the patterns; an empty table asks for
-// the schema as a whole.
-func wanted(want source.Selection, schema, table string) bool {
-	matches := func(pattern string) bool {
-		if whole, err := path.Match(pattern, schema); err == nil && whole {
-			return true
-		}
-		name := schema + "." + table
-		if table == "" {
-			name = schema + ".*" // only a pattern for all tables matches a star
-		}
-		one, err := path.Match(pattern, name)
-		return err == nil && one
-	}
-	if slices.ContainsFunc(want.Exclude, matches) {
-		return false
-	}
-	return len(want.Include) == 0 || slices.ContainsFunc(want.Include, matches)
-}
-
 func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *schemaPlan) error {
 	target := c.server.schemaTarget(schema.target)
+	there, err := queryRecords(ctx, c, "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = "+quoteText(schema.target))
+	if err != nil {
+		return err
+	}
+	schema.exists = len(there) > 0
 	holds, err := c.holds(ctx, schema)
 	if err != nil {
 		return err
@@ -166,9 +149,10 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	if c.facts.variables["event_scheduler"] == "ON" {
 		plan.Warnings = append(plan.Warnings, schema.eventWarnings()...)
 	}
+	plan.Warnings = append(plan.Warnings, schema.partWarnings()...)
 	for i := range schema.Views {
 		if schema.Views[i].Broken {
-			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s referred to something that was gone when it was captured", schema.Name, schema.Views[i].Name))
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s refers to something that was gone or left out when it was captured", schema.Name, schema.Views[i].Name))
 		}
 	}
 	return nil
@@ -184,11 +168,14 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 		return "", err
 	}
 	chosen := schema.byName()
-	tables, size := 0, int64(0)
+	tables, lost, size := 0, 0, int64(0)
 	for _, r := range records {
 		if schema.whole || chosen[r.text("name")] != nil {
 			tables++
 			size += r.number("size")
+			if slices.Contains(schema.LeftOut, r.text("name")) {
+				lost++
+			}
 		}
 	}
 	others := int64(0)
@@ -203,7 +190,11 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 	if tables == 0 && others == 0 {
 		return "", nil
 	}
-	return c.describe(ctx, schema.target, tables, others, size)
+	text, err := c.describe(ctx, schema.target, tables, others, size)
+	if lost > 0 {
+		text += fmt.Sprintf(", of which %d are left out of the point and do not come back", lost)
+	}
+	return text, err
 }
 
 func (c *client) describe(ctx context.Context, schema string, tables int, others, size int64) (string, error) {

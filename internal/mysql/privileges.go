@@ -9,10 +9,18 @@ import (
 )
 
 // privileges are what SHOW GRANTS says of the account, with the roles that are
-// active. Grants on single tables and columns are not looked at.
+// active. A grant on single columns counts for nothing: what is needed is
+// needed of whole tables.
 type privileges struct {
+	account string          // 'user'@'host', as a GRANT names it
+	known   map[string]bool // privileges that the server has at all
 	global  map[string]bool
 	schemas []schemaGrant
+	tables  map[tableName]map[string]bool
+
+	literal bool // partial_revokes is ON: names of schemas hold no wildcards
+	roles   bool // roles are active
+	idle    bool // roles are granted and not active
 }
 
 // schemaGrant is a grant on the schemas that a pattern matches.
@@ -22,66 +30,188 @@ type schemaGrant struct {
 	revoked    bool // a partial revoke takes from what is granted globally
 }
 
+type tableName struct{ schema, name string }
+
+const allPrivileges = "ALL PRIVILEGES"
+
+// askPrivileges asks the server what the session's account may do.
 func askPrivileges(ctx context.Context, q querier) (*privileges, error) {
-	role, err := queryRecord(ctx, q, "SELECT CURRENT_ROLE() AS roles")
+	who, err := queryRecord(ctx, q, "SELECT CURRENT_USER() AS account, CURRENT_ROLE() AS roles")
 	if err != nil {
 		return nil, fmt.Errorf("ask for roles: %w", err)
 	}
-	query := "SHOW GRANTS"
-	if roles := role.text("roles"); roles != "" && roles != "NONE" {
-		query += " FOR CURRENT_USER() USING " + roles
+	p := &privileges{
+		account: quoteAccount(who.text("account")), known: map[string]bool{},
+		global: map[string]bool{}, tables: map[tableName]map[string]bool{},
+	}
+	query, active := "SHOW GRANTS", who.text("roles")
+	if p.roles = active != "" && active != "NONE"; p.roles {
+		query += " FOR CURRENT_USER() USING " + active
 	}
 	records, err := queryRecords(ctx, q, query)
 	if err != nil {
 		return nil, fmt.Errorf("ask for privileges: %w", err)
 	}
-	p := &privileges{global: map[string]bool{}}
 	for _, r := range records {
 		for _, line := range r {
-			p.parse(string(line))
+			p.parse(string(line), active)
 		}
 	}
-	return p, nil
+	return p, p.askServer(ctx, q)
 }
 
-// grantLine takes apart GRANT a, b ON `schema`.* TO …; grants of roles and
-// grants on tables, routines and proxies do not match.
-var grantLine = regexp.MustCompile("^(GRANT|REVOKE) (.*?) ON (?:(\\*)|`((?:[^`]|``)*)`)\\.\\* (?:TO|FROM) ")
+// grantee names the session's account as a GRANT does.
+func grantee(ctx context.Context, q querier) string {
+	r, err := queryRecord(ctx, q, "SELECT CURRENT_USER() AS account")
+	if err != nil {
+		return "the account" // the error that asks for this matters more
+	}
+	return quoteAccount(r.text("account"))
+}
 
-func (p *privileges) parse(line string) {
+// askServer asks what a grant means on this server, and which there are.
+func (p *privileges) askServer(ctx context.Context, q querier) error {
+	records, err := queryRecords(ctx, q, "SHOW PRIVILEGES")
+	if err != nil {
+		return fmt.Errorf("ask for the privileges that the server has: %w", err)
+	}
+	for _, r := range records {
+		p.known[strings.ToUpper(r.text("privilege"))] = true
+	}
+	r, err := queryRecord(ctx, q, "SELECT @@GLOBAL.partial_revokes AS v")
+	if isServer(err, erUnknownVariable) {
+		return nil // before 8.0.16
+	}
+	p.literal = r.text("v") == "1"
+	return err
+}
+
+// quoteAccount quotes user@host as CURRENT_USER() gives it. A user's name may
+// hold an @, a host's may not.
+func quoteAccount(account string) string {
+	at := strings.LastIndexByte(account, '@')
+	return quoteText(account[:max(at, 0)]) + "@" + quoteText(account[at+1:])
+}
+
+var (
+	// grantLine takes apart GRANT a, b ON `schema`.`table` TO …, with * for
+	// either name; grants of roles and on routines and proxies do not match.
+	grantLine = regexp.MustCompile("^(GRANT|REVOKE) (.*?) ON (\\*|`(?:[^`]|``)*`)\\.(\\*|`(?:[^`]|``)*`) (?:TO|FROM) ")
+	roleLine  = regexp.MustCompile("^GRANT (`(?:[^`]|``)*`@`(?:[^`]|``)*`(?:,`(?:[^`]|``)*`@`(?:[^`]|``)*`)*) TO ")
+	// onColumns is a privilege on single columns.
+	onColumns = regexp.MustCompile("[A-Z ]+ \\((?:`(?:[^`]|``)*`(?:, )?)+\\)")
+)
+
+func (p *privileges) parse(line, activeRoles string) {
+	if roles := roleLine.FindStringSubmatch(line); roles != nil {
+		for role := range strings.SplitSeq(roles[1], ",`") {
+			p.idle = p.idle || !strings.Contains(activeRoles, strings.TrimPrefix(role, "`"))
+		}
+		return
+	}
 	parts := grantLine.FindStringSubmatch(line)
 	if parts == nil {
 		return
 	}
 	names := map[string]bool{}
-	for name := range strings.SplitSeq(parts[2], ",") {
+	for name := range strings.SplitSeq(onColumns.ReplaceAllString(parts[2], ""), ",") {
 		names[strings.TrimSpace(name)] = true
 	}
-	if parts[3] == "*" {
+	schema := unquoteName(parts[3])
+	switch {
+	case parts[3] == "*":
 		for name := range names {
 			p.global[name] = true
 		}
-		return
+	case parts[4] == "*":
+		p.schemas = append(p.schemas, schemaGrant{pattern: schema, privileges: names, revoked: parts[1] == "REVOKE"})
+	default:
+		p.tables[tableName{schema, unquoteName(parts[4])}] = names
 	}
-	p.schemas = append(p.schemas, schemaGrant{
-		pattern: strings.ReplaceAll(parts[4], "``", "`"), privileges: names, revoked: parts[1] == "REVOKE",
-	})
+}
+
+func unquoteName(quoted string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(quoted, "`"), "`"), "``", "`")
 }
 
 // anywhere reports whether the account holds one of the privileges globally.
 func (p *privileges) anywhere(names ...string) bool {
-	return p.global["ALL PRIVILEGES"] || slices.ContainsFunc(names, func(name string) bool { return p.global[name] })
+	return p.global[allPrivileges] || slices.ContainsFunc(names, func(name string) bool { return p.global[name] })
 }
 
 // on reports whether the account holds a privilege on a whole schema.
 func (p *privileges) on(schema, name string) bool {
-	granted := p.anywhere(name)
+	if p.anywhere(name) && !slices.ContainsFunc(p.schemas, func(g schemaGrant) bool {
+		return g.revoked && g.pattern == schema && g.holds(name)
+	}) {
+		return true
+	}
+	return slices.ContainsFunc(p.effective(schema), func(g schemaGrant) bool { return g.holds(name) })
+}
+
+// onTable reports whether the account holds a privilege on a table.
+func (p *privileges) onTable(schema, table, name string) bool {
+	held := p.tables[tableName{schema, table}]
+	return p.on(schema, name) || held[name] || held[allPrivileges]
+}
+
+func (g schemaGrant) holds(name string) bool {
+	return g.privileges[name] || g.privileges[allPrivileges]
+}
+
+// effective returns the grants that count for a schema. The server takes the
+// one whose pattern fits most closely and looks at no other. Where roles are
+// active, it takes the one that spells the name without a wildcard, or else
+// all that fit.
+func (p *privileges) effective(schema string) []schemaGrant {
+	var fitting []schemaGrant
 	for _, g := range p.schemas {
-		if (g.privileges[name] || g.privileges["ALL PRIVILEGES"]) && likeMatches(g.pattern, schema) {
-			granted = !g.revoked
+		if !g.revoked && p.fits(g.pattern, schema) {
+			fitting = append(fitting, g)
 		}
 	}
-	return granted
+	if len(fitting) < 2 {
+		return fitting
+	}
+	if p.roles {
+		if at := slices.IndexFunc(fitting, func(g schemaGrant) bool { return g.pattern == schema && !strings.ContainsAny(schema, "_%") }); at >= 0 {
+			return fitting[at : at+1]
+		}
+		return fitting
+	}
+	slices.SortStableFunc(fitting, func(a, b schemaGrant) int { return closeness(b.pattern) - closeness(a.pattern) })
+	return fitting[:1]
+}
+
+func (p *privileges) fits(pattern, schema string) bool {
+	if p.literal {
+		return pattern == schema
+	}
+	return likeMatches(pattern, schema)
+}
+
+// closeness is how much of a pattern stands before its first wildcard, as the
+// server sorts them.
+func closeness(pattern string) int {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '_', '%':
+			return i
+		}
+	}
+	return 1 << 10 // longer than any name
+}
+
+// spelling returns what a GRANT on a schema has to name: the pattern that
+// counts now. Any other spelling would be a grant of its own, beside which
+// that one no longer counts, or which itself does not.
+func (p *privileges) spelling(schema string) string {
+	if fitting := p.effective(schema); len(fitting) > 0 {
+		return quoteName(fitting[0].pattern) + ".*"
+	}
+	return quoteName(schema) + ".*"
 }
 
 // likeMatches matches a schema name against the pattern of a grant, in which
@@ -107,61 +237,4 @@ func likeMatches(pattern, name string) bool {
 	b.WriteString("$")
 	matched, err := regexp.MatchString(b.String(), name)
 	return err == nil && matched
-}
-
-// missing is a privilege that the account lacks for something.
-type missing struct {
-	privilege string
-	on        string // *.* or `schema`.*
-	why       string
-	otherwise string // what to do where it cannot be granted
-}
-
-// grant returns the statement that mends it.
-func (m missing) grant(user string) string {
-	return fmt.Sprintf("GRANT %s ON %s TO %s@…;", m.privilege, m.on, quoteText(user))
-}
-
-// remedy returns the statement, and the way out where it cannot be had.
-func (m missing) remedy(user string) string {
-	if m.otherwise == "" {
-		return m.grant(user)
-	}
-	return m.grant(user) + " Or " + m.otherwise
-}
-
-// forSettings returns what a dump of everything that is configured lacks.
-func (p *privileges) forSettings(s *Settings) []missing {
-	lacking := p.forDump(s.Schemas)
-	if s.Accounts != NoAccounts && !p.on(systemSchema, "SELECT") {
-		lacking = append(lacking, missing{
-			privilege: "SELECT", on: quoteName(systemSchema) + ".*",
-			why:       "without it users, roles and grants cannot be captured",
-			otherwise: "set accounts: none in the source's settings, and keep accounts in another way",
-		})
-	}
-	return lacking
-}
-
-// forDump returns what a dump of the schemas lacks. What an account may not
-// see does not show up at all, and would silently be left out of the point.
-func (p *privileges) forDump(schemas []string) []missing {
-	var lacking []missing
-	for _, schema := range schemas {
-		on := quoteName(schema) + ".*"
-		for _, need := range []missing{
-			{privilege: "SELECT", on: on, why: "without it rows cannot be read, and tables are not even seen"},
-			{privilege: "SHOW VIEW", on: on, why: "without it views cannot be captured"},
-			{privilege: "TRIGGER", on: on, why: "without it triggers are not seen"},
-			{privilege: "EVENT", on: on, why: "without it events are not seen"},
-		} {
-			if !p.on(schema, need.privilege) {
-				lacking = append(lacking, need)
-			}
-		}
-		if !p.anywhere("SHOW_ROUTINE", "SELECT") && !p.on(schema, "ALTER ROUTINE") && !p.on(schema, "EXECUTE") {
-			lacking = append(lacking, missing{privilege: "SHOW_ROUTINE", on: "*.*", why: "without it procedures and functions are not seen"})
-		}
-	}
-	return lacking
 }

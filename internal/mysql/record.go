@@ -39,6 +39,7 @@ type CapturedSchema struct {
 	Routines     int             `json:"routines"`
 	Triggers     int             `json:"triggers"`
 	Events       int             `json:"events"`
+	LeftOut      []string        `json:"leftOut,omitempty"` // tables and views that the settings leave out
 }
 
 // CapturedTable is one table of a dump.
@@ -48,6 +49,9 @@ type CapturedTable struct {
 	Bytes  int64       `json:"bytes"`
 	Digest seal.Digest `json:"digest"`
 	Chunks int         `json:"chunks"`
+	// Filtered and NoData say that the settings chose some of the rows, or none.
+	Filtered bool `json:"filtered,omitempty"`
+	NoData   bool `json:"noData,omitempty"`
 }
 
 // record says in the manifest what was captured.
@@ -65,11 +69,32 @@ func (d *dump) record(ctx context.Context) error {
 		summary.Rows += sum.Rows
 		summary.Bytes += sum.Bytes
 	}
+	d.warnOfParts()
 	if err := d.warn(ctx); err != nil {
 		return err
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)
+}
+
+// warnOfParts counts what the settings keep out of the point.
+func (d *dump) warnOfParts() {
+	leftOut, filtered, noData := int64(0), int64(0), int64(0)
+	for _, schema := range d.schemas {
+		leftOut += int64(len(schema.LeftOut))
+		for i := range schema.Tables {
+			filtered += one(schema.Tables[i].Where != "")
+			noData += one(schema.Tables[i].NoData)
+		}
+	}
+	for _, w := range []struct {
+		code  string
+		count int64
+	}{{warnLeftOut, leftOut}, {warnFiltered, filtered}, {warnNoData, noData}} {
+		if w.count > 0 {
+			d.draft.Warn(w.code, w.count)
+		}
+	}
 }
 
 // engineInnoDB is the engine whose tables a snapshot covers.
@@ -78,11 +103,14 @@ const engineInnoDB = "InnoDB"
 func (d *schemaDefinition) captured(key seal.DigestKey) CapturedSchema {
 	c := CapturedSchema{
 		Name: d.Name, CharacterSet: d.CharacterSet, Collation: d.Collation, Definitions: digestDefinitions(key, d),
-		Views: len(d.Views), Routines: len(d.Routines), Triggers: len(d.Triggers), Events: len(d.Events),
+		Views: len(d.Views), Routines: len(d.Routines), Triggers: len(d.Triggers), Events: len(d.Events), LeftOut: d.LeftOut,
 	}
 	for i := range d.Tables {
 		t := &d.Tables[i]
-		c.Tables = append(c.Tables, CapturedTable{Name: t.Name, Rows: t.Total.Rows, Bytes: t.Total.Bytes, Digest: t.Total.Digest, Chunks: len(t.Chunks)})
+		c.Tables = append(c.Tables, CapturedTable{
+			Name: t.Name, Rows: t.Total.Rows, Bytes: t.Total.Bytes, Digest: t.Total.Digest, Chunks: len(t.Chunks),
+			Filtered: t.Where != "", NoData: t.NoData,
+		})
 	}
 	return c
 }

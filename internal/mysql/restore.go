@@ -216,7 +216,10 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 	}
 	statements := []string{"DROP DATABASE IF EXISTS " + quoteName(schema.target), "CREATE DATABASE " + quoteName(schema.target) + options}
 	if !schema.whole {
-		statements = []string{"CREATE DATABASE IF NOT EXISTS " + quoteName(schema.target) + options}
+		statements = nil
+		if !schema.exists { // the statement takes a privilege even where it does nothing
+			statements = append(statements, "CREATE DATABASE IF NOT EXISTS "+quoteName(schema.target)+options)
+		}
 		for i := range schema.Tables {
 			statements = append(statements, "DROP TABLE IF EXISTS "+quoteName(schema.target)+"."+quoteName(schema.Tables[i].Name))
 		}
@@ -224,7 +227,7 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 	for _, statement := range statements {
 		if err := l.define(ctx, statement); isDenied(err) {
 			return l.client.server.usage("restore into", "account %q may not create and drop schema %q", l.client.server.settings.User, schema.target).
-				Hint("GRANT ALL ON %s.* TO the account", quoteName(schema.target))
+				Hint("%s", missing{privilege: "ALL", on: quoteName(schema.target) + ".*"}.grant(grantee(ctx, l.client)))
 		} else if err != nil {
 			return fmt.Errorf("%s: %w", firstWords(statement), clean(err))
 		}

@@ -159,7 +159,7 @@ func (t *table) loadStatement(file, into string) string {
 		targets[i] = quoteName(c.Name)
 		if c.Load != "" {
 			targets[i] = fmt.Sprintf("@v%d", i+1)
-			set = append(set, quoteName(c.Name)+" = "+c.loadFrom(targets[i]))
+			set = append(set, quoteName(c.Name)+" = "+c.loadVariable(targets[i]))
 		}
 	}
 	statement := "LOAD DATA LOCAL INFILE " + quoteText(file) + " INTO TABLE " + into +

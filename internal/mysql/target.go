@@ -29,7 +29,7 @@ const redoLogTime = 10 * time.Minute
 const leaveBinlogOut = "SET SESSION sql_log_bin = 0"
 
 // planBinlog decides whether the restore goes into the binary log, and says so.
-func (c *client) planBinlog(ctx context.Context, r *restoration, plan *source.Plan) error {
+func (c *client) planBinlog(ctx context.Context, plan *source.Plan, r *restoration) error {
 	mode := c.server.settings.Binlog
 	if !c.facts.logBin {
 		return nil
@@ -93,6 +93,15 @@ func (c *client) mayLeaveBinlogOut(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return false, err
+}
+
+// planRedoLog refuses to switch the redo log off where that would be a danger.
+func (c *client) planRedoLog(ctx context.Context, plan *source.Plan, _ *restoration) error {
+	if !c.server.settings.DisableRedoLog {
+		return nil
+	}
+	plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+	return c.requireNothing(ctx)
 }
 
 // requireNothing refuses to do without the redo log on a server that holds

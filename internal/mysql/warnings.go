@@ -11,6 +11,9 @@ const (
 	warnSwappable  = "mysql.table.swap-not-noticed"
 	warnLagging    = "mysql.replica.lagging" // by so many seconds
 	warnStopped    = "mysql.replica.stopped"
+	warnLeftOut    = "mysql.table.left-out"
+	warnFiltered   = "mysql.table.filtered"
+	warnNoData     = "mysql.table.no-data"
 )
 
 // warning is one line of the sealed details: what a warning counts, by name.

@@ -92,6 +92,11 @@ var errLost = errors.New("the session is lost, and its snapshot with it")
 // alive, and that what it sent until then is good.
 var errInterrupted = errors.New("the statement was interrupted")
 
+// warnedError is how many warnings the server gave about the rows.
+type warnedError int64
+
+func (e warnedError) Error() string { return fmt.Sprintf("the server gave %d warnings", int64(e)) }
+
 // errUnsure means the same, but that the rows may not be.
 var errUnsure = errors.New("what was read is not certain")
 
@@ -120,7 +125,7 @@ func (w *worker) query(ctx context.Context, query string, each func(values [][]b
 	case err != nil:
 		return lost(err)
 	case n != expected:
-		return fmt.Errorf("the server gave %d warnings about the rows", n-expected)
+		return warnedError(n - expected)
 	}
 	return errors.Join(w.letGo(ctx), end)
 }
@@ -240,7 +245,10 @@ func (w *worker) readOn(ctx context.Context, p *passage) error {
 	if at := last.position(key); at != nil {
 		p.from = at
 	}
+	var warned warnedError
 	switch {
+	case errors.As(err, &warned):
+		return p.table.warned(int64(warned))
 	case err == nil && seen < repeat:
 		return fmt.Errorf("%d rows that were stored are not there when they are read again: want %d, got %d", repeat-seen, repeat, seen)
 	case err == nil:
@@ -319,10 +327,10 @@ func (k *keptPosition) position(key *key) position {
 func rowsQuery(t *task, r keyRange, limit int64, hold time.Duration) string {
 	k := t.table.Key
 	if k == nil {
-		return "SELECT " + selectList(t.table.Columns) + " FROM " + t.table.from()
+		return "SELECT " + selectList(t.table.Columns) + " FROM " + t.table.from() + t.table.where(keyRange{})
 	}
 	// Rows in the order of the key load fastest, and come out of the index
 	// without being sorted.
 	return fmt.Sprintf("SELECT%s %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT %d", limitTime(hold),
-		selectList(t.table.Columns), t.table.from(), quoteName(k.Index), whereAll(r.conditions(k)), k.order(first), limit)
+		selectList(t.table.Columns), t.table.from(), quoteName(k.Index), t.table.where(r), k.order(first), limit)
 }

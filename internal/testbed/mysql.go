@@ -85,9 +85,19 @@ func define(ctx context.Context, db *sql.DB, statement string) error {
 	}
 }
 
+// Mount is a directory of the test that the server's container sees as well.
+type Mount struct{ Host, Container string }
+
 // StartMySQL starts an empty server with flags of its own, after those that only
 // make it quick.
 func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
+	t.Helper()
+	return e.StartMySQLWith(t, nil, flags...)
+}
+
+// StartMySQLWith is StartMySQL for a server that shares directories with the
+// test: certificates that it reads, the socket that it makes.
+func (e *Env) StartMySQLWith(t testing.TB, mounts []Mount, flags ...string) *MySQL {
 	t.Helper()
 	password := unique("-")
 	// A file rather than an argument, which the whole host could read.
@@ -97,10 +107,15 @@ func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
 	}
 	args := []string{
 		"run", "--detach", "--pull", "never", "--label", e.label,
-		"--publish", "127.0.0.1::3306", "--env-file", file, e.MySQLImage,
+		"--publish", "127.0.0.1::3306", "--env-file", file,
+	}
+	for _, m := range mounts {
+		args = append(args, "--volume", m.Host+":"+m.Container)
+	}
+	args = append(args, e.MySQLImage,
 		"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-buffer-pool-size=256M",
 		"--local-infile=1", "--max-allowed-packet=128M",
-	}
+	)
 	id := docker(t.Context(), t, append(args, flags...)...)
 	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
 
