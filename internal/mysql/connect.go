@@ -42,11 +42,13 @@ func (s *Server) open(ctx context.Context, silent patience) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if silent == loadIdle {
-		s.bearSilence(config)
-	}
 	heard := new(alertListener)
 	config.Logger = heard
+	if silent == loadIdle {
+		if err := s.bearSilence(config); err != nil {
+			return nil, err
+		}
+	}
 	connector, err := s.connector(config)
 	if err != nil {
 		return nil, err

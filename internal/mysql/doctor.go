@@ -47,15 +47,15 @@ func (e *examination) run(ctx context.Context) error {
 		return err
 	}
 	e.held = held
+	if err := e.examineReplica(ctx); err != nil {
+		return err
+	}
 	e.examineVersion()
 	if err := e.examineTLS(ctx); err != nil {
 		return err
 	}
 	e.examineBinlog()
 	e.examineLocalInfile()
-	if err := e.examineReplica(ctx); err != nil {
-		return err
-	}
 	return e.examineSchemas(ctx)
 }
 

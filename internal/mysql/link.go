@@ -9,8 +9,8 @@ import (
 
 // connector opens links.
 type connector struct {
-	inner driver.Connector // tells the wire
-	bare  bool             // rows can be read from the wire itself
+	inner driver.Connector // dials with dialWire
+	clear bool             // nothing is encrypted, and silence is not borne
 	idle  time.Duration    // longest silence of the server while rows are read
 }
 
@@ -24,7 +24,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	l := &link{driverConn: opened.(driverConn)} //nolint:forcetypeassert // the driver says so of its connections
-	if c.bare {
+	if c.clear {
 		l.rows = newRowReader(wire, c.idle)
 	}
 	return l, nil

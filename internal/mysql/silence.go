@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,30 +24,30 @@ var longStatements = []string{"ALTER", "CREATE", "DROP"}
 
 // bearSilence lets connections of the configuration wait longer than the idle
 // time where the server says, over another connection, that it is at work.
-func (s *Server) bearSilence(config *driver.Config) {
-	side := config.Clone()
+func (s *Server) bearSilence(config *driver.Config) error {
+	side, err := s.connector(config.Clone())
+	if err != nil {
+		return err
+	}
 	idle := config.ReadTimeout
 	config.ReadTimeout = 0 // patientConn sees to it
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialer := net.Dialer{Timeout: config.Timeout, KeepAlive: keepAlive}
-		conn, err := dialer.DialContext(ctx, network, address)
+		conn, err := dialWire(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		open, end := context.WithCancel(context.WithoutCancel(ctx))
-		return &patientConn{Conn: conn, idle: idle, atWork: func(id uint32) (bool, error) { return s.atWork(open, side.Clone(), id) }, end: end}, nil
+		ask := func(id uint32) (bool, error) { return atWork(open, side, idle, id) }
+		return &patientConn{Conn: conn, idle: idle, atWork: ask, end: end}, nil
 	}
+	return nil
 }
 
 // atWork asks the server whether a session of ours runs a long statement.
-func (s *Server) atWork(ctx context.Context, config *driver.Config, id uint32) (_ bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, config.ReadTimeout)
+func atWork(ctx context.Context, side sqldriver.Connector, idle time.Duration, id uint32) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, idle)
 	defer cancel()
-	connector, err := s.connector(config)
-	if err != nil {
-		return false, err
-	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(side)
 	defer release(db)
 	records, err := queryRecords(ctx, db, fmt.Sprintf("SELECT COMMAND AS command, INFO AS info FROM information_schema.PROCESSLIST WHERE ID = %d", id))
 	if err != nil || len(records) == 0 {

@@ -197,17 +197,14 @@ func (s *Server) connector(config *driver.Config) (sqldriver.Connector, error) {
 		driver.RegisterServerPubKey(config.ServerPubKey, key)
 		defer driver.DeregisterServerPubKey(config.ServerPubKey)
 	}
-	// Rows are read from the wire itself only where nothing is between us and it.
-	bare := config.TLS == nil && config.DialFunc == nil
 	if config.DialFunc == nil {
-		config.DialFunc = (&net.Dialer{KeepAlive: keepAlive}).DialContext
+		config.DialFunc = dialWire
 	}
-	config.DialFunc = tellWire(config.DialFunc)
 	inner, err := driver.NewConnector(config)
 	if err != nil {
 		return nil, s.usage("connect to", "%w", err)
 	}
-	return &connector{inner: inner, bare: bare, idle: config.ReadTimeout}, nil
+	return &connector{inner: inner, clear: config.TLS == nil && config.ReadTimeout > 0, idle: config.ReadTimeout}, nil
 }
 
 func readPublicKey(path string) (*rsa.PublicKey, error) {

@@ -8,12 +8,12 @@ const (
 	warnBrokenView = "mysql.view.broken"
 	warnForeign    = "mysql.json.foreign-type"
 	warnReturns    = "mysql.function.hidden-members"
-	warnLeftOut    = "mysql.table.left-out"
-	warnFiltered   = "mysql.table.filtered"
-	warnNoData     = "mysql.table.no-data"
 	warnSwappable  = "mysql.table.swap-not-noticed"
 	warnLagging    = "mysql.replica.lagging" // by so many seconds
 	warnStopped    = "mysql.replica.stopped"
+	warnLeftOut    = "mysql.table.left-out"
+	warnFiltered   = "mysql.table.filtered"
+	warnNoData     = "mysql.table.no-data"
 )
 
 // warning is one line of the sealed details: what a warning counts, by name.

@@ -92,6 +92,11 @@ var errLost = errors.New("the session is lost, and its snapshot with it")
 // alive, and that what it sent until then is good.
 var errInterrupted = errors.New("the statement was interrupted")
 
+// warnedError is how many warnings the server gave about the rows.
+type warnedError int64
+
+func (e warnedError) Error() string { return fmt.Sprintf("the server gave %d warnings", int64(e)) }
+
 // errUnsure means the same, but that the rows may not be.
 var errUnsure = errors.New("what was read is not certain")
 
@@ -120,7 +125,7 @@ func (w *worker) query(ctx context.Context, query string, each func(values [][]b
 	case err != nil:
 		return lost(err)
 	case n != expected:
-		return fmt.Errorf("the server gave %d warnings about the rows", n-expected)
+		return warnedError(n - expected)
 	}
 	return errors.Join(w.letGo(ctx), end)
 }
@@ -240,7 +245,10 @@ func (w *worker) readOn(ctx context.Context, p *passage) error {
 	if at := last.position(key); at != nil {
 		p.from = at
 	}
+	var warned warnedError
 	switch {
+	case errors.As(err, &warned):
+		return p.table.warned(int64(warned))
 	case err == nil && seen < repeat:
 		return fmt.Errorf("%d rows that were stored are not there when they are read again: want %d, got %d", repeat-seen, repeat, seen)
 	case err == nil:
