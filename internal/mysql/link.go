@@ -36,19 +36,15 @@ func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
 // wireKey is where the context of a Connect says who wants to know the wire.
 type wireKey struct{}
 
-// dialFunc opens a connection, as the driver wants it.
-type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
-
-// tellWire dials for the driver, which keeps its wires to itself, and tells
-// whoever asks for them.
-func tellWire(dial dialFunc) dialFunc {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
-			*wire = conn
-		}
-		return conn, err
+// dialWire dials for the driver, which keeps its wires to itself, and tells
+// who asks for it.
+func dialWire(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: keepAlive}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if wire, ok := ctx.Value(wireKey{}).(*net.Conn); ok {
+		*wire = conn
 	}
+	return conn, err
 }
 
 // keepAlive is how often TCP looks whether the server is still there while a
