@@ -28,7 +28,7 @@ func TestRandomKills(t *testing.T) {
 	as := newAccount(t, db, env.MySQLAddress, reading+", LOCK TABLES", "", schema)
 	queries, connections := 0, 0
 	succeeded := 0
-	for range long(3, 60) {
+	for round := range long(4, 60) {
 		killed := 0
 		stop := repeat(t, 1, 2*time.Millisecond, func(ctx context.Context) error {
 			records, err := queryRecords(ctx, db, "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = "+quoteText(as.user)+" AND INFO LIKE 'SELECT%FROM `"+schema+"`.%'")
@@ -46,7 +46,11 @@ func TestRandomKills(t *testing.T) {
 			}
 			return nil
 		})
-		s := newServer(t, as, func(s *Settings) { smallChunks(s); s.LockWait = 200 * time.Millisecond }, schema)
+		s := newServer(t, as, func(s *Settings) {
+			smallChunks(s)
+			s.LockWait = 200 * time.Millisecond
+			s.TLS = []TLSMode{TLSPreferred, TLSDisabled}[round%2] // through the driver, and from the wire itself
+		}, schema)
 		id, err := fixture.TryCapture(t.Context(), t, "main", Kind, s)
 		stop()
 		if err != nil {
