@@ -60,13 +60,16 @@ func begun(t *testing.T, s *Server) *dump {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &dump{server: s, client: client, coordinator: coordinator, sees: true}
+	d := &dump{server: s, client: client, coordinator: coordinator}
 	d.watch = newNeighbour(d)
 	t.Cleanup(func() {
 		d.watch.close()
 		release(d.coordinator)
 		client.Close()
 	})
+	if err := d.check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return d
 }
 
