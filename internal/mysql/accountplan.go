@@ -145,19 +145,6 @@ func (c *client) planAccounts(ctx context.Context, plan *source.Plan, r *restora
 }
 
 func (p *accountPlanner) look(ctx context.Context) (err error) {
-	held, err := askPrivileges(ctx, p.conn)
-	if err != nil {
-		return err
-	}
-	for _, need := range []missing{
-		{privilege: "SELECT", on: quoteName(systemSchema) + ".*", why: "without it the accounts that are there cannot be seen"},
-		{privilege: "CREATE USER", on: "*.*", why: "without it accounts cannot be created"},
-	} {
-		if !held.anywhere(need.privilege) && (need.on == "*.*" || !held.on(systemSchema, need.privilege)) {
-			return p.client.server.usage("restore accounts into", "account %q lacks %s on %s: %s", p.client.server.settings.User, need.privilege, need.on, need.why).
-				Hint("%s Or restore without accounts: accounts: none in the settings of the target", need.grant(p.client.server.settings.User))
-		}
-	}
 	if p.r.me, err = currentAccount(ctx, p.conn); err != nil {
 		return err
 	}

@@ -61,15 +61,15 @@ func begun(t *testing.T, s *Server) *dump {
 		t.Fatal(err)
 	}
 	d := &dump{server: s, client: client, coordinator: coordinator}
+	if err := d.check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	d.watch = newNeighbour(d)
 	t.Cleanup(func() {
 		d.watch.close()
 		release(d.coordinator)
 		client.Close()
 	})
-	if err := d.check(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	return d
 }
 

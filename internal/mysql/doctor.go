@@ -114,8 +114,7 @@ func (e *examination) examineLocalInfile() {
 // makes it better.
 func (e *examination) examinePrivileges(choose *selection, schemas []string) {
 	need := &requirement{held: e.held}
-	need.forDump(choose, schemas)
-	need.forAccounts(&e.client.server.settings)
+	need.forDump(&e.client.server.settings, choose, schemas)
 	for _, m := range need.lacking {
 		e.add("mysql.privileges", source.Error, m.lacks(e.held.account), m.remedy(e.held.account))
 	}

@@ -91,7 +91,7 @@ func (c *catalog) askMembers(ctx context.Context, schema, table, column string, 
 	for _, statement := range statements {
 		if _, err := c.conn.ExecContext(ctx, statement); isDenied(err) {
 			return nil, c.server.usage("dump", "column %q of table %q has members that only a temporary table shows, and account %q may create none", column, schema+"."+table, c.server.settings.User).
-				Hint("GRANT CREATE TEMPORARY TABLES ON %s.* TO the account", quoteName(schema))
+				Hint("%s", missing{privilege: "CREATE TEMPORARY TABLES", on: quoteName(schema) + ".*"}.grant(grantee(ctx, c.conn)))
 		} else if err != nil {
 			return nil, fmt.Errorf("read the members of column %q: %w", column, clean(err))
 		}

@@ -13,7 +13,7 @@ type missing struct {
 	// instead mends it where no GRANT does; privilege and on are empty then,
 	// and why says what is wrong.
 	instead string
-	// otherwise is another way out, in the settings.
+	// otherwise is what to do where it cannot be granted.
 	otherwise string
 }
 
@@ -25,7 +25,7 @@ func (m missing) grant(account string) string {
 	return fmt.Sprintf("GRANT %s ON %s TO %s;", m.privilege, m.on, account)
 }
 
-// remedy is grant, with the way out where there is one.
+// remedy is the statement, and the way out where it cannot be had.
 func (m missing) remedy(account string) string {
 	if m.otherwise == "" {
 		return m.grant(account)
@@ -72,15 +72,25 @@ func (r *requirement) onTable(schema, table, privilege, why string) {
 
 // global requires one of several privileges; the first that the server knows
 // is named.
-func (r *requirement) global(why string, anyOf ...string) {
+func (r *requirement) global(why string, anyOf ...string) { r.globalOr("", why, anyOf...) }
+
+// globalOr also says what to do where it cannot be granted.
+func (r *requirement) globalOr(otherwise, why string, anyOf ...string) {
 	if r.held.anywhere(anyOf...) {
 		return
 	}
 	for _, name := range anyOf {
 		if r.held.known[name] {
-			r.add(missing{privilege: name, on: "*.*", why: why})
+			r.add(missing{privilege: name, on: "*.*", why: why, otherwise: otherwise})
 			return
 		}
+	}
+}
+
+// toReadAccounts requires what shows users, roles and grants.
+func (r *requirement) toReadAccounts(why, otherwise string) {
+	if !r.held.on(systemSchema, "SELECT") {
+		r.add(missing{privilege: "SELECT", on: r.held.spelling(systemSchema), why: why, otherwise: otherwise})
 	}
 }
 
@@ -98,7 +108,7 @@ func (s *Server) lack(doing string, r *requirement) error {
 	hint := strings.Join(mend(r.lacking, account), " ")
 	for _, m := range r.lacking {
 		if m.otherwise != "" {
-			hint += " Or " + m.otherwise + "."
+			hint += " Or " + m.otherwise
 		}
 	}
 	return s.usage(doing, "%s", reason).Hint("%s%s", hint, r.held.otherwise())
@@ -142,7 +152,7 @@ const dumpPrivileges = "SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE"
 // forDump requires what a dump cannot do without. What an account may not see
 // does not show up at all, and would silently be left out of the point: so a
 // privilege on single tables will do only where the settings name each table.
-func (r *requirement) forDump(choose *selection, schemas []string) {
+func (r *requirement) forDump(settings *Settings, choose *selection, schemas []string) {
 	for _, schema := range schemas {
 		tables, listed := choose.listed(schema)
 		if !listed {
@@ -159,24 +169,14 @@ func (r *requirement) forDump(choose *selection, schemas []string) {
 			r.global("without it procedures and functions are not seen", "SHOW_ROUTINE", "SELECT")
 		}
 	}
-}
-
-// forAccounts requires what it takes to capture accounts, where they are.
-func (r *requirement) forAccounts(s *Settings) {
-	if s.Accounts == NoAccounts || r.held.on(systemSchema, "SELECT") {
-		return
+	if settings.Accounts != NoAccounts {
+		r.toReadAccounts("without it users, roles and grants cannot be captured", "set accounts: none in the source's settings, and keep accounts in another way")
 	}
-	r.add(missing{
-		privilege: "SELECT", on: quoteName(systemSchema) + ".*",
-		why:       "without it users, roles and grants cannot be captured",
-		otherwise: "set accounts: none in the source's settings, and keep accounts in another way",
-	})
 }
 
 // checkPrivileges ends a dump that would lack something.
 func (d *dump) checkPrivileges() error {
 	r := &requirement{held: d.held}
-	r.forDump(d.choose, d.names)
-	r.forAccounts(&d.server.settings)
+	r.forDump(&d.server.settings, d.choose, d.names)
 	return d.server.lack("dump", r)
 }

@@ -61,15 +61,40 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	}
 	plan.Warnings = append(plan.Warnings, r.recorded.parts()...)
 	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
-	for _, step := range []func(context.Context, *source.Plan, *restoration) error{
-		client.planRedoLog, client.planAccounts, client.planDefiners, client.planPrivileges, client.planBinlog,
-	} {
-		if err := step(ctx, plan, r); err != nil {
+	if s.settings.DisableRedoLog {
+		if err := client.requireNothing(ctx); err != nil {
 			return nil, err
 		}
+		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+	}
+	if err := client.planActors(ctx, plan, r); err != nil {
+		return nil, err
 	}
 	plan.Deviations = append(plan.Deviations, r.deviations...)
-	return plan, nil
+	return plan, client.planBinlog(ctx, r, plan)
+}
+
+// planActors plans accounts and definers, and ends a restore before it begins
+// if it could not end well. What becomes of accounts and definers decides which
+// privileges the rest takes; where they cannot be seen, that is missing first.
+func (c *client) planActors(ctx context.Context, plan *source.Plan, r *restoration) error {
+	held, err := askPrivileges(ctx, c)
+	if err != nil {
+		return err
+	}
+	need := &requirement{held: held}
+	if len(r.accounts) > 0 {
+		need.toReadAccounts("without it the accounts that are there cannot be seen", leaveAccountsOut)
+	}
+	if len(need.lacking) == 0 {
+		if err := c.planAccounts(ctx, plan, r); err != nil {
+			return err
+		}
+		if err := c.planDefiners(ctx, plan, r); err != nil {
+			return err
+		}
+	}
+	return c.checkPrivileges(ctx, need, r)
 }
 
 // choose reads the definitions of the schemas that are wanted.
@@ -145,11 +170,11 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	if !schema.whole {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
 	}
+	plan.Warnings = append(plan.Warnings, schema.partWarnings()...)
 	plan.Warnings = append(plan.Warnings, schema.storageWarnings()...)
 	if c.facts.variables["event_scheduler"] == "ON" {
 		plan.Warnings = append(plan.Warnings, schema.eventWarnings()...)
 	}
-	plan.Warnings = append(plan.Warnings, schema.partWarnings()...)
 	for i := range schema.Views {
 		if schema.Views[i].Broken {
 			plan.Warnings = append(plan.Warnings, fmt.Sprintf("view %s.%s refers to something that was gone or left out when it was captured", schema.Name, schema.Views[i].Name))

@@ -198,8 +198,10 @@ func TestHintsSufficeForADump(t *testing.T) {
 // The account that docs/CONFIG.md describes lacks nothing, not even what is
 // only useful.
 func TestDocumentedAccount(t *testing.T) {
-	env := testbed.Need(t)
-	db, schema := env.OpenMySQL(t), env.NewSchema(t)
+	const schema = "documented"
+	server := testbed.Need(t).StartMySQL(t) // of the test's own, since all its accounts are captured
+	db := server.Open(t)
+	run(t, db, "CREATE DATABASE "+schema)
 	seedZoo(t, db, schema)
 	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "CONFIG.md"))
 	if err != nil {
@@ -210,7 +212,7 @@ func TestDocumentedAccount(t *testing.T) {
 	if !found {
 		t.Fatal("docs/CONFIG.md has no block of SQL")
 	}
-	as := newBareAccount(t, db, env.MySQLAddress)
+	as := newBareAccount(t, db, server.Address)
 	for statement := range strings.SplitSeq(strings.TrimSpace(block), "\n") {
 		run(t, db, strings.NewReplacer("openIM_v3", schema, "openim_dr", as.user, ";", "").Replace(statement))
 	}

@@ -69,32 +69,11 @@ func (d *dump) record(ctx context.Context) error {
 		summary.Rows += sum.Rows
 		summary.Bytes += sum.Bytes
 	}
-	d.warnOfParts()
 	if err := d.warn(ctx); err != nil {
 		return err
 	}
 	d.draft.Summarize(summary)
 	return d.draft.Captured(captured)
-}
-
-// warnOfParts counts what the settings keep out of the point.
-func (d *dump) warnOfParts() {
-	leftOut, filtered, noData := int64(0), int64(0), int64(0)
-	for _, schema := range d.schemas {
-		leftOut += int64(len(schema.LeftOut))
-		for i := range schema.Tables {
-			filtered += one(schema.Tables[i].Where != "")
-			noData += one(schema.Tables[i].NoData)
-		}
-	}
-	for _, w := range []struct {
-		code  string
-		count int64
-	}{{warnLeftOut, leftOut}, {warnFiltered, filtered}, {warnNoData, noData}} {
-		if w.count > 0 {
-			d.draft.Warn(w.code, w.count)
-		}
-	}
 }
 
 // engineInnoDB is the engine whose tables a snapshot covers.

@@ -2,20 +2,18 @@ package mysql
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-// planPrivileges ends a restore before it begins if it could not end well.
-func (c *client) planPrivileges(ctx context.Context, _ *source.Plan, r *restoration) error {
-	held, err := askPrivileges(ctx, c)
-	if err != nil {
-		return err
-	}
-	need := &requirement{held: held}
+// leaveAccountsOut is the way out for whoever may not restore accounts.
+const leaveAccountsOut = "restore without accounts: accounts: none in the settings of the target"
+
+// checkPrivileges ends a restore that would lack something.
+func (c *client) checkPrivileges(ctx context.Context, need *requirement, r *restoration) error {
+	need.forAccounts(c.server.settings.RefusedAccounts, r.accounts)
 	for _, schema := range r.schemas {
 		need.forSchema(schema)
 	}
@@ -24,6 +22,43 @@ func (c *client) planPrivileges(ctx context.Context, _ *source.Plan, r *restorat
 	}
 	c.needSwitches(need, r)
 	return c.server.lack("restore into", need)
+}
+
+// forAccounts requires what it takes to create accounts and to give them their
+// roles. Whether the account that restores may give each of their privileges is
+// for the server to say, which it does before anything else is touched.
+func (r *requirement) forAccounts(refused RefusedPolicy, accounts []*accountPlan) {
+	made := map[accountName]bool{}
+	for _, a := range accounts {
+		made[a.accountName] = a.isMade()
+	}
+	for _, a := range accounts {
+		if !a.isMade() {
+			continue
+		}
+		r.globalOr(leaveAccountsOut, "without it accounts cannot be created", "CREATE USER")
+		if a.former != nil && a.former.isSystemUser() {
+			r.global("without it an account that is a SYSTEM_USER cannot be replaced", "SYSTEM_USER")
+		}
+		if refused == SkipRefused {
+			continue
+		}
+		if a.isSystemUser() {
+			r.global("without it no account can be made a SYSTEM_USER", "SYSTEM_USER")
+		}
+		for _, g := range a.parsedGrants() {
+			if slices.ContainsFunc(g.roles, func(role accountName) bool { return made[role] }) {
+				r.global("without it roles cannot be given to accounts", "ROLE_ADMIN", "SUPER")
+			}
+		}
+	}
+}
+
+// isSystemUser reports whether only a SYSTEM_USER may change the account.
+func (a *accountDefinition) isSystemUser() bool {
+	return slices.ContainsFunc(a.parsedGrants(), func(g grant) bool {
+		return !g.revoke && g.schema == "" && slices.ContainsFunc(g.privileges, func(p privilege) bool { return p.name == "SYSTEM_USER" })
+	})
 }
 
 // forSchema requires what it takes to create a schema, fill it and compare it.
@@ -136,14 +171,17 @@ func (r *requirement) forDefiners(ctx context.Context, c *client, p *restoration
 	if err != nil {
 		return err
 	}
+	if policy := c.server.settings.Definers; there == nil && policy != "" && policy != KeepDefiner {
+		r.toReadAccounts(fmt.Sprintf("without it which definers are missing is not known, and definers is %s", policy), "set definers: keep in the settings of the target")
+		return nil
+	}
+	restored := map[string]bool{} // before anything that they define
 	for _, a := range p.accounts {
-		if there != nil && a.isMade() {
-			there[quoteText(a.User)+"@"+quoteText(a.Host)] = true
-		}
+		restored[a.String()] = a.isMade()
 	}
 	for definer := range definers {
 		switch known := r.held.known["ALLOW_NONEXISTENT_DEFINER"]; {
-		case !known: // one privilege is for both
+		case !known || restored[definer]: // one privilege is for both
 		case there == nil:
 			r.global("without it nothing can have a definer that does not exist, and which do the account may not read (SELECT ON mysql.* instead)", "ALLOW_NONEXISTENT_DEFINER")
 		case !there[definer]:
@@ -182,6 +220,13 @@ func (c *client) needSwitches(r *requirement, p *restoration) {
 	is := func(name string) bool { return c.facts.variables[name] == "ON" }
 	if is("super_read_only") || is("read_only") && !r.held.anywhere("CONNECTION_ADMIN", "SUPER") {
 		r.add(missing{why: "the target is read-only", instead: "SET GLOBAL super_read_only = OFF, read_only = OFF; where the target is no replica."})
+	}
+	if c.server.settings.DisableRedoLog {
+		r.globalOr("leave disableRedoLog out of the settings of the target", "without it the redo log cannot be switched off, as disableRedoLog asks for", "INNODB_REDO_LOG_ENABLE")
+	}
+	if is("log_bin") && c.server.settings.Binlog == BinlogOff {
+		r.globalOr("set binlog: auto in the settings of the target", "without it the restore cannot be left out of the binary log, as binlog: off asks for",
+			"SESSION_VARIABLES_ADMIN", "SYSTEM_VARIABLES_ADMIN", "SUPER")
 	}
 	for _, schema := range p.schemas {
 		needless, keyless := schema.odd()

@@ -29,6 +29,9 @@ type tableRule struct {
 	text string
 }
 
+// systemSchema holds the accounts.
+const systemSchema = "mysql"
+
 // systemSchemas belong to the server and are never captured.
 var systemSchemas = []string{systemSchema, "information_schema", "performance_schema", "sys"}
 
@@ -247,6 +250,9 @@ func (c *selection) apply(schema string, t *table) error {
 	var err error
 	if t.Where, err = only("where", c.filters, schema, t.Name); err != nil {
 		return err
+	}
+	if !t.ownsRows() {
+		t.Where = "" // they are not captured in any case
 	}
 	if t.Where != "" && t.NoData {
 		return fmt.Errorf("%w: table %q has a where-clause, and noData", errSelection, schema+"."+t.Name)

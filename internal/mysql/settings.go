@@ -62,9 +62,6 @@ const (
 	minChunkSize     = 64 << 10
 )
 
-// systemSchema holds the accounts.
-const systemSchema = "mysql"
-
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
 	if err := s.validateAddress(); err != nil {

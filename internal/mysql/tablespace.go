@@ -48,7 +48,7 @@ func (l *load) createTable(ctx context.Context, t *table, statement string) erro
 	}
 	if err := l.define(ctx, "CREATE TABLESPACE "+quoteName(name)); isDenied(err) {
 		return l.client.server.usage("restore into", "table %q is kept in tablespace %q, which the target lacks, and account %q may create none", t.Name, name, l.client.server.settings.User).
-			Hint("GRANT CREATE TABLESPACE ON *.* TO the account")
+			Hint("%s", missing{privilege: "CREATE TABLESPACE", on: "*.*"}.grant(grantee(ctx, l.client)))
 	} else if err != nil {
 		return fmt.Errorf("create tablespace %q: %w", name, clean(err))
 	}

@@ -29,7 +29,7 @@ const redoLogTime = 10 * time.Minute
 const leaveBinlogOut = "SET SESSION sql_log_bin = 0"
 
 // planBinlog decides whether the restore goes into the binary log, and says so.
-func (c *client) planBinlog(ctx context.Context, plan *source.Plan, r *restoration) error {
+func (c *client) planBinlog(ctx context.Context, r *restoration, plan *source.Plan) error {
 	mode := c.server.settings.Binlog
 	if !c.facts.logBin {
 		return nil
@@ -48,12 +48,16 @@ func (c *client) planBinlog(ctx context.Context, plan *source.Plan, r *restorati
 	}
 	switch {
 	case mode == BinlogOff && !may:
-		return c.server.usage("restore into", "account %q may not leave the binary log out, as binlog: off asks for", c.server.settings.User).
-			Hint("GRANT SESSION_VARIABLES_ADMIN ON *.* to the account, or set binlog: auto")
+		return c.server.usage("restore into", "the server does not let account %q leave the binary log out, as binlog: off asks for", c.server.settings.User).
+			Hint("set binlog: auto in the settings of the target")
 	case mode == BinlogOff && readers > 0:
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the restore does not go into the target's binary log (binlog: off), though %d replicas or archivers read it: they will lack it", readers))
-	case mode != BinlogOff && (readers > 0 || !known || !may):
+	case mode != BinlogOff && (readers > 0 || !known):
 		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
+		return nil
+	case !may:
+		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, though nobody is connected who reads it; "+
+			"with SESSION_VARIABLES_ADMIN the account could leave it out, which is quicker")
 		return nil
 	default:
 		plan.Warnings = append(plan.Warnings, "the restore does not go into the target's binary log, since nobody is connected who reads it; "+
@@ -95,15 +99,6 @@ func (c *client) mayLeaveBinlogOut(ctx context.Context) (bool, error) {
 	return false, err
 }
 
-// planRedoLog refuses to switch the redo log off where that would be a danger.
-func (c *client) planRedoLog(ctx context.Context, plan *source.Plan, _ *restoration) error {
-	if !c.server.settings.DisableRedoLog {
-		return nil
-	}
-	plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
-	return c.requireNothing(ctx)
-}
-
 // requireNothing refuses to do without the redo log on a server that holds
 // anything: a crash would destroy that too.
 func (c *client) requireNothing(ctx context.Context) error {
@@ -128,7 +123,7 @@ func (l *load) withoutRedoLog(ctx context.Context) (undo func() error, err error
 	_, err = l.main.ExecContext(ctx, "ALTER INSTANCE DISABLE INNODB REDO_LOG")
 	if isDenied(err) {
 		return nothing, l.client.server.usage("switch the redo log off on", "account %q lacks INNODB_REDO_LOG_ENABLE", l.client.server.settings.User).
-			Hint("GRANT INNODB_REDO_LOG_ENABLE ON *.* to the account, or leave disableRedoLog out")
+			Hint("%s Or leave disableRedoLog out", missing{privilege: "INNODB_REDO_LOG_ENABLE", on: "*.*"}.grant(grantee(ctx, l.client)))
 	}
 	if err != nil {
 		return nothing, fmt.Errorf("switch the redo log off: %w", clean(err))

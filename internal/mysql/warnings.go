@@ -25,13 +25,17 @@ type warning struct {
 }
 
 // warn counts in the manifest, and names in the sealed details, what does not
-// come back as it was, or was not part of the snapshot.
+// come back as it was, was not part of the snapshot, or is kept out of the
+// point by the settings.
 func (d *dump) warn(ctx context.Context) error {
 	for _, list := range [][]warning{
 		d.warnings(warnEngine, func(t *table) int64 { return one(t.Engine != engineInnoDB) }, nil),
 		d.warnings(warnForeign, (*table).foreign, nil),
 		d.warnings(warnBrokenView, nil, func(o *object) int64 { return one(o.Broken) }),
 		d.warnings(warnReturns, nil, func(o *object) int64 { return one(o.hidden) }),
+		d.warnings(warnFiltered, func(t *table) int64 { return one(t.Where != "") }, nil),
+		d.warnings(warnNoData, func(t *table) int64 { return one(t.NoData) }, nil),
+		d.leftOutWarnings(),
 	} {
 		sum := int64(0)
 		for _, w := range list {
@@ -69,6 +73,15 @@ func (d *dump) warnings(code string, ofTable func(*table) int64, ofObject func(*
 			if ofObject != nil {
 				add(schema.Name+"."+o.Name, ofObject(&o))
 			}
+		}
+	}
+	return list
+}
+
+func (d *dump) leftOutWarnings() (list []warning) {
+	for _, schema := range d.schemas {
+		for _, name := range schema.LeftOut {
+			list = append(list, warning{d.server.name, warnLeftOut, schema.Name + "." + name, 1})
 		}
 	}
 	return list
