@@ -86,7 +86,9 @@ func (s *Server) config() (*driver.Config, error) {
 	config.MaxAllowedPacket = 0 // ask the server
 	// Whatever the server's defaults are, no answer may be cut short, and a
 	// quoted text means the same everywhere.
-	config.Params = map[string]string{"sql_select_limit": "18446744073709551615", "max_execution_time": "0", "sql_mode": "''"}
+	// The comment is for MySQL 8 alone: what else answers here is to be told that
+	// it is not supported, not that it does not know a variable.
+	config.Params = map[string]string{"sql_select_limit": "18446744073709551615 /*!80000 , max_execution_time = 0 */", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
 	return config, s.setTLS(config)
 }
@@ -125,13 +127,13 @@ func (c *client) session(ctx context.Context, statements ...string) (*sql.Conn, 
 	if err != nil {
 		return nil, fmt.Errorf("open session on %s: %w", c.server.target(), clean(err))
 	}
-	if err := c.opened.add(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
 	for _, statement := range statements {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", statement, clean(err)), conn.Close())
 		}
+	}
+	if err := c.opened.add(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
 }

@@ -24,6 +24,7 @@ func (s *Server) loadSession() []string {
 		"SET SESSION sql_select_limit = 18446744073709551615",
 		"SET SESSION sql_safe_updates = 0",
 		"SET SESSION completion_type = 0",
+		"SET SESSION max_execution_time = 0",
 		"SET SESSION cte_max_recursion_depth = 4294967295", // JSON documents are rebuilt by recursion
 		"SET SESSION net_read_timeout = 3600",
 		"SET SESSION net_write_timeout = 3600",
