@@ -193,15 +193,13 @@ const pollInterval = 100 * time.Millisecond
 // awaitShortStatements waits until no statement runs that is older than long;
 // errRung if that does not come to pass.
 func (l *ladder) awaitShortStatements(ctx context.Context, long time.Duration) error {
-	query := fmt.Sprintf("SELECT COUNT(*) AS n FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute')"+
-		" AND ID <> CONNECTION_ID() AND USER NOT IN ('system user', 'event_scheduler') AND TIME >= %d", seconds(long))
 	deadline := time.Now().Add(l.client.server.settings.lockWait())
 	for {
-		r, err := queryRecord(ctx, l.watch, query)
+		sessions, err := processes(ctx, l.watch)
 		if err != nil {
 			return err
 		}
-		if r.number("n") == 0 {
+		if !slices.ContainsFunc(sessions, func(r record) bool { return isStatement(r) && r.number("time") >= seconds(long) }) {
 			return nil
 		}
 		if time.Now().After(deadline) {

@@ -215,12 +215,12 @@ func (n *neighbour) waiting(ctx context.Context, ours func(session int64) bool) 
 		all = append(all, waiter{id: r.number("id"), backup: r.text("type") == "BACKUP LOCK", table: r.text("label")})
 	}
 	if n.dump.sees {
-		states, err := queryRecords(ctx, n.guard, "SELECT ID AS id, STATE AS state FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for %'")
+		sessions, err := processes(ctx, n.guard)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range states {
-			state := strings.TrimPrefix(r.text("state"), "Waiting for ")
+		for _, r := range sessions {
+			state, _ := strings.CutPrefix(r.text("state"), "Waiting for ")
 			if state == "table flush" || !precise && (state == "table metadata lock" || state == "backup lock") {
 				all = append(all, waiter{id: r.number("id"), backup: state == "backup lock"})
 			}

@@ -49,12 +49,14 @@ func atWork(ctx context.Context, side sqldriver.Connector, idle time.Duration, i
 	defer cancel()
 	db := sql.OpenDB(side)
 	defer release(db)
-	records, err := queryRecords(ctx, db, fmt.Sprintf("SELECT COMMAND AS command, INFO AS info FROM information_schema.PROCESSLIST WHERE ID = %d", id))
-	if err != nil || len(records) == 0 {
+	sessions, err := processes(ctx, db)
+	if err != nil {
 		return false, err
 	}
-	word, _, _ := strings.Cut(strings.TrimSpace(records[0].text("info")), " ")
-	return records[0].text("command") == "Query" && slices.Contains(longStatements, strings.ToUpper(word)), nil
+	return slices.ContainsFunc(sessions, func(r record) bool {
+		word, _, _ := strings.Cut(strings.TrimSpace(r.text("info")), " ")
+		return r.number("id") == int64(id) && r.text("command") == "Query" && slices.Contains(longStatements, strings.ToUpper(word))
+	}), nil
 }
 
 // errSilent ends the wait for a server that says nothing and does nothing.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -81,11 +82,17 @@ func (c *client) binlogReaders(ctx context.Context) (n int, known bool, err erro
 		return 0, false, err
 	}
 	// A replica that registers as such is there too; a program need not register.
-	dumps, err := queryRecords(ctx, c, "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")
+	sessions, err := processes(ctx, c)
 	if err != nil {
 		return 0, false, err
 	}
-	return max(len(records), len(dumps)), true, nil
+	dumps := 0
+	for _, r := range sessions {
+		if strings.HasPrefix(r.text("command"), "Binlog Dump") {
+			dumps++
+		}
+	}
+	return max(len(records), dumps), true, nil
 }
 
 func (c *client) mayLeaveBinlogOut(ctx context.Context) (bool, error) {
