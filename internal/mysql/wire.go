@@ -66,7 +66,7 @@ func (r *rowReader) query(ctx context.Context, query string, each func(values []
 	if err := r.send(query); err != nil {
 		return err
 	}
-	columns, err := r.columns()
+	columns, err := r.columns(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (r *rowReader) query(ctx context.Context, query string, each func(values []
 		r.values = make([][]byte, columns)
 	}
 	for {
-		packet, err := r.packet()
+		packet, err := r.packet(ctx)
 		if err != nil {
 			return err
 		}
@@ -119,8 +119,8 @@ func (r *rowReader) extend(set func(time.Time) error) error {
 }
 
 // columns reads the head of a result, and returns how many columns its rows have.
-func (r *rowReader) columns() (int, error) {
-	packet, err := r.packet()
+func (r *rowReader) columns(ctx context.Context) (int, error) {
+	packet, err := r.packet(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -135,33 +135,33 @@ func (r *rowReader) columns() (int, error) {
 		return 0, fmt.Errorf("number of columns: %w", errProtocol)
 	}
 	for range count {
-		if _, err := r.packet(); err != nil {
+		if _, err := r.packet(ctx); err != nil {
 			return 0, err
 		}
 	}
-	return int(count), r.skipShortEOF() //nolint:gosec // at most 4096
+	return int(count), r.skipShortEOF(ctx) //nolint:gosec // at most 4096
 }
 
 // skipShortEOF consumes the packet that stands before the rows unless client
 // and server have agreed to leave it out. The last packet of a result, which
 // stands here too where there are no rows, is then longer than this one.
-func (r *rowReader) skipShortEOF() error {
-	if err := r.fill(4 + 1); err != nil {
+func (r *rowReader) skipShortEOF(ctx context.Context) error {
+	if err := r.fill(ctx, 4+1); err != nil {
 		return err
 	}
 	head := r.buf[r.start:]
 	if length := int(head[0]) | int(head[1])<<8 | int(head[2])<<16; length != shortEOF || head[4] != headerEOF {
 		return nil
 	}
-	_, err := r.packet()
+	_, err := r.packet(ctx)
 	return err
 }
 
 // packet returns the next payload, which is never empty.
-func (r *rowReader) packet() ([]byte, error) {
+func (r *rowReader) packet(ctx context.Context) ([]byte, error) {
 	r.long = nil // of a row that was longer than a packet, and is done with
 	for {
-		if err := r.fill(4); err != nil {
+		if err := r.fill(ctx, 4); err != nil {
 			return nil, err
 		}
 		head := r.buf[r.start:]
@@ -170,7 +170,7 @@ func (r *rowReader) packet() ([]byte, error) {
 			return nil, fmt.Errorf("packet %d of length %d: %w", sequence, length, errProtocol)
 		}
 		r.sequence++
-		if err := r.fill(4 + length); err != nil {
+		if err := r.fill(ctx, 4+length); err != nil {
 			return nil, err
 		}
 		payload := r.buf[r.start+4 : r.start+4+length]
@@ -186,13 +186,18 @@ func (r *rowReader) packet() ([]byte, error) {
 }
 
 // fill reads until n bytes are there.
-func (r *rowReader) fill(n int) error {
+func (r *rowReader) fill(ctx context.Context, n int) error {
 	if r.end-r.start >= n {
 		return nil
 	}
 	r.makeRoom(n)
 	for r.end-r.start < n {
 		if err := r.extend(r.conn.SetReadDeadline); err != nil {
+			return err
+		}
+		// Only now: had ctx ended before, this would have undone the deadline
+		// that its end has set.
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		got, err := r.conn.Read(r.buf[r.end:])

@@ -160,3 +160,47 @@ func FuzzWire(f *testing.F) {
 		<-done
 	})
 }
+
+// deadlineTeller tells when both deadlines of a connection are set.
+type deadlineTeller struct {
+	net.Conn
+	set chan struct{}
+}
+
+func (d *deadlineTeller) SetDeadline(at time.Time) error {
+	defer close(d.set)
+	return d.Conn.SetDeadline(at)
+}
+
+// Invariant 9: a context that ends between two reads is not forgotten when the
+// next read gives the server its time anew.
+func TestWireRemembersACancellation(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	go func() { // one column, one row, and then not a word
+		buf := make([]byte, 1024)
+		if _, err := far.Read(buf); err == nil {
+			_, _ = far.Write([]byte{1, 0, 0, 1, 1, 1, 0, 0, 2, 0, 2, 0, 0, 3, 1, 'a'})
+		}
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	conn := &deadlineTeller{near, make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- newRowReader(conn, time.Hour).query(ctx, "SELECT 1", func([][]byte) error {
+			cancel()
+			<-conn.set
+			return nil
+		})
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the read waits for the server, though nobody waits for the read")
+		near.Close()
+		<-ended
+	}
+}
