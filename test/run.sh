@@ -11,9 +11,10 @@ gotestsum() { go tool -modfile="$root/tools/go.mod" gotestsum "$@"; }
 
 status=0
 # -p 2: the servers are shared, and tests that take global locks wait for each
-# other. The time limit is a safety net, not a budget.
+# other. -parallel: most tests wait for servers most of the time, not for a
+# processor. The time limit is a safety net, not a budget.
 gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
-  -race -p 2 -count=1 -timeout 40m "$@" ./... || status=1
+  -race -p 2 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
 (cd internal/testbed/servers/gcs &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -count=1 -timeout 10m ./...) || status=1
 cat "$events".main "$events".gcs >"$events"

@@ -76,7 +76,7 @@ repository:
   catalogIdentity: file:%s/catalog.key
   signingKey: file:%s/signing.key
   trustedSigners: [{key: %s, roles: [writer, operator]}]
-  leaseLength: 1s
+  leaseLength: 3s
 sources:
   - {name: main, kind: mysql, address: "%s", user: %s, password: "env:MYSQL_PASSWORD", schemas: [%s, %s], accounts: none}
   - {name: media, kind: buckets, endpoint: "%s", accessKey: "env:S3_ACCESS_KEY", secretKey: "env:S3_SECRET_KEY", buckets: [%s]}

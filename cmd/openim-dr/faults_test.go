@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/openim-dr/openim-dr/internal/storage/faulty"
@@ -33,16 +34,22 @@ func TestBackupOverFaultyStorage(t *testing.T) {
 	t.Parallel()
 	d := seedDeployment(t)
 	calls := len(d.callsOfABackup(t))
+	var mu sync.Mutex
 	codes := map[faulty.Fault]map[int]int{}
-	for _, fault := range storageFaults {
-		codes[fault] = map[int]int{}
-		for _, at := range moments(calls) {
-			t.Run(fmt.Sprintf("%s at call %d", fault, at), func(t *testing.T) {
-				code := d.backupWithFault(t, fault, at)
-				codes[fault][code]++
-			})
+	t.Run("with", func(t *testing.T) { // returns when all the parallel ones have ended
+		for _, fault := range storageFaults {
+			codes[fault] = map[int]int{}
+			for _, at := range moments(calls) {
+				t.Run(fmt.Sprintf("%s at call %d", fault, at), func(t *testing.T) {
+					t.Parallel()
+					code := d.backupWithFault(t, fault, at)
+					mu.Lock()
+					defer mu.Unlock()
+					codes[fault][code]++
+				})
+			}
 		}
-	}
+	})
 	t.Logf("exit codes by fault, over %d storage calls: %v", calls, codes)
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/openim-dr/openim-dr/internal/storage/faulty"
@@ -54,14 +55,14 @@ func TestKilledBackup(t *testing.T) {
 	d := seedDeployment(t)
 	calls := d.callsOfABackup(t)
 	random := rand.New(rand.NewPCG(1, uint64(len(calls))))
-	hit := map[string]int{}
+	var at []string
 	for i := range kills() {
-		at := 1 + (i*len(calls)+random.IntN(len(calls)))/kills()
-		hit[d.kill(t, strconv.Itoa(at))]++
+		at = append(at, strconv.Itoa(1+(i*len(calls)+random.IntN(len(calls)))/kills()))
 	}
+	hit := d.kill(t, at)
 	for _, p := range phases { // a phase of few calls may have been missed
 		if hit[p] == 0 {
-			hit[d.kill(t, p)]++
+			hit[p] = d.kill(t, []string{p})[p]
 		}
 	}
 	t.Logf("of %d storage calls, killed ahead of: %v", len(calls), hit)
@@ -94,31 +95,47 @@ func readCalls(t *testing.T, path string) []faulty.Call {
 	return calls
 }
 
-// kill kills a backup into a new repository ahead of the storage call of a
-// number, or ahead of the first one of a phase, looks at what is left, and
-// returns the phase that was hit.
-func (d *seeded) kill(t *testing.T, at string) (hit string) {
+// kill kills backups, each into a repository of its own, and returns how many of
+// them were hit in each phase. A moment is the number of a storage call, or a
+// phase, whose first call is meant.
+func (d *seeded) kill(t *testing.T, moments []string) (hit map[string]int) {
 	t.Helper()
-	t.Run("ahead of "+at, func(t *testing.T) {
-		_, config := d.repository(t)
-		path := filepath.Join(t.TempDir(), "calls")
-		killed := d.run(t, []string{faultVariable + "=" + killFault, atVariable + "=" + at, callsVariable + "=" + path}, "backup", "--config", config)
-		if killed.code == 0 {
-			// Two runs differ by a few calls, so the last one may not come.
-			hit = phases[len(phases)-1]
-			d.points(t, config)
-			return
-		}
-		if killed.code != -1 {
-			t.Fatalf("exit code %d, want death by a signal; stderr:\n%s", killed.code, killed.stderr)
-		}
-		hit = phase(readCalls(t, path)[0])
-		before := d.points(t, config)
-		d.run(t, nil, "backup", "--config", config).ok(t)
-		after := d.points(t, config)
-		if len(after) != len(before)+1 {
-			t.Errorf("after a run that was killed there are points %v, and after the next one %v: want one more", before, after)
+	hit = map[string]int{}
+	var mu sync.Mutex
+	t.Run("ahead of", func(t *testing.T) { // returns when all the parallel ones have ended
+		for _, at := range moments {
+			t.Run(at, func(t *testing.T) {
+				t.Parallel()
+				phase := d.killAt(t, at)
+				mu.Lock()
+				defer mu.Unlock()
+				hit[phase]++
+			})
 		}
 	})
 	return hit
+}
+
+// killAt kills a backup into a new repository, looks at what is left, and returns
+// the phase that was hit.
+func (d *seeded) killAt(t *testing.T, at string) (hit string) {
+	t.Helper()
+	_, config := d.repository(t)
+	path := filepath.Join(t.TempDir(), "calls")
+	killed := d.run(t, []string{faultVariable + "=" + killFault, atVariable + "=" + at, callsVariable + "=" + path}, "backup", "--config", config)
+	if killed.code == 0 {
+		// Two runs differ by a few calls, so the last one may not come.
+		d.points(t, config)
+		return phases[len(phases)-1]
+	}
+	if killed.code != -1 {
+		t.Fatalf("exit code %d, want death by a signal; stderr:\n%s", killed.code, killed.stderr)
+	}
+	before := d.points(t, config)
+	d.run(t, nil, "backup", "--config", config).ok(t)
+	after := d.points(t, config)
+	if len(after) != len(before)+1 {
+		t.Errorf("after a run that was killed there are points %v, and after the next one %v: want one more", before, after)
+	}
+	return phase(readCalls(t, path)[0])
 }

@@ -20,7 +20,14 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 )
 
+// raceOptions keep the race detector from sleeping for a second at the end of
+// each of the hundreds of processes that are started here.
+const raceOptions = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	if err := os.Setenv("GORACE", raceOptions); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"openim-dr": main, "openim-dr-faulty": faultyMain})
 }
 
@@ -53,6 +60,7 @@ func runScript(t *testing.T, file string, variables map[string]string, more comm
 		Files:              []string{file},
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", raceOptions)
 			for name, value := range variables {
 				env.Setenv(name, value)
 			}

@@ -137,6 +137,7 @@ func deviations(list []source.Deviation) []string {
 
 // Invariants 3 and 4: every account comes back, and none shows in a plain file.
 func TestAccountsComeBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t, partialRevokes), env.StartMySQL(t, partialRevokes)
 	from, to := origin.Open(t), other.Open(t)
@@ -202,6 +203,7 @@ func requireCounted(t *testing.T, point *repository.SourceReader, db *sql.DB) {
 
 // Everything can be restored without openim-dr, accounts included.
 func TestUsersScriptRestoresWithTheStockClient(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t, partialRevokes), env.StartMySQL(t, partialRevokes)
 	from, to := origin.Open(t), other.Open(t)
@@ -229,6 +231,7 @@ func TestUsersScriptRestoresWithTheStockClient(t *testing.T) {
 
 // Invariant 11: whatever is changed of a restored account is found.
 func TestComparisonFindsEveryChangeOfAnAccount(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t, partialRevokes), env.StartMySQL(t, partialRevokes)
 	seedAccounts(t, origin.Open(t))
@@ -284,6 +287,7 @@ func TestComparisonFindsEveryChangeOfAnAccount(t *testing.T) {
 // What the restore has left unfinished is recognised and made anew, and until
 // all is back nobody logs in.
 func TestUnfinishedAccountsAreMadeAnew(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)
@@ -310,6 +314,7 @@ func TestUnfinishedAccountsAreMadeAnew(t *testing.T) {
 }
 
 func TestAccountsFollowARenameAndASelection(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)

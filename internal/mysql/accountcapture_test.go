@@ -52,6 +52,7 @@ func TestAccountsNeedARight(t *testing.T) {
 }
 
 func TestAccountsThatChangeDuringADump(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	server := env.StartMySQL(t)
 	db := server.Open(t)

@@ -17,6 +17,7 @@ import (
 
 // An account that exists is the target's own.
 func TestExistingAccounts(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)
@@ -65,6 +66,7 @@ func TestExistingAccounts(t *testing.T) {
 // What the target cannot take fails before anything is touched, or is left
 // out and reported; and what is left never allows more than before.
 func TestTargetThatRefusesAccounts(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t, partialRevokes), env.StartMySQL(t)
 	seedAccounts(t, origin.Open(t))
@@ -121,6 +123,7 @@ func TestTargetThatRefusesAccounts(t *testing.T) {
 // Invariant 5: what has come since the plan is left alone, and what cannot be
 // replaced after all is put back.
 func TestAccountsOfATargetThatChanges(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)
@@ -170,6 +173,7 @@ func TestAccountsOfATargetThatChanges(t *testing.T) {
 
 // The rights that the documents name are enough.
 func TestRightsThatRestoreAccounts(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)

@@ -234,3 +234,39 @@ func TestChangeWhileTheSnapshotOpens(t *testing.T) {
 		}
 	}
 }
+
+// A table that is there only while the snapshot opens belongs to it: the binary
+// log from there on may go on about it.
+func TestTableThatIsThereForAMoment(t *testing.T) {
+	env := testbed.Need(t)
+	db, schema := env.OpenMySQL(t), env.NewSchema(t)
+	seedChangeable(t, db, schema)
+	for _, moment := range [][2]string{
+		{"CREATE TABLE brief (a INT)", "DROP TABLE brief"},
+		{"CREATE VIEW brief AS SELECT 1", "DROP VIEW brief"},
+		{"CREATE PROCEDURE brief() DO 0", "DROP PROCEDURE brief"},
+		{"CREATE EVENT brief ON SCHEDULE EVERY 1 DAY DO DO 0", "DROP EVENT brief"},
+		{"CREATE TRIGGER brief BEFORE INSERT ON other FOR EACH ROW SET @a = 1", "DROP TRIGGER brief"},
+		{"RENAME TABLE other TO another", "RENAME TABLE another TO other"},
+	} {
+		d := begun(t, newServer(t, rootOf(env), nil, schema))
+		if err := d.readDefinitions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, conn, "USE "+schema, moment[0])
+		if err := d.openSnapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		run(t, conn, moment[1])
+		if err := d.checkMoment(t.Context()); !isChange(err) {
+			t.Errorf("%s, then %s: %v, want it to count as a change", moment[0], moment[1], err)
+		}
+		if err := errors.Join(d.snapshot.close(), conn.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -160,6 +160,7 @@ var rungAccounts = map[Rung]struct{ onSchemas, global string }{
 
 // Every dump is one moment, and says which.
 func TestDumpIsOneMomentAndItsPositionExact(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	standby := env.StartMySQL(t)
 	const heavy, trickle = 8, 1

@@ -63,6 +63,7 @@ func TestMiddleLiesBetween(t *testing.T) {
 // Keys of all kinds are cut into ranges of about the wanted size, which
 // together are the whole table.
 func TestRangesAreEven(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	const rows = 20000

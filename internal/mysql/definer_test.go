@@ -49,6 +49,7 @@ func definers(t testing.TB, db *sql.DB) map[string]string {
 }
 
 func TestDefinersThatTheTargetLacks(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, other := env.StartMySQL(t), env.StartMySQL(t)
 	from, to := origin.Open(t), other.Open(t)

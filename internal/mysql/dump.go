@@ -172,6 +172,9 @@ func (d *dump) tryOpen(ctx context.Context) (err error) {
 	if err := d.openSnapshot(ctx); err != nil {
 		return err
 	}
+	if err := d.checkMoment(ctx); err != nil {
+		return err
+	}
 	// Not before: whoever changes a definition would wait for the backup lock
 	// with a lock in hand for which FLUSH TABLES WITH READ LOCK waits.
 	if err := d.watch.holdOffDDL(ctx); err != nil {

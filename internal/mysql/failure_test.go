@@ -28,27 +28,25 @@ func (s tripped) Capture(ctx context.Context, draft *repository.SourceDraft, _ p
 // killReaders ends what the account's dump is doing to a table just now.
 func killReaders(t *testing.T, db *sql.DB, user, kill string) int {
 	t.Helper()
-	records, err := queryRecords(t.Context(), db, "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = "+quoteText(user)+" AND INFO LIKE 'SELECT%wide%'")
+	ids, err := findSessions(t.Context(), db, at(user, "SELECT", "wide"))
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
-	for _, r := range records {
-		if _, err := db.ExecContext(t.Context(), kill+" "+r.text("id")); err != nil && !isServer(err, erNoSuchThread) {
+	for _, id := range ids {
+		if _, err := db.ExecContext(t.Context(), kill+" "+id); err != nil && !isServer(err, erNoSuchThread) {
 			t.Error(err)
 		}
 	}
-	return len(records)
+	return len(ids)
 }
 
 // awaitGone waits until the server has noticed that an account's sessions are
 // closed: their locks would be in the way of the test's own cleaning up.
 func awaitGone(t *testing.T, db *sql.DB, as account) {
 	t.Helper()
-	for text(t, db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '"+as.user+"'") != "0" {
-		if err := pause(t.Context(), pollInterval); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := awaitSessions(t.Context(), db, none, of(as.user)); err != nil {
+		t.Fatal(err)
 	}
 }
 

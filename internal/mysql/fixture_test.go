@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +74,50 @@ func text(t testing.TB, db *sql.DB, query string) string {
 		t.Fatalf("%.80s: %v", query, err)
 	}
 	return value.String
+}
+
+// findSessions returns the ids of the server's sessions that are as wanted.
+func findSessions(ctx context.Context, db querier, wanted func(session record) bool) ([]string, error) {
+	all, err := queryRecords(ctx, db, "SHOW FULL PROCESSLIST") // see showProcesses
+	var ids []string
+	for _, session := range all {
+		if wanted(session) {
+			ids = append(ids, session.text("id"))
+		}
+	}
+	return ids, err
+}
+
+// awaitSessions waits until so many of the server's sessions are as wanted, and
+// returns their ids. The error is that of the context.
+func awaitSessions(ctx context.Context, db querier, enough func(n int) bool, wanted func(session record) bool) ([]string, error) {
+	for {
+		ids, err := findSessions(ctx, db, wanted)
+		if err == nil && enough(len(ids)) {
+			return ids, nil
+		}
+		if err := errors.Join(err, pause(ctx, pollInterval)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func none(n int) bool { return n == 0 }
+func some(n int) bool { return n > 0 }
+
+// of wants the sessions of an account.
+func of(user string) func(record) bool {
+	return func(session record) bool { return session.text("user") == user }
+}
+
+// at wants the sessions of an account, or of any, at a statement that
+// begins with the first text and holds the others.
+func at(user, begins string, holds ...string) func(record) bool {
+	return func(session record) bool {
+		info := session.text("info")
+		return (user == "" || session.text("user") == user) && strings.HasPrefix(info, begins) &&
+			!slices.ContainsFunc(holds, func(part string) bool { return !strings.Contains(info, part) })
+	}
 }
 
 // seedZoo fills a schema with testdata/zoo.sql.

@@ -79,19 +79,26 @@ func (t *table) appendRow(buf []byte, values [][]byte) []byte {
 	return append(buf, ')')
 }
 
+// quoted are the bytes that a literal cannot hold as they are.
+const quoted = "\x00'\\"
+
 // appendBinaryText appends a literal that holds exactly these bytes and is
 // text to every column: a hexadecimal one would be a number to some.
 func appendBinaryText(buf, value []byte) []byte {
 	buf = append(buf, "_binary'"...)
-	for _, c := range value {
-		switch c {
-		case 0:
-			buf = append(buf, '\\', '0')
-		case '\'', '\\':
-			buf = append(buf, '\\', c)
-		default:
-			buf = append(buf, c)
+	for {
+		plain := bytes.IndexAny(value, quoted)
+		if plain < 0 {
+			break
 		}
+		buf = append(buf, value[:plain]...)
+		if c := value[plain]; c == 0 {
+			buf = append(buf, '\\', '0')
+		} else {
+			buf = append(buf, '\\', c)
+		}
+		value = value[plain+1:]
 	}
+	buf = append(buf, value...)
 	return append(buf, '\'')
 }

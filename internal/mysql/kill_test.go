@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 // hold a table for too long, and whichever of its sessions are killed: it holds
 // every row once, or fails.
 func TestRandomKills(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 6000)
@@ -31,8 +31,8 @@ func TestRandomKills(t *testing.T) {
 	for round := range long(4, 60) {
 		killed := 0
 		stop := repeat(t, 1, 2*time.Millisecond, func(ctx context.Context) error {
-			records, err := queryRecords(ctx, db, "SELECT ID AS id FROM information_schema.PROCESSLIST WHERE USER = "+quoteText(as.user)+" AND INFO LIKE 'SELECT%FROM `"+schema+"`.%'")
-			if err != nil || len(records) == 0 {
+			ids, err := findSessions(ctx, db, at(as.user, "SELECT", "FROM `"+schema+"`."))
+			if err != nil || len(ids) == 0 {
 				return err
 			}
 			kill := "KILL QUERY "
@@ -41,7 +41,7 @@ func TestRandomKills(t *testing.T) {
 				killed++
 				connections++
 			}
-			if _, err := db.ExecContext(ctx, kill+records[rand.IntN(len(records))].text("id")); err != nil && !isServer(err, erNoSuchThread) {
+			if _, err := db.ExecContext(ctx, kill+ids[rand.IntN(len(ids))]); err != nil && !isServer(err, erNoSuchThread) {
 				return err
 			}
 			return nil
@@ -169,10 +169,8 @@ func TestLostSessionsAreEnded(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
 	defer cancel()
-	for text(t, db, fmt.Sprintf("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '%s'", as.user)) != "0" {
-		if pause(ctx, pollInterval) != nil {
-			t.Fatal("a session of the dump is left, while its connection stalls")
-		}
+	if _, err := awaitSessions(ctx, db, none, of(as.user)); err != nil {
+		t.Fatal("a session of the dump is left, while its connection stalls")
 	}
 }
 

@@ -48,11 +48,8 @@ func awaitReading(t *testing.T, db *sql.DB, user string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
 	defer cancel()
-	for text(t, db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '"+user+"' AND INFO LIKE 'SELECT%body%slow%'") == "0" {
-		if err := pause(ctx, pollInterval); err != nil {
-			t.Errorf("the account was not seen to read: %v", err)
-			return
-		}
+	if _, err := awaitSessions(ctx, db, some, at(user, "SELECT", "body", "slow")); err != nil {
+		t.Errorf("the account was not seen to read: %v", err)
 	}
 }
 
@@ -61,11 +58,9 @@ func awaitState(t *testing.T, db *sql.DB, state string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
 	defer cancel()
-	for text(t, db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE LIKE '"+state+"%'") == "0" {
-		if err := pause(ctx, pollInterval); err != nil {
-			t.Errorf("no session was seen %q: %v", state, err)
-			return
-		}
+	waits := func(session record) bool { return strings.HasPrefix(session.text("state"), state) }
+	if _, err := awaitSessions(ctx, db, some, waits); err != nil {
+		t.Errorf("no session was seen %q: %v", state, err)
 	}
 }
 
@@ -202,10 +197,10 @@ func TestGlobalLockLeavesNobodyWaiting(t *testing.T) {
 				defer close(ended)
 				_, _ = db.ExecContext(ctx, "DO (SELECT SLEEP(600) FROM d.t)") // it is cancelled
 			}()
-			for text(t, db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'DO (SELECT%' AND TIME >= 1") != "1" {
-				if err := pause(t.Context(), pollInterval); err != nil {
-					t.Fatal(err)
-				}
+			isLong := at("", "DO (SELECT")
+			long, err := awaitSessions(t.Context(), db, some, func(session record) bool { return isLong(session) && session.number("time") >= 1 })
+			if err != nil {
+				t.Fatal(err)
 			}
 			point := repotest.New(t).Capture(t, "main", Kind, newServer(t, as, func(s *Settings) { s.LockWait = time.Second }, "d"))
 			var captured Captured
@@ -217,7 +212,7 @@ func TestGlobalLockLeavesNobodyWaiting(t *testing.T) {
 			if _, err := db.ExecContext(limited, "INSERT INTO d.t VALUES (2)"); err != nil {
 				t.Errorf("insert beside a long statement after the dump: %v", err)
 			}
-			run(t, db, "DELETE FROM d.t WHERE a = 2", "KILL QUERY "+text(t, db, "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'DO (SELECT%'"))
+			run(t, db, "DELETE FROM d.t WHERE a = 2", "KILL QUERY "+long[0])
 			cancel()
 			<-ended
 		})

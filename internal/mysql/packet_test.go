@@ -18,6 +18,7 @@ import (
 // Values and rows around the packet size of the target come back on both
 // paths, or the restore says which setting is in the way. Nothing is cut.
 func TestSmallPackets(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	small := env.StartMySQL(t, "--max-allowed-packet=1M")
@@ -88,6 +89,7 @@ func requirePacket(t *testing.T, path string, s *Server, point *repository.Sourc
 
 // A dump of a server whose rows are larger than its packets is whole.
 func TestDumpOfRowsBeyondThePacketSize(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	small := env.StartMySQL(t, "--max-allowed-packet=1M")
 	db := small.Open(t)

@@ -63,6 +63,7 @@ func TestPrivilegesAreReadFromGrants(t *testing.T) {
 
 // What we believe that a set of grants allows is what the server allows.
 func TestPrivilegesAgreeWithTheServer(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	wild, literal := env.StartMySQL(t), env.StartMySQL(t, "--partial-revokes=ON")
 	schemas := []string{"app_a", "appXa", "app_ab", "app%"}
@@ -173,6 +174,7 @@ func singles(statements []string) map[string]string {
 // An account that may do nothing becomes one that dumps by what the hints say
 // alone; and whatever is taken from it again is named.
 func TestHintsSufficeForADump(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedZoo(t, db, schema)
@@ -198,6 +200,7 @@ func TestHintsSufficeForADump(t *testing.T) {
 // The account that docs/CONFIG.md describes lacks nothing, not even what is
 // only useful.
 func TestDocumentedAccount(t *testing.T) {
+	t.Parallel()
 	const schema = "documented"
 	server := testbed.Need(t).StartMySQL(t) // of the test's own, since all its accounts are captured
 	db := server.Open(t)
@@ -246,6 +249,7 @@ func tryOf(e *fault.Error) string {
 
 // The same for a restore into a server that trusts nobody.
 func TestHintsSufficeForARestore(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedZoo(t, origin, schema)
@@ -291,6 +295,7 @@ func restoreAs(t *testing.T, s *Server, point *repository.SourceReader, plan *so
 // Grants on single tables suffice for a dump that names its tables, and for a
 // restore of them.
 func TestGrantsOnTables(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	run(t, db, "CREATE TABLE "+schema+".a (x INT PRIMARY KEY, KEY (x))", "INSERT INTO "+schema+".a VALUES (1)", "CREATE TABLE "+schema+".b (x INT)", "CREATE TABLE "+schema+".c (x INT)", "CREATE VIEW "+schema+".v AS SELECT x FROM "+schema+".a")

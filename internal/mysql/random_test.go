@@ -154,6 +154,7 @@ func randomTable(name string) *rapid.Generator[[]string] {
 // Invariant 3: random rows of random tables come back, by our digests and by
 // what the server shows.
 func TestRandomTablesComeBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	const tables = 40

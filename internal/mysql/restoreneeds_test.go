@@ -41,6 +41,7 @@ func TestOddKeys(t *testing.T) {
 
 // Of what a definer takes, no more is asked for than the server wants.
 func TestDefinerNeeds(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, schema := env.OpenMySQL(t), env.NewSchema(t)
 	run(t, origin, "CREATE TABLE "+schema+".t (a INT PRIMARY KEY)", "CREATE DEFINER = there@localhost VIEW "+schema+".v AS SELECT a FROM "+schema+".t")
@@ -91,6 +92,7 @@ func TestDefinerNeeds(t *testing.T) {
 
 // A read-only target takes nothing, except from those whom it does not bind.
 func TestReadOnlyTarget(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, schema := env.OpenMySQL(t), env.NewSchema(t)
 	run(t, origin, "CREATE TABLE "+schema+".t (a INT PRIMARY KEY)", "INSERT INTO "+schema+".t VALUES (1)")

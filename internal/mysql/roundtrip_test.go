@@ -19,6 +19,7 @@ import (
 
 // Invariant 3: what comes back equals what was captured, to the bit.
 func TestZooComesBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedZoo(t, db, schema)
@@ -67,6 +68,7 @@ func seedLarge(t *testing.T, db *sql.DB, schema string, rows int) {
 }
 
 func TestLargeTablesAreCutAndComeBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 20000)
@@ -90,6 +92,7 @@ func TestLargeTablesAreCutAndComeBack(t *testing.T) {
 
 // Invariant 11: whatever is changed in a restored copy is found.
 func TestComparisonFindsEveryChange(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedZoo(t, db, schema)

@@ -212,6 +212,7 @@ func TestLeftOutTablesMayChange(t *testing.T) {
 // A selection that fits nothing, a clause that the server does not understand
 // and a key that cannot cut end the dump before any row is read.
 func TestImpossibleSelections(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	first, _ := seedPart(t, env)

@@ -13,6 +13,7 @@ import (
 // A source behind a socket is dumped and restored like any other, and its
 // target is spelled with the socket's path.
 func TestSocket(t *testing.T) {
+	t.Parallel()
 	dir, err := os.MkdirTemp("", "socket") // short: a socket's path has 107 bytes at most
 	if err != nil {
 		t.Fatal(err)

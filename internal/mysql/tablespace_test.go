@@ -14,6 +14,7 @@ import (
 
 // A general tablespace that the target lacks is created, and the plan says so.
 func TestTablespaceIsCreatedWhereItIsMissing(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	space := quoteName(schema + "`ts")
@@ -48,6 +49,7 @@ func TestTablespaceIsCreatedWhereItIsMissing(t *testing.T) {
 // A data directory that the target does not know is a difference that is
 // announced and found; the rows come back.
 func TestDataDirectoryThatTheTargetLacksIsNamed(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	origin := env.StartMySQL(t, "--innodb-directories=/tmp")

@@ -24,6 +24,7 @@ func seededPoint(t *testing.T, env *testbed.Env) (point *repository.SourceReader
 
 // The binary log is left out only where nobody reads it.
 func TestBinlogOfTheTarget(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	point, schema := seededPoint(t, env)
 	target := env.StartMySQL(t, "--gtid-mode=ON", "--enforce-gtid-consistency=ON")
@@ -68,10 +69,9 @@ func TestBinlogOfTheTarget(t *testing.T) {
 	})
 	t.Run("somebody reads it", func(t *testing.T) {
 		target.ReadBinlog(t)
-		for text(t, db, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'") == "0" {
-			if err := pause(t.Context(), pollInterval); err != nil {
-				t.Fatal(err)
-			}
+		isReader := func(session record) bool { return strings.HasPrefix(session.text("command"), "Binlog Dump") }
+		if _, err := awaitSessions(t.Context(), db, some, isReader); err != nil {
+			t.Fatal(err)
 		}
 		requireLogged(t, root, BinlogAuto, true, "the restore goes into it")
 		requireLogged(t, root, BinlogOff, false, "they will lack it")
@@ -81,6 +81,7 @@ func TestBinlogOfTheTarget(t *testing.T) {
 // The redo log is switched off only on a server that holds nothing, and is on
 // again whatever comes.
 func TestRedoLogOfTheTarget(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	point, schema := seededPoint(t, env)
 	target := env.StartMySQL(t)

@@ -27,6 +27,7 @@ import (
 const loading = "ALL"
 
 func TestRestoreIntoAServerThatForbidsLoadData(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	origin, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedZoo(t, origin, schema)
@@ -61,6 +62,7 @@ func TestRestoreIntoAServerThatForbidsLoadData(t *testing.T) {
 
 // Everything can be restored without openim-dr: by the stock client alone.
 func TestScriptsRestoreWithTheStockClient(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedZoo(t, db, schema)

@@ -156,6 +156,7 @@ func (s *secured) account(t *testing.T, require string) account {
 // Every mode does what --ssl-mode of the mysql client does, against a server
 // with TLS and one without.
 func TestTLSModes(t *testing.T) {
+	t.Parallel()
 	server := startSecured(t)
 	root := account{server.Address, server.User, server.Password}
 	ca := func(s *Settings) { s.TLSCA = server.file("ca.pem") }
@@ -218,6 +219,7 @@ func requireRefusal(t *testing.T, err error, says string) {
 
 // Each mismatch has a line of its own.
 func TestTLSMismatches(t *testing.T) {
+	t.Parallel()
 	server := startSecured(t)
 	root := account{server.Address, server.User, server.Password}
 	client := func(name string) func(*Settings) {
@@ -281,6 +283,7 @@ func TestTLSMismatches(t *testing.T) {
 // The server itself loads no certificate that has expired; one expires while it
 // runs.
 func TestExpiredCertificate(t *testing.T) {
+	t.Parallel()
 	server := startSecured(t)
 	root := account{server.Address, server.User, server.Password}
 	server.ours.issue(t, "brief", 3*time.Second, "127.0.0.1")

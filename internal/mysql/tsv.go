@@ -169,33 +169,59 @@ func (t *tsvReader) row() ([][]byte, error) {
 func (t *tsvReader) field() (end byte, err error) {
 	null, start := false, len(t.text)
 	for {
-		c, err := t.from.ReadByte()
+		special, err := t.plain()
 		switch {
 		case errors.Is(err, io.EOF):
 			return 0, fmt.Errorf("%w: it ends in the middle of a row", errTSV)
 		case err != nil:
 			return 0, err
-		case c == '\t' || c == '\n':
+		case null && len(t.text) > start:
+			return 0, fmt.Errorf("%w: a NULL goes on", errTSV)
+		case special == '\t' || special == '\n':
 			t.ends = append(t.ends, fieldEnd(null, len(t.text)))
-			return c, nil
+			return special, nil
 		case null:
 			return 0, fmt.Errorf("%w: a NULL goes on", errTSV)
-		case c != '\\':
-			t.text = append(t.text, c)
-			continue
+		case special == 0:
+			return 0, fmt.Errorf("%w: it holds a byte that must be escaped", errTSV)
 		}
-		if c, err = t.from.ReadByte(); err != nil {
+		escaped, err := t.from.ReadByte()
+		if err != nil {
 			return 0, fmt.Errorf("%w: it ends in the middle of an escape", errTSV)
 		}
-		if c == 'N' && len(t.text) == start {
+		if escaped == 'N' && len(t.text) == start {
 			null = true
 			continue
 		}
-		plain := bytes.IndexByte(escapes[:], c)
-		if plain < 0 || c == 0 {
+		value := bytes.IndexByte(escapes[:], escaped)
+		if value < 0 || escaped == 0 {
 			return 0, fmt.Errorf("%w: it holds an unknown escape", errTSV)
 		}
-		t.text = append(t.text, byte(plain))
+		t.text = append(t.text, byte(value))
+	}
+}
+
+// plain adds to the text what comes before the next byte that means something,
+// and returns that byte.
+func (t *tsvReader) plain() (special byte, err error) {
+	for {
+		if _, err := t.from.Peek(1); err != nil {
+			return 0, err
+		}
+		buffered, err := t.from.Peek(t.from.Buffered())
+		if err != nil {
+			return 0, err
+		}
+		n := plainLength(buffered)
+		t.text = append(t.text, buffered[:n]...)
+		found := n < len(buffered)
+		if found {
+			special = buffered[n]
+			n++
+		}
+		if _, err := t.from.Discard(n); err != nil || found {
+			return special, err
+		}
 	}
 }
 

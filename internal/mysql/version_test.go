@@ -42,6 +42,7 @@ func versions() map[string]*disguise {
 // A whole dump, restore and comparison with servers that know less: what they
 // do not know has another way or does without, and nothing else is lost.
 func TestOtherVersions(t *testing.T) {
+	t.Parallel()
 	// What the disguise hides from us must not be in the way behind it.
 	server := testbed.Need(t).StartMySQL(t, "--restrict-fk-on-non-standard-key=OFF")
 	db := server.Open(t)
@@ -74,6 +75,7 @@ func TestOtherVersions(t *testing.T) {
 
 // A primary key that the server has added and hides is part of the table.
 func TestHiddenPrimaryKeysAreCaptured(t *testing.T) {
+	t.Parallel()
 	server := testbed.Need(t).StartMySQL(t, "--sql-generate-invisible-primary-key=ON", "--show-gipk-in-create-table-and-information-schema=OFF")
 	db := server.Open(t)
 	run(t, db, "CREATE DATABASE app", "CREATE TABLE app.t (a INT)", "INSERT INTO app.t VALUES (5), (6), (7)", "DELETE FROM app.t WHERE a = 6")

@@ -20,6 +20,7 @@ func inTheClear(s *Settings) { s.TLS = TLSDisabled }
 
 // What is read from the wire is what the driver reads.
 func TestWireAgreesWithTheDriver(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedZoo(t, db, schema)

@@ -93,6 +93,7 @@ func loadsOf(script []byte, schema, into string) []byte {
 // A server may hide generated invisible keys, and its clock may change twice a
 // year: what it holds comes back all the same.
 func TestZooOfAnotherServerComesBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	other := env.StartMySQL(t, append(otherWorld, "--default-time-zone=SYSTEM")...)
@@ -119,6 +120,7 @@ func TestZooOfAnotherServerComesBack(t *testing.T) {
 
 // Views and foreign keys of one schema may need another, in any direction.
 func TestSchemasThatNeedEachOtherComeBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	a, b := env.NewSchema(t), env.NewSchema(t)

@@ -96,6 +96,7 @@ type wholeZoo struct {
 // that there is. Invariant 3: to the bit, judged by our digests and by what the
 // server itself shows.
 func TestWholeZoo(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	z := &wholeZoo{env: env, db: env.OpenMySQL(t), looked: map[string]observation{}}
 	z.schemas = seedWholeZoo(t, z.db, func(string) string { return env.NewSchema(t) })
