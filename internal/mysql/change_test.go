@@ -75,6 +75,7 @@ func begun(t *testing.T, s *Server) *dump {
 
 // Where the account sees InnoDB's own numbers, every change is noticed.
 func TestEveryChangeOfADefinitionIsNoticed(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	swap := []string{"RENAME TABLE other TO old", "RENAME TABLE twin TO other", "RENAME TABLE old TO twin"}

@@ -50,6 +50,7 @@ type cutter struct {
 	explain func(ctx context.Context, query string) ([]record, error)
 
 	table *tableRun
+	rows  int64          // that a range should hold
 	found func(keyRange) // is told of each range, in ascending order
 	left  int64          // how often it may halve
 }
@@ -68,7 +69,7 @@ type span struct {
 // cut cuts a range that is thought to give so many pieces.
 func (c *cutter) cut(ctx context.Context, r keyRange, pieces int64) error {
 	c.left = 8*pieces + 64
-	whole := span{keyRange: r, rows: pieces * c.table.pace.rangeRows}
+	whole := span{keyRange: r, rows: pieces * c.rows}
 	var err error
 	if whole.low, err = c.edge(ctx, r, first); err != nil || whole.low == nil {
 		return err // no row is left
@@ -81,7 +82,7 @@ func (c *cutter) cut(ctx context.Context, r keyRange, pieces int64) error {
 
 // halve cuts a span until no part of it has too many rows.
 func (c *cutter) halve(ctx context.Context, s span) error {
-	if 2*s.rows <= 3*c.table.pace.rangeRows {
+	if 2*s.rows <= 3*c.rows {
 		c.found(s.keyRange)
 		return nil
 	}
@@ -181,7 +182,7 @@ func (c *cutter) walk(ctx context.Context, r keyRange) error {
 	key := c.table.Key
 	for {
 		next, err := c.one(ctx, fmt.Sprintf("SELECT %s FROM %s FORCE INDEX (%s)%s ORDER BY %s LIMIT 1 OFFSET %d", key.selectList(c.table.Columns), c.table.from(),
-			quoteName(key.Index), c.table.where(r), key.order(first), c.table.pace.rangeRows-1))
+			quoteName(key.Index), c.table.where(r), key.order(first), c.rows-1))
 		if err != nil {
 			return err
 		}
@@ -193,6 +194,16 @@ func (c *cutter) walk(ctx context.Context, r keyRange) error {
 		c.found(keyRange{after: r.after, upTo: at})
 		r.after = at
 	}
+}
+
+// finestPiece is how small a range is cut at the end of a dump, in bytes:
+// below that, another file costs more than an idle worker.
+const finestPiece = 1 << 20
+
+// finer returns into how many pieces a range is to be cut so that it keeps all
+// workers busy when there is nothing else to do; 1: not at all.
+func (t *tableRun) finer(workers int) int64 {
+	return max(1, min(int64(2*workers), min(t.estimatedBytes, t.pace.chunkBytes)/finestPiece))
 }
 
 // whereAll joins conditions to a WHERE, or to nothing.

@@ -120,7 +120,7 @@ func requireEvenRanges(t *testing.T, s *Server, schema, name string, rows int64)
 		return streamRows(ctx, conn, query, each)
 	}
 	explain := func(ctx context.Context, query string) ([]record, error) { return queryRecords(ctx, conn, query) }
-	c := cutter{query: query, explain: explain, table: table, found: func(r keyRange) {
+	c := cutter{query: query, explain: explain, table: table, rows: table.pace.rangeRows, found: func(r keyRange) {
 		n, err := strconv.ParseInt(text(t, client.DB, "SELECT COUNT(*) FROM "+table.from()+whereAll(r.conditions(table.Key))), 10, 64)
 		if err != nil {
 			t.Fatal(err)

@@ -283,6 +283,9 @@ func (d *dump) checkUnchanged(ctx context.Context) error {
 		return err
 	}
 	schemas, err := d.definitions(ctx)
+	if err != nil && isChange(err) { // gone while it was looked at
+		return d.changed("some %w while their rows were read: %w", errChanged, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -302,8 +305,13 @@ func (d *dump) checkUnchanged(ctx context.Context) error {
 		}
 	}
 	if changed > 0 {
-		return fault.New(fault.Failed, "dump", "%d %w while their rows were read, among them that of %s", changed, errChanged, name).On(d.server.target()).
-			Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* TO %s; so that changes are held off", d.held.account)
+		return d.changed("%d %w while their rows were read, among them that of %s", changed, errChanged, name)
 	}
 	return nil
+}
+
+// changed is the end of a dump whose definitions are no longer those of its rows.
+func (d *dump) changed(format string, args ...any) error {
+	return fault.New(fault.Failed, "dump", format, args...).On(d.server.target()).
+		Hint("run the backup again when no migration runs, or GRANT BACKUP_ADMIN ON *.* TO %s; so that changes are held off", d.held.account)
 }

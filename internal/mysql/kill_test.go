@@ -73,6 +73,7 @@ func TestRandomKills(t *testing.T) {
 // Reading in many short statements, each ended by the server's own clock, gives
 // every row once.
 func TestStatementsThatTakeTooLong(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 6000)
@@ -88,11 +89,13 @@ func TestStatementsThatTakeTooLong(t *testing.T) {
 // A table that no snapshot covers is another one when it is read again. That is
 // noticed.
 func TestRowsThatAreOthersWhenReadAgain(t *testing.T) {
-	env := testbed.Need(t)
-	db, schema := env.OpenMySQL(t), env.NewSchema(t)
+	t.Parallel()
+	server := testbed.Need(t).StartMySQL(t) // where nobody else takes global locks
+	db, schema := server.Open(t), "app"
+	run(t, db, "CREATE DATABASE app")
 	seedWide(t, db, schema)
 	run(t, db, "ALTER TABLE "+schema+".wide ENGINE = MyISAM")
-	as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
+	as := newAccount(t, db, server.Address, reading, "", schema)
 	defer awaitGone(t, db, as)
 	changed := make(chan error, 1)
 	wire := &tripwire{do: func() {

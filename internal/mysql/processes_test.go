@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"testing"
+	"time"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/testbed"
@@ -45,7 +46,7 @@ func TestOddStatementsOfOthersAreNoObstacle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	repotest.New(t).Capture(t, "main", Kind, newServer(t, rootOf(env), nil, schema))
+	repotest.New(t).Capture(t, "main", Kind, newServer(t, rootOf(env), func(s *Settings) { s.LockWait = time.Second }, schema))
 	run(t, odd, "DO RELEASE_LOCK('"+schema+"')")
 	if err := <-ended; err != nil {
 		t.Fatal(err)

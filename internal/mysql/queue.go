@@ -53,6 +53,13 @@ func (q *queue[T]) take(ctx context.Context) (next T, ok bool) {
 	return next, true
 }
 
+// length is how many tasks wait to be taken.
+func (q *queue[T]) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // done says that a task that was taken is finished.
 func (q *queue[T]) done() {
 	q.mu.Lock()

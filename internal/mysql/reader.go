@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +20,7 @@ type task struct {
 	keyRange
 	pieces int64 // more than one: to be cut into so many ranges, not to be read itself
 	again  total // rows at the beginning of the range that are stored already
+	last   bool  // cut as fine as it gets
 }
 
 // tableRun is a table while its rows are read.
@@ -103,6 +105,8 @@ type reader struct {
 	key   seal.DigestKey
 	hold  time.Duration // how long a table with a key is held at a time
 	end   func(ctx context.Context, sessions ...int64)
+
+	cutting atomic.Int64 // tables that are being cut just now, and will give more to do
 
 	mu       sync.Mutex
 	alive    int                 // sessions

@@ -147,6 +147,7 @@ func TestManifestNamesWhatIsLeftOut(t *testing.T) {
 // A part comes back equal to what the point holds of it; what cannot be whole
 // is said before.
 func TestChosenPartComesBack(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	first, second := seedPart(t, env)

@@ -72,17 +72,39 @@ func (w *worker) enter(ctx context.Context) (err error) {
 
 func (w *worker) do(ctx context.Context, t *task) error {
 	if t.pieces > 1 {
-		c := cutter{query: w.ask, explain: w.explain, table: t.table, found: func(r keyRange) {
-			w.queue.push(task{table: t.table, keyRange: r})
-			t.after = r.upTo // what is found comes in order, and is no longer to be cut
-		}}
-		return c.cut(ctx, t.keyRange, t.pieces)
+		return w.cut(ctx, t, t.pieces, t.table.pace.rangeRows)
+	}
+	if pieces := w.share(t); pieces > 1 {
+		t.last = true
+		return w.cut(ctx, t, pieces, max(1, min(t.table.estimatedRows, t.table.pace.rangeRows)/pieces))
 	}
 	if t.table.Key == nil {
 		w.readWhole(t.table, w.session, true)
 		defer w.readWhole(t.table, w.session, false)
 	}
 	return w.read(ctx, t)
+}
+
+// cut puts a task into the queue again, in pieces of about so many rows.
+func (w *worker) cut(ctx context.Context, t *task, pieces, rows int64) error {
+	if !t.last {
+		w.cutting.Add(1)
+		defer w.cutting.Add(-1)
+	}
+	c := cutter{query: w.ask, explain: w.explain, table: t.table, rows: rows, found: func(r keyRange) {
+		w.queue.push(task{table: t.table, keyRange: r, last: t.last})
+		t.after = r.upTo // what is found comes in order, and is no longer to be cut
+	}}
+	return c.cut(ctx, t.keyRange, pieces)
+}
+
+// share returns into how many pieces a task is cut because there are not enough
+// others left for the other workers: one of them would end long after the rest.
+func (w *worker) share(t *task) int64 {
+	if w.parallel == 1 || t.last || t.table.Key == nil || t.again.Rows > 0 || w.cutting.Load() > 0 || w.queue.length() >= 2*w.parallel {
+		return 1
+	}
+	return t.table.finer(w.parallel)
 }
 
 // errLost means that the session is lost, and with it its view of the data.
