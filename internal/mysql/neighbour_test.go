@@ -155,6 +155,7 @@ func TestBackupLockIsLetGo(t *testing.T) {
 				}
 			}()
 			s := newServer(t, network.through(as), func(s *Settings) { s.LockWait, s.DDLWait = time.Second, tt.ddlWait }, "d")
+			s.workers = 1 // whose ranges are not cut finer, so that it can be seen to read
 			fixture := repotest.New(t)
 			id, err := fixture.TryCapture(t.Context(), t, "main", Kind, s)
 			t.Logf("dump: %v", err)
