@@ -22,10 +22,11 @@ done
 export GOGC=400
 
 status=0
-# More at once than there are processors: most tests wait for servers, and those
-# that take global locks for each other. The time limit is a safety net, not a budget.
+# -p 2: the servers are shared, and tests that take global locks wait for each
+# other. -parallel: most tests wait for servers most of the time. The time limit
+# is a safety net, not a budget.
 gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
-  -race "${uninstrumented[@]}" -p 3 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
+  -race "${uninstrumented[@]}" -p 2 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
 (cd internal/testbed/servers/gcs &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -count=1 -timeout 10m ./...) || status=1
 cat "$events".main "$events".gcs >"$events"

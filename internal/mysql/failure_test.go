@@ -62,7 +62,6 @@ func seedWide(t *testing.T, db *sql.DB, schema string) {
 
 // Invariant 2: a stream that dies is never a short table and a success.
 func TestKilledStreams(t *testing.T) {
-	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	t.Run("a killed connection fails the dump", func(t *testing.T) {

@@ -70,7 +70,6 @@ func tablesOf(t *testing.T, point *repository.SourceReader) map[string]string {
 // Invariants 2 and 9: whatever the network does to a dump, wherever, it ends,
 // and either fails or holds exactly what it would hold otherwise.
 func TestNetworkFaultsInADump(t *testing.T) {
-	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
@@ -119,7 +118,6 @@ func TestNetworkFaultsInADump(t *testing.T) {
 // The same for a comparison: it never takes a fault of the network for a
 // difference, nor a table that it has not read for an equal one.
 func TestNetworkFaultsInAComparison(t *testing.T) {
-	t.Parallel()
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
@@ -153,7 +151,6 @@ func TestNetworkFaultsInAComparison(t *testing.T) {
 // Invariant 3, for a load: never a chunk twice, never one too few and success.
 // That includes a COMMIT whose answer is lost.
 func TestNetworkFaultsInALoad(t *testing.T) {
-	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 1000)
