@@ -172,9 +172,6 @@ func (d *dump) tryOpen(ctx context.Context) (err error) {
 	if err := d.openSnapshot(ctx); err != nil {
 		return err
 	}
-	if err := d.checkMoment(ctx); err != nil {
-		return err
-	}
 	// Not before: whoever changes a definition would wait for the backup lock
 	// with a lock in hand for which FLUSH TABLES WITH READ LOCK waits.
 	if err := d.watch.holdOffDDL(ctx); err != nil {
@@ -247,7 +244,10 @@ func (d *dump) openSnapshot(ctx context.Context) (err error) {
 	if d.snapshot, err = l.open(ctx); err != nil {
 		return err
 	}
-	if err := d.holdTime(ctx); err != nil {
+	if err = d.checkMoment(ctx); err == nil {
+		err = d.holdTime(ctx)
+	}
+	if err != nil {
 		return errors.Join(err, d.snapshot.close())
 	}
 	return nil
