@@ -52,21 +52,7 @@ func TestWorkersAreBusyToTheEnd(t *testing.T) {
 
 func requireBusy(t *testing.T, s *Server, schema string, workers int) {
 	t.Helper()
-	client, err := s.open(t.Context(), dumpIdle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	conn, err := client.reader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	definitions := catalog{conn: conn, server: s}
-	d, err := definitions.schema(t.Context(), schema)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, _, d := definedIn(t, s, schema)
 	var runs []*tableRun
 	for i := range d.Tables {
 		runs = append(runs, newTableRun(schema, &d.Tables[i], s.settings.chunkSize(), workers))
@@ -81,7 +67,7 @@ func requireBusy(t *testing.T, s *Server, schema string, workers int) {
 	var read atomic.Int64
 	var mu sync.Mutex
 	var ended []*int64
-	err = client.newReader(runs, key).run(t.Context(), shot.sessions, func() rowSink {
+	err := client.newReader(runs, key).run(t.Context(), shot.sessions, func() rowSink {
 		sink := &watchedSink{compareSink: compareSink{tally: newTally(key), shown: progress.Discard.Task("", progress.Rows, 0)}, read: &read, last: new(int64)}
 		mu.Lock()
 		defer mu.Unlock()

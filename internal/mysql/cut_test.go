@@ -98,21 +98,7 @@ func TestRangesAreEven(t *testing.T) {
 
 func requireEvenRanges(t *testing.T, s *Server, schema, name string, rows int64) {
 	t.Helper()
-	client, err := s.open(t.Context(), dumpIdle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	conn, err := client.session(t.Context(), s.catalogSession()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	definitions := catalog{conn: conn, server: s}
-	d, err := definitions.schema(t.Context(), schema)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, conn, d := definedIn(t, s, schema)
 	table := newTableRun(schema, d.byName()[name], minChunkSize*8, 2)
 	var sum, most int64
 	ranges := 0

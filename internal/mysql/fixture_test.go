@@ -76,6 +76,28 @@ func text(t testing.TB, db *sql.DB, query string) string {
 	return value.String
 }
 
+// definedIn opens the server as a dump does, with a session that reads
+// definitions, and returns what is defined in a schema.
+func definedIn(t testing.TB, s *Server, schema string) (*client, *sql.Conn, *schemaDefinition) {
+	t.Helper()
+	client, err := s.open(t.Context(), dumpIdle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	conn, err := client.reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	definitions := catalog{conn: conn, server: s}
+	d, err := definitions.schema(t.Context(), schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, conn, d
+}
+
 // findSessions returns the ids of the server's sessions that are as wanted.
 func findSessions(ctx context.Context, db querier, wanted func(session record) bool) ([]string, error) {
 	all, err := queryRecords(ctx, db, "SHOW FULL PROCESSLIST") // see showProcesses

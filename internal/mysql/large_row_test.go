@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -8,14 +9,14 @@ import (
 )
 
 // Rows of 64 MB come back by LOAD DATA and by INSERT, and large ones in which
-// every byte has to be escaped.
+// every byte has to be escaped; in a long run these are of 64 MB too.
 func TestRowsOf64MBComeBack(t *testing.T) {
 	t.Parallel()
 	env := testbed.Need(t)
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	run(t, db,
 		"CREATE TABLE "+schema+".large (id INT PRIMARY KEY, b LONGBLOB, t LONGTEXT)",
-		"INSERT INTO "+schema+".large VALUES (1, REPEAT(CONCAT(x'000102095C0A27FF61', REPEAT('plain', 11)), 67108864 DIV 64), 'x'), (2, NULL, REPEAT('\\\\', 8388608)), (3, '', REPEAT('😀', 100))",
+		"INSERT INTO "+schema+".large VALUES (1, REPEAT(CONCAT(x'000102095C0A27FF61', REPEAT('plain', 11)), 67108864 DIV 64), 'x'), (2, NULL, REPEAT('\\\\', "+strconv.Itoa(long(8<<20, 67_100_000))+")), (3, '', REPEAT('😀', 100))",
 	)
 	sums := "SELECT CONCAT_WS(' ', COUNT(*), SUM(CRC32(b)), SUM(LENGTH(b)), SUM(CRC32(t)), GROUP_CONCAT(SHA2(b, 256), SHA2(t, 256) ORDER BY id)) FROM "
 	want := text(t, db, sums+schema+".large")

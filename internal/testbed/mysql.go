@@ -212,7 +212,7 @@ func docker(ctx context.Context, t testing.TB, args ...string) string {
 // cleanupContext returns a context for removing what a test made: the test's own
 // context has ended by then.
 func cleanupContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -116,7 +116,7 @@ func many(prefix string, n int) []string {
 }
 
 func listMany(t *testing.T, s storage.Storage) {
-	want := many("many/", 1234)
+	want := many("many/", 2345)
 	createMany(t, s, want)
 	if got := list(t, s, "many/"); !slices.Equal(got, want) {
 		t.Errorf("got %d names, want %d", len(got), len(want))
