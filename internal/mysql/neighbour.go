@@ -99,25 +99,44 @@ func (n *neighbour) letDDLGo(ctx context.Context) error {
 // while rows were read.
 func (n *neighbour) heldThroughout() bool { return n.held && !n.gone }
 
-// over looks after the others while the reader reads.
+// over looks after the others while the reader reads. A look that is under way
+// when the last row is read is brought to its end: to cancel a statement costs
+// the session, and with it the backup lock.
 func (n *neighbour) over(ctx context.Context, r *reader, read func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	done, finish := context.WithCancel(ctx)
+	reading, finish := context.WithCancel(ctx)
 	group.Go(func() error {
 		defer finish()
 		return read(ctx)
 	})
-	group.Go(func() error { return n.look(done, r) })
+	group.Go(func() error {
+		if err := n.look(ctx, reading, r); err != nil {
+			return err
+		}
+		return n.confirm(ctx)
+	})
 	return group.Wait()
 }
 
-// look looks at the others again and again until ctx ends. A session that is
-// lost is replaced, for as long as a silent server is borne.
-func (n *neighbour) look(ctx context.Context, r *reader) error {
+// confirm asks the session that holds the backup lock whether it is there: only
+// then was the lock held all the time.
+func (n *neighbour) confirm(ctx context.Context) error {
+	if !n.held {
+		return nil
+	}
+	if _, err := n.guard.ExecContext(ctx, "DO 0"); err != nil {
+		n.close()
+	}
+	return ctx.Err()
+}
+
+// look looks at the others again and again while the reader is reading. A
+// session that is lost is replaced, for as long as a silent server is borne.
+func (n *neighbour) look(ctx, reading context.Context, r *reader) error {
 	settings := n.dump.server.settings
 	interval := min(time.Second, max(pollInterval, settings.lockWait()/4))
 	n.good = time.Now()
-	for pause(ctx, interval) == nil {
+	for pause(reading, interval) == nil {
 		err := n.lookOnce(ctx, r)
 		_, final := fault.Outermost(err)
 		switch {

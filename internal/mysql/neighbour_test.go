@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
@@ -178,6 +179,27 @@ func TestBackupLockIsLetGo(t *testing.T) {
 				t.Errorf("backup lock held throughout: %t, want %t", captured.BackupLock, tt.held)
 			}
 		})
+	}
+	t.Run("a last look is under way", func(t *testing.T) { requireHeldToTheEnd(t, server, as) })
+}
+
+// requireHeldToTheEnd has the last row come while a look at who waits is on its
+// way through a network of long distances.
+func requireHeldToTheEnd(t *testing.T, server *testbed.MySQL, as account) {
+	t.Helper()
+	host, port := server.NetworkAddress(t)
+	network := newNetwork(t, net.JoinHostPort(host, strconv.Itoa(port)), "downstream", noFault, 0)
+	d := begun(t, newServer(t, network.through(as), func(s *Settings) { s.LockWait = pollInterval }, "d"))
+	if err := d.watch.holdOffDDL(t.Context()); err != nil || !d.watch.held {
+		t.Fatalf("backup lock held: %t, %v", d.watch.held, err)
+	}
+	network.add(t, `{"type": "latency", "attributes": {"latency": 500}}`)
+	var key seal.DigestKey
+	if err := d.watch.over(t.Context(), d.client.newReader(nil, key), func(ctx context.Context) error { return pause(ctx, 3*pollInterval) }); err != nil {
+		t.Fatal(err)
+	}
+	if !d.watch.heldThroughout() {
+		t.Error("the backup lock is gone with the last look")
 	}
 }
 
