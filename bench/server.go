@@ -6,13 +6,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	mysql "github.com/go-sql-driver/mysql"
+
+	"github.com/openim-dr/openim-dr/internal/testbed/port"
 )
 
 // serverFlags configure both servers as a small production has them, but for
@@ -35,16 +36,11 @@ type server struct {
 }
 
 func startServer(ctx context.Context, image, label, dir string) (_ *server, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := errors.Join(os.MkdirAll(dir, 0o777), os.Chmod(dir, 0o777)); err != nil { //nolint:gosec // the server is another user
 		return nil, err
 	}
-	address := listener.Addr().String()
-	if err := errors.Join(listener.Close(), os.MkdirAll(dir, 0o777), os.Chmod(dir, 0o777)); err != nil { //nolint:gosec // the server is another user
-		return nil, err
-	}
-	s := &server{address: address, password: rand.Text(), dir: dir}
-	_, port, _ := net.SplitHostPort(address)
+	at := port.Choose()
+	s := &server{address: port.Address(at), password: rand.Text(), dir: dir}
 	file := filepath.Join(dir, "env")
 	if err := os.WriteFile(file, []byte("MYSQL_ROOT_PASSWORD="+s.password+"\n"), 0o600); err != nil {
 		return nil, err
@@ -52,7 +48,7 @@ func startServer(ctx context.Context, image, label, dir string) (_ *server, err 
 	defer func() { err = errors.Join(err, os.Remove(file)) }()
 	args := append([]string{
 		"run", "--detach", "--pull", "never", "--network", "host", "--label", label,
-		"--volume", dir + ":/shared", "--env-file", file, image, "--port=" + port,
+		"--volume", dir + ":/shared", "--env-file", file, image, fmt.Sprintf("--port=%d", at),
 	}, serverFlags...)
 	if s.id, err = docker(ctx, nil, args...); err != nil {
 		return nil, err

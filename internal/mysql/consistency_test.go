@@ -88,12 +88,11 @@ func (th *theatre) bringBack(t *testing.T, point *repository.SourceReader) {
 // replay brings the standby to the live state with the server's own tools.
 func (th *theatre) replay(t *testing.T, from string) {
 	t.Helper()
-	host, port := th.standby.NetworkAddress(t)
 	user := newAccount(t, th.standbyDB, th.standby.Address, "ALL", "SYSTEM_VARIABLES_ADMIN, REPLICATION_APPLIER, BINLOG_ADMIN", th.bank.schemas...)
 	// The pipe's exit code is that of mysql; mysqlbinlog says what it lacks on
 	// its standard error, which fails the test too.
-	command := fmt.Sprintf("set -eu; cd /var/lib/mysql; mysqlbinlog --skip-gtids --disable-log-bin %s > /tmp/replay.sql; MYSQL_PWD=%s mysql --host=%s --port=%d --user=%s --binary-mode < /tmp/replay.sql; rm /tmp/replay.sql",
-		from, user.password, host, port, user.user)
+	command := fmt.Sprintf("set -eu; cd /var/lib/mysql; mysqlbinlog --skip-gtids --disable-log-bin %s > /tmp/replay.sql; MYSQL_PWD=%s mysql --host=127.0.0.1 --port=%d --user=%s --binary-mode < /tmp/replay.sql; rm /tmp/replay.sql",
+		from, user.password, th.standby.Port, user.user)
 	if out := th.live.Shell(t, command); out != "" {
 		t.Errorf("replay: %s", out)
 	}

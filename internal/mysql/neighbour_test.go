@@ -5,8 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,12 +28,10 @@ func seedSlow(t *testing.T, db *sql.DB, schema, key string) {
 		fmt.Sprintf("INSERT INTO %s.slow WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT /*+ SET_VAR(cte_max_recursion_depth = %d) */ i, REPEAT('w', 8000) FROM n", schema, slowRows, slowRows))
 }
 
-// slowly starts a proxy that is slow until hurry is called. It stands right
-// before the server: every other proxy would hold megabytes of its own.
-func slowly(t *testing.T, server *testbed.MySQL) (n *network, hurry func()) {
+// slowly starts a proxy that is slow until hurry is called.
+func slowly(t *testing.T, address string) (n *network, hurry func()) {
 	t.Helper()
-	host, port := server.NetworkAddress(t)
-	n = newNetwork(t, net.JoinHostPort(host, strconv.Itoa(port)), "downstream", noFault, 0)
+	n = newNetwork(t, address, "downstream", noFault, 0)
 	n.add(t, fmt.Sprintf(`{"name": "slow", "type": "bandwidth", "attributes": {"rate": %d}}`, slowRate))
 	return n, func() {
 		if err := n.proxy.Toxics.RemoveToxic(t.Context(), "slow"); err != nil {
@@ -85,7 +81,7 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 			if tt.sees != "" {
 				run(t, db, "GRANT SELECT ON "+tt.sees+".* TO '"+as.user+"'@'%'")
 			}
-			network, hurry := slowly(t, &testbed.MySQL{Container: env.MySQLContainer})
+			network, hurry := slowly(t, env.MySQLAddress)
 			locked := make(chan int64, 1)
 			go func() {
 				defer hurry()
@@ -136,7 +132,7 @@ func TestBackupLockIsLetGo(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			network, hurry := slowly(t, server)
+			network, hurry := slowly(t, server.Address)
 			through := make(chan error, 1)
 			go func() {
 				awaitReading(t, db, as.user)
@@ -180,15 +176,14 @@ func TestBackupLockIsLetGo(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a last look is under way", func(t *testing.T) { requireHeldToTheEnd(t, server, as) })
+	t.Run("a last look is under way", func(t *testing.T) { requireHeldToTheEnd(t, as) })
 }
 
 // requireHeldToTheEnd has the last row come while a look at who waits is on its
 // way through a network of long distances.
-func requireHeldToTheEnd(t *testing.T, server *testbed.MySQL, as account) {
+func requireHeldToTheEnd(t *testing.T, as account) {
 	t.Helper()
-	host, port := server.NetworkAddress(t)
-	network := newNetwork(t, net.JoinHostPort(host, strconv.Itoa(port)), "downstream", noFault, 0)
+	network := newNetwork(t, as.address, "downstream", noFault, 0)
 	d := begun(t, newServer(t, network.through(as), func(s *Settings) { s.LockWait = pollInterval }, "d"))
 	if err := d.watch.holdOffDDL(t.Context()); err != nil || !d.watch.held {
 		t.Fatalf("backup lock held: %t, %v", d.watch.held, err)

@@ -20,8 +20,7 @@ func follow(t *testing.T, live, standby *testbed.MySQL) {
 	liveDB := live.Open(t)
 	user, password := "replicator", randomName()
 	run(t, liveDB, "CREATE USER "+user+"@'%' IDENTIFIED BY '"+password+"'", "GRANT REPLICATION SLAVE ON *.* TO "+user+"@'%'")
-	host, port := live.NetworkAddress(t)
-	run(t, standby.Open(t), fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '%s', SOURCE_PORT = %d, SOURCE_USER = '%s', SOURCE_PASSWORD = '%s', SOURCE_SSL = 1, SOURCE_AUTO_POSITION = 1", host, port, user, password),
+	run(t, standby.Open(t), fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = %d, SOURCE_USER = '%s', SOURCE_PASSWORD = '%s', SOURCE_SSL = 1, SOURCE_AUTO_POSITION = 1", live.Port, user, password),
 		"START REPLICA")
 }
 

@@ -222,7 +222,6 @@ func TestServerRestartsInTheMidst(t *testing.T) {
 		t.Errorf("dump whose server was restarted: %v, want a failure", err)
 	}
 
-	as.address = server.Address
 	s := newServer(t, as, nil, "d")
 	rename := source.Selection{Rename: map[string]string{"d": "copied"}}
 	plan, err := s.Plan(t.Context(), point, rename)
@@ -234,7 +233,6 @@ func TestServerRestartsInTheMidst(t *testing.T) {
 		t.Errorf("restore whose server was restarted: %v, want a failure", err)
 	}
 
-	as.address = server.Address
 	requireEqual(t, bringBack(t, newServer(t, as, nil, "d"), point, rename.Rename))
 }
 

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
+
+	"github.com/openim-dr/openim-dr/internal/testbed/port"
 )
 
 // containerPatience is how long a fresh server may take to accept connections,
@@ -23,6 +26,7 @@ const containerPatience = 2 * time.Minute
 // MySQL is a server of a test's own.
 type MySQL struct {
 	Address   string // host:port
+	Port      int
 	User      string
 	Password  string
 	Container string
@@ -89,7 +93,8 @@ func define(ctx context.Context, db *sql.DB, statement string) error {
 type Mount struct{ Host, Container string }
 
 // StartMySQL starts an empty server with flags of its own, after those that only
-// make it quick.
+// make it quick. It is on the host's network: the engine's proxy would take as
+// much time as the server.
 func (e *Env) StartMySQL(t testing.TB, flags ...string) *MySQL {
 	t.Helper()
 	return e.StartMySQLWith(t, nil, flags...)
@@ -105,31 +110,37 @@ func (e *Env) StartMySQLWith(t testing.TB, mounts []Mount, flags ...string) *MyS
 	if err := os.WriteFile(file, []byte("MYSQL_ROOT_PASSWORD="+password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{
-		"run", "--detach", "--pull", "never", "--label", e.label,
-		"--publish", "127.0.0.1::3306", "--env-file", file,
-	}
+	args := []string{"run", "--detach", "--pull", "never", "--label", e.label, "--network", "host", "--env-file", file}
 	for _, m := range mounts {
 		args = append(args, "--volume", m.Host+":"+m.Container)
 	}
-	args = append(args, e.MySQLImage,
+	args = append(args, e.MySQLImage, "--bind-address=127.0.0.1",
 		"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-buffer-pool-size=256M",
 		"--local-infile=1", "--max-allowed-packet=128M",
 	)
-	id := docker(t.Context(), t, append(args, flags...)...)
-	t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
-
-	server := &MySQL{User: "root", Password: password, Container: id}
-	server.await(t)
-	return server
+	args = append(args, flags...)
+	for range portTries {
+		server := &MySQL{Port: port.Choose(), User: "root", Password: password}
+		server.Address = port.Address(server.Port)
+		server.Container = docker(t.Context(), t, append(args, fmt.Sprintf("--port=%d", server.Port))...)
+		t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", server.Container) })
+		if server.await(t) {
+			return server
+		}
+	}
+	t.Fatalf("each of %d ports for mysql was taken when it was to be used", portTries)
+	return nil
 }
+
+// portTries is how often a port is chosen for a server. Others choose as well.
+const portTries = 5
 
 // ReadBinlog has mysqlbinlog read the server's binary log as it grows, as a
 // program does that archives it, until the test ends.
 func (m *MySQL) ReadBinlog(t testing.TB) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "docker", "exec", "--env", "MYSQL_PWD", m.Container, "mysqlbinlog", "--no-defaults",
-		"--protocol=tcp", "--host=127.0.0.1", "--user=root", "--read-from-remote-server", "--raw", "--stop-never", "--to-last-log",
+		"--protocol=tcp", "--host=127.0.0.1", fmt.Sprintf("--port=%d", m.Port), "--user=root", "--read-from-remote-server", "--raw", "--stop-never", "--to-last-log",
 		"--result-file=/tmp/", "binlog.000001")
 	cmd.Env = append(os.Environ(), "MYSQL_PWD="+m.Password)
 	var out bytes.Buffer
@@ -145,17 +156,13 @@ func (m *MySQL) ReadBinlog(t testing.TB) {
 	})
 }
 
-// Restart kills the server and starts it again. It has another address then.
+// Restart kills the server and starts it again.
 func (m *MySQL) Restart(t testing.TB) {
 	t.Helper()
 	docker(t.Context(), t, "restart", "--time", "0", m.Container)
-	m.await(t)
-}
-
-// NetworkAddress returns where another container reaches the server.
-func (m *MySQL) NetworkAddress(t testing.TB) (host string, port int) {
-	t.Helper()
-	return docker(t.Context(), t, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", m.Container), 3306
+	if !m.await(t) {
+		t.Fatalf("somebody else has taken the port of mysql %s", m.Address)
+	}
 }
 
 // Shell runs a shell command in the server's container, as its root and with
@@ -167,11 +174,10 @@ func (m *MySQL) Shell(t testing.TB, command string) string {
 	return docker(t.Context(), t, "exec", m.Container, "sh", "-c", `export MYSQL_PWD="$MYSQL_ROOT_PASSWORD"; `+command)
 }
 
-// await learns the server's address and waits until it accepts connections.
-func (m *MySQL) await(t testing.TB) {
+// await waits until the server accepts connections. It returns false where the
+// server has ended because its port is taken.
+func (m *MySQL) await(t testing.TB) bool {
 	t.Helper()
-	id := m.Container
-	m.Address, _, _ = strings.Cut(docker(t.Context(), t, "port", id, "3306/tcp"), "\n")
 	db := m.Open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), containerPatience)
 	defer cancel()
@@ -180,18 +186,26 @@ func (m *MySQL) await(t testing.TB) {
 	for try := 1; ; try++ {
 		err := db.PingContext(ctx)
 		if err == nil {
-			return
+			return true
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("wait for mysql in container %s: %v\n%s", id, err, docker(cleanupContext(t), t, "logs", "--tail", "20", id))
+			t.Fatalf("wait for mysql %s: %v\n%s", m.Address, err, m.logs(t))
 		case <-ticker.C:
 		}
 		// Each call of the client costs as much as a tenth of the server's start.
-		if try%20 == 0 && docker(ctx, t, "inspect", "--format", "{{.State.Running}}", id) != "true" {
-			t.Fatalf("mysql ended in container %s:\n%s", id, docker(ctx, t, "logs", "--tail", "20", id))
+		if try%20 == 0 && docker(ctx, t, "inspect", "--format", "{{.State.Running}}", m.Container) != "true" {
+			if logs := m.logs(t); !strings.Contains(logs, "Bind on TCP/IP port") {
+				t.Fatalf("mysql %s ended:\n%s", m.Address, logs)
+			}
+			return false
 		}
 	}
+}
+
+func (m *MySQL) logs(t testing.TB) string {
+	t.Helper()
+	return docker(cleanupContext(t), t, "logs", "--tail", "20", m.Container)
 }
 
 // docker runs the docker client and returns what it printed.

@@ -22,7 +22,7 @@ func (tb *Testbed) gcs() part {
 }
 
 func (tb *Testbed) gcsEndpoint() string {
-	return "http://" + address(tb.port("gcs"))
+	return "http://" + tb.address("gcs")
 }
 
 // startGCS starts the emulator, which keeps its objects in memory: after it was
@@ -36,7 +36,7 @@ func (tb *Testbed) startGCS(ctx context.Context) error {
 		ports: []string{"gcs"},
 		command: func() process {
 			return process{
-				name: "gcs", path: path, args: []string{"-listen", address(tb.port("gcs"))},
+				name: "gcs", path: path, args: []string{"-listen", tb.address("gcs")},
 				dir: tb.data("gcs"), log: tb.log("gcs"),
 			}
 		},

@@ -26,7 +26,7 @@ func (tb *Testbed) kubePath(name string) string { return filepath.Join(tb.dir, "
 func (tb *Testbed) kubeconfig() string          { return tb.kubePath("kubeconfig") }
 
 func (tb *Testbed) kubeURL() string {
-	return "https://" + address(tb.port("kubernetes"))
+	return "https://" + tb.address("kubernetes")
 }
 
 func (tb *Testbed) prepareKubernetes(ctx context.Context) error {
@@ -68,13 +68,13 @@ func (tb *Testbed) startEtcd(ctx context.Context) error {
 		ports:   []string{"etcd", "etcd.peer"},
 		command: func() process { return tb.etcdProcess(path) },
 		ready: func(ctx context.Context) error {
-			return ask(ctx, http.DefaultClient, http.MethodGet, "http://"+address(tb.port("etcd"))+"/health", "", http.StatusOK)
+			return ask(ctx, http.DefaultClient, http.MethodGet, "http://"+tb.address("etcd")+"/health", "", http.StatusOK)
 		},
 	})
 }
 
 func (tb *Testbed) etcdProcess(path string) process {
-	client, peer := "http://"+address(tb.port("etcd")), "http://"+address(tb.port("etcd.peer"))
+	client, peer := "http://"+tb.address("etcd"), "http://"+tb.address("etcd.peer")
 	return process{
 		name: "etcd", path: path, dir: tb.data("etcd"), log: tb.log("etcd"),
 		args: []string{
@@ -90,7 +90,7 @@ func (tb *Testbed) apiServerProcess(path string) process {
 	return process{
 		name: "kubernetes", path: path, dir: tb.data("kubernetes"), log: tb.log("kubernetes"),
 		args: []string{
-			"--etcd-servers=http://" + address(tb.port("etcd")),
+			"--etcd-servers=http://" + tb.address("etcd"),
 			"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
 			fmt.Sprintf("--secure-port=%d", tb.port("kubernetes")),
 			"--endpoint-reconciler-type=none",

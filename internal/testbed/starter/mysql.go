@@ -15,18 +15,21 @@ import (
 // mysqlFlags configure the deployment's server: a binary log with GTIDs as
 // production has it, no waiting for the disk as tests want it, and a time zone
 // in which an assumption of UTC shows.
-var mysqlFlags = []string{
-	"--server-id=1",
-	"--log-bin=binlog",
-	"--gtid-mode=ON",
-	"--enforce-gtid-consistency=ON",
-	"--local-infile=1",
-	"--max-allowed-packet=128M",
-	"--max-connections=500",
-	"--innodb-buffer-pool-size=512M",
-	"--innodb-flush-log-at-trx-commit=2",
-	"--sync-binlog=0",
-	"--default-time-zone=+08:00",
+func (tb *Testbed) mysqlFlags() []string {
+	return []string{
+		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", tb.port("mysql")),
+		"--server-id=1",
+		"--log-bin=binlog",
+		"--gtid-mode=ON",
+		"--enforce-gtid-consistency=ON",
+		"--local-infile=1",
+		"--max-allowed-packet=128M",
+		"--max-connections=500",
+		"--innodb-buffer-pool-size=512M",
+		"--innodb-flush-log-at-trx-commit=2",
+		"--sync-binlog=0",
+		"--default-time-zone=+08:00",
+	}
 }
 
 func (tb *Testbed) mysql() part {
@@ -37,28 +40,9 @@ func (tb *Testbed) mysqlContainer() string {
 	return "openim-dr-testbed-" + tb.id + "-mysql"
 }
 
-// mysqlAddress asks the engine, which chooses the port whenever the container
-// starts.
-func (tb *Testbed) mysqlAddress(ctx context.Context) (string, error) {
-	ports, err := docker(ctx, "port", tb.mysqlContainer(), "3306/tcp")
-	if err != nil {
-		return "", err
-	}
-	first, _, _ := strings.Cut(ports, "\n")
-	return first, nil
-}
-
 func (tb *Testbed) checkMySQL(ctx context.Context) error {
-	addr, err := tb.mysqlAddress(ctx)
-	if err != nil {
-		return err
-	}
-	return tb.pingMySQL(ctx, addr)
-}
-
-func (tb *Testbed) pingMySQL(ctx context.Context, addr string) error {
 	config := mysqldriver.NewConfig()
-	config.Net, config.Addr = "tcp", addr
+	config.Net, config.Addr = "tcp", tb.address("mysql")
 	config.User, config.Passwd = "root", tb.state.MySQLPassword
 	config.Logger = &mysqldriver.NopLogger{} // a server that is not ready yet is no news
 	connector, err := mysqldriver.NewConnector(config)
@@ -77,9 +61,8 @@ func (tb *Testbed) startMySQL(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want := recipe(append([]string{image, tb.state.MySQLPassword}, mysqlFlags...)...)
 	have, err := docker(ctx, "inspect", "--format", `{{index .Config.Labels "`+recipeLabel+`"}}`, tb.mysqlContainer())
-	if err == nil && have == want {
+	if err == nil && have == tb.mysqlContainerRecipe(image) {
 		if err := tb.restartMySQL(ctx); err == nil {
 			return nil
 		}
@@ -88,10 +71,15 @@ func (tb *Testbed) startMySQL(ctx context.Context) error {
 	if _, err := docker(ctx, "rm", "-f", "-v", tb.mysqlContainer()); err != nil && !strings.Contains(err.Error(), "No such container") {
 		return err
 	}
-	if err := tb.runMySQL(ctx, image, want); err != nil {
+	tb.forgetPorts("mysql")
+	if err := tb.runMySQL(ctx, image); err != nil {
 		return err
 	}
 	return tb.awaitMySQL(ctx)
+}
+
+func (tb *Testbed) mysqlContainerRecipe(image string) string {
+	return recipe(append([]string{image, tb.state.MySQLPassword}, tb.mysqlFlags()...)...)
 }
 
 func (tb *Testbed) restartMySQL(ctx context.Context) error {
@@ -101,9 +89,14 @@ func (tb *Testbed) restartMySQL(ctx context.Context) error {
 	return tb.awaitMySQL(ctx)
 }
 
-// runMySQL makes the container. The password goes in through the environment of
-// the docker client, so that no argument list holds it.
-func (tb *Testbed) runMySQL(ctx context.Context, image, recipe string) error {
+// runMySQL makes the container, on the host's network: the engine's proxy would
+// take as much time as a small server. The password goes in through a file, so
+// that no argument list holds it.
+func (tb *Testbed) runMySQL(ctx context.Context, image string) error {
+	recipe := tb.mysqlContainerRecipe(image)
+	if err := tb.save(); err != nil { // the port
+		return err
+	}
 	file := tb.data("mysql.env")
 	if err := writeFile(file, []byte("MYSQL_ROOT_PASSWORD="+tb.state.MySQLPassword+"\n")); err != nil {
 		return err
@@ -112,9 +105,9 @@ func (tb *Testbed) runMySQL(ctx context.Context, image, recipe string) error {
 	args := []string{
 		"run", "-d", "--pull", "never", "--name", tb.mysqlContainer(),
 		"--label", Label + "=" + tb.id, "--label", recipeLabel + "=" + recipe,
-		"--publish", "127.0.0.1::3306", "--env-file", file, image,
+		"--network", "host", "--env-file", file, image,
 	}
-	_, err := docker(ctx, append(args, mysqlFlags...)...)
+	_, err := docker(ctx, append(args, tb.mysqlFlags()...)...)
 	return err
 }
 

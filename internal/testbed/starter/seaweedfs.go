@@ -118,7 +118,7 @@ func (tb *Testbed) startSeaweedFS(ctx context.Context) error {
 		ports:   weedMasterPorts,
 		command: func() process { return tb.weedMaster(path, master) },
 		ready: func(ctx context.Context) error {
-			url := "http://" + address(tb.port("weed.master")) + "/cluster/healthz"
+			url := "http://" + tb.address("weed.master") + "/cluster/healthz"
 			return ask(ctx, http.DefaultClient, http.MethodGet, url, "", http.StatusOK)
 		},
 	})
@@ -146,7 +146,7 @@ func (tb *Testbed) weedMaster(path, dir string) process {
 func (tb *Testbed) weedServer(path, dir string) process {
 	args := []string{
 		"-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + dir,
-		"-master=false", fmt.Sprintf("-master.peers=%s.%d", address(tb.port("weed.master")), tb.port("weed.master.grpc")),
+		"-master=false", fmt.Sprintf("-master.peers=%s.%d", tb.address("weed.master"), tb.port("weed.master.grpc")),
 		"-volume.max=400", "-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"),
 	}
 	for _, purpose := range weedServerPorts {
@@ -183,7 +183,7 @@ func (tb *Testbed) writeS3Identities(path string) error {
 }
 
 func (tb *Testbed) s3Endpoint() string {
-	return "http://" + address(tb.port("weed.s3"))
+	return "http://" + tb.address("weed.s3")
 }
 
 func (tb *Testbed) s3Client() *s3.Client {

@@ -258,10 +258,6 @@ func (tb *Testbed) save() error {
 
 // writeEnv says where everything is. Tests read nothing else.
 func (tb *Testbed) writeEnv(ctx context.Context) error {
-	mysql, err := tb.mysqlAddress(ctx)
-	if err != nil {
-		return err
-	}
 	mysqlImage, err := tb.mysqlImage(ctx)
 	if err != nil {
 		return err
@@ -271,7 +267,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		return err
 	}
 	lines := []string{
-		"MYSQL_ADDRESS=" + mysql,
+		"MYSQL_ADDRESS=" + tb.address("mysql"),
 		"MYSQL_USER=root",
 		"MYSQL_PASSWORD=" + tb.state.MySQLPassword,
 		"MYSQL_IMAGE=" + mysqlImage,
