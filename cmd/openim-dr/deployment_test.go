@@ -2,23 +2,18 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/storage/faulty"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/testbed/seed"
 )
-
-// runLimit ends a command that hangs: a safety net, no expectation.
-const runLimit = 3 * time.Minute
 
 // seeded is an OpenIM-like deployment on the real servers, with a
 // configuration and keys, and no repository yet.
@@ -27,7 +22,7 @@ type seeded struct {
 	stores  seed.Stores
 	size    seed.Size
 	markers []string          // what must never stand anywhere in the clear
-	dir     string            // keys and configuration
+	dir     string            // keys, passwords and configuration
 	config  string            // the configuration's text but for the repository's URL
 	public  map[string]string // public halves of the keys, by kind
 }
@@ -66,8 +61,13 @@ func (d *seeded) writeConfig(t *testing.T) {
 	d.public = map[string]string{}
 	for _, kind := range []string{"operator", "catalog", "signing"} {
 		var made struct{ Recipient, PublicKey string }
-		d.run(t, nil, "keygen", kind, "--out", filepath.Join(d.dir, kind+".key"), "-o", "json").ok(t).into(t, &made)
+		d.run(t, "keygen", kind, "--out", filepath.Join(d.dir, kind+".key"), "-o", "json").ok(t).into(t, &made)
 		d.public[kind] = made.Recipient + made.PublicKey
+	}
+	for name, value := range map[string]string{"mysql.password": d.env.MySQLPassword, "s3.access": d.env.S3AccessKey, "s3.secret": d.env.S3SecretKey} {
+		if err := os.WriteFile(filepath.Join(d.dir, name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d.config = fmt.Sprintf(`instance: test
 repository:
@@ -78,11 +78,11 @@ repository:
   trustedSigners: [{key: %s, roles: [writer, operator]}]
   leaseLength: 3s
 sources:
-  - {name: main, kind: mysql, address: "%s", user: %s, password: "env:MYSQL_PASSWORD", schemas: [%s, %s], accounts: none}
-  - {name: media, kind: buckets, endpoint: "%s", accessKey: "env:S3_ACCESS_KEY", secretKey: "env:S3_SECRET_KEY", buckets: [%s]}
+  - {name: main, kind: mysql, address: "%s", user: %s, password: "file:%s/mysql.password", schemas: [%s, %s], accounts: none}
+  - {name: media, kind: buckets, endpoint: "%s", accessKey: "file:%s/s3.access", secretKey: "file:%s/s3.secret", buckets: [%s]}
   - {name: cluster, kind: kubernetes, kubeconfig: "%s", cluster: test, namespaces: [%s]}
 `, d.public["operator"], d.dir, d.dir, d.public["signing"], d.env.MySQLAddress, d.env.MySQLUser,
-		d.stores.Schemas.Server, d.stores.Schemas.Chat, d.env.S3Endpoint, d.stores.Bucket,
+		d.dir, d.stores.Schemas.Server, d.stores.Schemas.Chat, d.env.S3Endpoint, d.dir, d.dir, d.stores.Bucket,
 		d.env.Kubeconfig, strings.Join(d.stores.Namespaces, ", "))
 }
 
@@ -95,41 +95,41 @@ func (d *seeded) repository(t *testing.T) (dir, config string) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, d.config, dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.run(t, nil, "init", "--config", config).ok(t)
+	d.run(t, "init", "--config", config).ok(t)
 	return dir, config
 }
 
 // outcome is how a command ended.
 type outcome struct {
 	command        string
-	code           int // -1: by a signal
+	code           int
 	stdout, stderr string
 }
 
-// run runs openim-dr as a process of its own; with an environment of its own
-// it is openim-dr-faulty.
-func (d *seeded) run(t *testing.T, environment []string, args ...string) outcome {
+// run runs openim-dr in the test's own process, where the race detector is.
+func (d *seeded) run(t *testing.T, args ...string) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Args = append([]string{"openim-dr"}, append(args, "--no-progress")...)
-	if environment != nil {
-		cmd.Args[0] = "openim-dr-faulty"
-	}
-	cmd.Env = append(os.Environ(), "MYSQL_PASSWORD="+d.env.MySQLPassword, "S3_ACCESS_KEY="+d.env.S3AccessKey, "S3_SECRET_KEY="+d.env.S3SecretKey)
-	cmd.Env = append(cmd.Env, environment...)
+	got, _ := d.runOver(t, faulty.Plan{}, args...)
+	return got
+}
+
+// runOver runs openim-dr over a storage in which calls go wrong, and returns
+// all calls that were made.
+func (d *seeded) runOver(t *testing.T, plan faulty.Plan, args ...string) (outcome, []faulty.Call) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		t.Fatalf("openim-dr %v did not end within %s; stderr:\n%s", args, runLimit, &stderr)
+	a := newApp(strings.NewReader(""), &stdout, &stderr)
+	var store *faulty.Store
+	a.wrap = func(s storage.Storage) storage.Storage {
+		store = faulty.New(s, plan)
+		return store
 	}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+	code := a.execute(append(args, "--no-progress"))
+	var calls []faulty.Call
+	if store != nil {
+		calls = store.Calls()
 	}
-	return outcome{strings.Join(args, " "), cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return outcome{strings.Join(args, " "), code, stdout.String(), stderr.String()}, calls
 }
 
 // ok requires success.
@@ -157,13 +157,13 @@ func (d *seeded) points(t *testing.T, config string) []string {
 		ID       string
 		Complete bool
 	}
-	d.run(t, nil, "list", "--all", "--config", config, "-o", "json").ok(t).into(t, &listed)
+	d.run(t, "list", "--all", "--config", config, "-o", "json").ok(t).into(t, &listed)
 	ids := make([]string, 0, len(listed))
 	for _, p := range listed {
 		if !p.Complete {
 			t.Errorf("list shows point %s, which is not complete", p.ID)
 		}
-		d.run(t, nil, "show", p.ID, "--files", "--config", config).ok(t)
+		d.run(t, "show", p.ID, "--files", "--config", config).ok(t)
 		ids = append(ids, p.ID)
 	}
 	return ids

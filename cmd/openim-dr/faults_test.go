@@ -56,8 +56,7 @@ func TestBackupOverFaultyStorage(t *testing.T) {
 func (d *seeded) backupWithFault(t *testing.T, fault faulty.Fault, at int) (code int) {
 	t.Helper()
 	_, config := d.repository(t)
-	path := filepath.Join(t.TempDir(), "calls")
-	got := d.run(t, faultAt(fault, at, path), "backup", "--config", config)
+	got, calls := d.runOver(t, faulty.Plan{Fault: fault, At: at}, "backup", "--config", config)
 	points := d.points(t, config)
 	switch got.code {
 	case 0:
@@ -71,7 +70,7 @@ func (d *seeded) backupWithFault(t *testing.T, fault faulty.Fault, at int) (code
 	default:
 		t.Errorf("exit code %d, want 0, 1 or 3; stderr:\n%s", got.code, got.stderr)
 	}
-	requireReached(t, path, at)
+	requireReached(t, calls, at)
 	return got.code
 }
 
@@ -81,18 +80,18 @@ func TestRestoreOverFaultyStorage(t *testing.T) {
 	t.Parallel()
 	d := seedDeployment(t)
 	_, config := d.repository(t)
-	d.run(t, nil, "backup", "--config", config).ok(t)
+	d.run(t, "backup", "--config", config).ok(t)
 	want := d.checksum(t, d.stores.Schemas.Server, "chat_logs")
-	path := filepath.Join(t.TempDir(), "calls")
-	d.run(t, []string{callsVariable + "=" + path}, d.overwriteAll(t, config)...).ok(t)
-	calls := len(readCalls(t, path))
+	got, made := d.runOver(t, faulty.Plan{}, d.overwriteAll(t, config)...)
+	got.ok(t)
+	calls := len(made)
 	codes := map[faulty.Fault]map[int]int{}
 	for _, fault := range storageFaults {
 		codes[fault] = map[int]int{}
 		for _, at := range moments(calls) {
 			t.Run(fmt.Sprintf("%s at call %d", fault, at), func(t *testing.T) {
 				// What is there to overwrite is what the run before has left.
-				got := d.run(t, faultAt(fault, at, path), d.overwriteAll(t, config)...)
+				got, made := d.runOver(t, faulty.Plan{Fault: fault, At: at}, d.overwriteAll(t, config)...)
 				codes[fault][got.code]++
 				switch got.code {
 				case 0:
@@ -103,12 +102,12 @@ func TestRestoreOverFaultyStorage(t *testing.T) {
 				default:
 					t.Errorf("exit code %d, want 0, 1 or 3; stderr:\n%s", got.code, got.stderr)
 				}
-				requireReached(t, path, at)
+				requireReached(t, made, at)
 			})
 		}
 	}
 	t.Logf("exit codes by fault, over %d storage calls: %v", calls, codes)
-	d.run(t, nil, d.overwriteAll(t, config)...).ok(t)
+	d.run(t, d.overwriteAll(t, config)...).ok(t)
 }
 
 // overwriteAll returns the arguments of a restore that overwrites everything.
@@ -118,7 +117,7 @@ func (d *seeded) overwriteAll(t *testing.T, config string) []string {
 	var plan struct {
 		Refusals []struct{ Code, Target string }
 	}
-	d.run(t, nil, append(args, "--plan")...).into(t, &plan)
+	d.run(t, append(args, "--plan")...).into(t, &plan)
 	for _, r := range plan.Refusals {
 		if r.Code != "occupied" {
 			t.Fatalf("the plan refuses %s: %s", r.Target, r.Code)
@@ -128,14 +127,10 @@ func (d *seeded) overwriteAll(t *testing.T, config string) []string {
 	return args
 }
 
-func faultAt(fault faulty.Fault, at int, calls string) []string {
-	return []string{faultVariable + "=" + string(fault), fmt.Sprintf("%s=%d", atVariable, at), callsVariable + "=" + calls}
-}
-
 // requireReached fails where a run ended before the call that was to go wrong.
-func requireReached(t *testing.T, calls string, at int) {
+func requireReached(t *testing.T, made []faulty.Call, at int) {
 	t.Helper()
-	if made := len(readCalls(t, calls)); made < at {
-		t.Errorf("the fault at call %d was not reached: %d calls were made", at, made)
+	if len(made) < at {
+		t.Errorf("the fault at call %d was not reached: %d calls were made", at, len(made))
 	}
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -77,21 +80,8 @@ func TestKilledBackup(t *testing.T) {
 func (d *seeded) callsOfABackup(t *testing.T) []faulty.Call {
 	t.Helper()
 	_, config := d.repository(t)
-	path := filepath.Join(t.TempDir(), "calls")
-	d.run(t, []string{callsVariable + "=" + path}, "backup", "--config", config).ok(t)
-	return readCalls(t, path)
-}
-
-func readCalls(t *testing.T, path string) []faulty.Call {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var calls []faulty.Call
-	if err := json.Unmarshal(data, &calls); err != nil {
-		t.Fatal(err)
-	}
+	got, calls := d.runOver(t, faulty.Plan{}, "backup", "--config", config)
+	got.ok(t)
 	return calls
 }
 
@@ -121,21 +111,49 @@ func (d *seeded) kill(t *testing.T, moments []string) (hit map[string]int) {
 func (d *seeded) killAt(t *testing.T, at string) (hit string) {
 	t.Helper()
 	_, config := d.repository(t)
-	path := filepath.Join(t.TempDir(), "calls")
-	killed := d.run(t, []string{faultVariable + "=" + killFault, atVariable + "=" + at, callsVariable + "=" + path}, "backup", "--config", config)
-	if killed.code == 0 {
+	ahead, code, stderr := killedBackup(t, config, at)
+	if code == 0 {
 		// Two runs differ by a few calls, so the last one may not come.
 		d.points(t, config)
 		return phases[len(phases)-1]
 	}
-	if killed.code != -1 {
-		t.Fatalf("exit code %d, want death by a signal; stderr:\n%s", killed.code, killed.stderr)
+	if code != -1 {
+		t.Fatalf("exit code %d, want death by a signal; stderr:\n%s", code, stderr)
 	}
 	before := d.points(t, config)
-	d.run(t, nil, "backup", "--config", config).ok(t)
+	d.run(t, "backup", "--config", config).ok(t)
 	after := d.points(t, config)
 	if len(after) != len(before)+1 {
 		t.Errorf("after a run that was killed there are points %v, and after the next one %v: want one more", before, after)
 	}
-	return phase(readCalls(t, path)[0])
+	return phase(ahead)
+}
+
+// killedBackup runs a backup in a process of its own that is killed at a moment.
+// It returns the call that was not made, and how the process ended: -1 is death
+// by a signal.
+func killedBackup(t *testing.T, config, at string) (ahead faulty.Call, code int, stderr string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "call")
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Args = []string{"openim-dr-killed", "backup", "--config", config, "--no-progress"} // TestMain knows it by its name
+	cmd.Env = append(os.Environ(), atVariable+"="+at, callVariable+"="+path)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	var exit *exec.ExitError
+	if err := cmd.Run(); err == nil {
+		return ahead, 0, log.String()
+	} else if !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if exit.ExitCode() == -1 {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &ahead); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ahead, exit.ExitCode(), log.String()
 }

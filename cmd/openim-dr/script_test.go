@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", raceOptions); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"openim-dr": main, "openim-dr-faulty": faultyMain})
+	testscript.Main(m, map[string]func(){"openim-dr": main, "openim-dr-killed": killedMain})
 }
 
 // TestScripts runs what a user could type and needs no server.

@@ -19,13 +19,13 @@ func TestNothingInTheClear(t *testing.T) {
 	debug := []string{"--config", config, "--log-level", "debug"}
 	operator := filepath.Join(d.dir, "operator.key")
 	runs := []outcome{
-		d.run(t, nil, append([]string{"backup"}, debug...)...).ok(t),
-		d.run(t, nil, append([]string{"backup"}, debug...)...).ok(t), // on the base of the first
-		d.run(t, nil, append([]string{"show", "latest", "--files"}, debug...)...).ok(t),
-		d.run(t, nil, append([]string{"doctor"}, debug...)...),
-		d.run(t, nil, append([]string{"restore", "--identity", operator, "--plan"}, debug...)...),
-		d.run(t, nil, append([]string{"restore", "--identity", operator}, debug...)...),
-		d.run(t, nil, append([]string{"restore", "--identity", filepath.Join(d.dir, "catalog.key")}, debug...)...),
+		d.run(t, append([]string{"backup"}, debug...)...).ok(t),
+		d.run(t, append([]string{"backup"}, debug...)...).ok(t), // on the base of the first
+		d.run(t, append([]string{"show", "latest", "--files"}, debug...)...).ok(t),
+		d.run(t, append([]string{"doctor"}, debug...)...),
+		d.run(t, append([]string{"restore", "--identity", operator, "--plan"}, debug...)...),
+		d.run(t, append([]string{"restore", "--identity", operator}, debug...)...),
+		d.run(t, append([]string{"restore", "--identity", filepath.Join(d.dir, "catalog.key")}, debug...)...),
 	}
 	for _, want := range []struct{ run, code int }{{4, 4}, {5, 4}, {6, 2}} {
 		if got := runs[want.run]; got.code != want.code {

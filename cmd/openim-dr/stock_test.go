@@ -30,7 +30,7 @@ func TestStockTools(t *testing.T) {
 	d := seedDeployment(t)
 	compressed, raw := d.someObjects(t)
 	repository, config := d.repository(t)
-	d.run(t, nil, "backup", "--config", config).ok(t)
+	d.run(t, "backup", "--config", config).ok(t)
 	point := d.points(t, config)[0]
 	schema, table := d.stores.Schemas.Server, "chat_logs"
 	want := d.checksum(t, schema, table)

@@ -51,12 +51,16 @@ func newServer(t testing.TB, as account, change func(*Settings), schemas ...stri
 }
 
 func run(t testing.TB, q interface {
+	querier
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
 		// Dumps of other tests take global locks meanwhile.
 		err := againAfterDeadlock(func() error {
+			if strings.HasPrefix(statement, "ANALYZE") {
+				return analyze(t.Context(), q, statement)
+			}
 			_, err := q.ExecContext(t.Context(), statement)
 			return err
 		})

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -45,12 +46,34 @@ func (l *load) gatherHistograms(ctx context.Context, schema *schemaPlan) error {
 		t := &schema.Tables[i]
 		for h := range t.Histograms {
 			statement := "ANALYZE TABLE " + quoteName(schema.target) + "." + quoteName(t.Name) + " " + t.Histograms[h].clause()
-			if _, err := queryRecords(ctx, l.main, statement); err != nil {
+			if err := analyze(ctx, l.main, statement); err != nil {
 				return fmt.Errorf("gather histogram of table %q: %w", t.Name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// analyzeTries is how often an ANALYZE TABLE is given that the server refuses.
+const analyzeTries = 5
+
+// analyze runs an ANALYZE TABLE. That it has lost to the locks of other sessions
+// the server says in a row of its result, and then it is given again.
+func analyze(ctx context.Context, q querier, statement string) error {
+	for try := 1; ; try++ {
+		var records []record
+		err := againAfterDeadlock(func() (err error) {
+			records, err = queryRecords(ctx, q, statement)
+			return err
+		})
+		refused := slices.ContainsFunc(records, func(r record) bool { return strings.EqualFold(r.text("msg_type"), "error") })
+		if err != nil || !refused || try == analyzeTries {
+			return err
+		}
+		if err := pause(ctx, pollInterval); err != nil {
+			return err
+		}
+	}
 }
 
 // writeHistograms writes the same for people.

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/storage/faulty"
+)
+
+// The environment of openim-dr-killed.
+const (
+	atVariable   = "OPENIM_DR_TEST_AT"   // number of a storage call, or a phase: its first call
+	callVariable = "OPENIM_DR_TEST_CALL" // file for the call that was not made
+)
+
+// killedMain is openim-dr that gets SIGKILL ahead of a storage call: what
+// kill -9 does, at a moment of the test's choice.
+func killedMain() {
+	moment := os.Getenv(atVariable)
+	at, _ := strconv.Atoi(moment) // 0 is no call's number
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	a.wrap = func(s storage.Storage) storage.Storage {
+		return faulty.New(s, faulty.Plan{Before: func(c faulty.Call) {
+			if c.N == at || phase(c) == moment {
+				die(c)
+			}
+		}})
+	}
+	os.Exit(a.execute(os.Args[1:]))
+}
+
+// die tells the test which call is not made, and does not return.
+func die(ahead faulty.Call) {
+	data, err := json.Marshal(ahead)
+	if err == nil {
+		err = os.WriteFile(os.Getenv(callVariable), data, 0o600)
+	}
+	if err != nil {
+		panic(err)
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
