@@ -2,22 +2,58 @@ package mysql
 
 import (
 	"context"
-	"database/sql/driver"
+	sqldriver "database/sql/driver"
+	"errors"
+	"io"
 	"net"
+	"syscall"
 	"time"
+
+	driver "github.com/go-sql-driver/mysql"
 )
 
 // connector opens links.
 type connector struct {
-	inner driver.Connector // dials with dialWire
-	clear bool             // nothing is encrypted, and silence is not borne
-	idle  time.Duration    // longest silence of the server while rows are read
+	inner sqldriver.Connector // dials with dialWire
+	clear bool                // nothing is encrypted, and silence is not borne
+	idle  time.Duration       // longest silence of the server while rows are read
 }
 
-var _ driver.Connector = (*connector)(nil)
+var _ sqldriver.Connector = (*connector)(nil)
 
-// Connect opens a connection and logs in.
-func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+// Tries to open one connection, and until when a new one is begun.
+const (
+	connectTries    = 3
+	connectPatience = 30 * time.Second
+)
+
+// Connect opens a connection and logs in, once more where that broke off.
+func (c *connector) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	began := time.Now()
+	for try := 1; ; try++ {
+		l, err := c.connect(ctx)
+		if err == nil {
+			return l, nil
+		}
+		if !isBroken(err) || ctx.Err() != nil || try == connectTries || time.Since(began) > connectPatience {
+			return nil, err
+		}
+	}
+}
+
+// isBroken reports whether a login was cut off rather than refused. The driver
+// asks the server for its limit before our settings are in force, so that a
+// global max_execution_time can end that.
+func isBroken(err error) bool {
+	for _, broken := range []error{driver.ErrInvalidConn, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return isServer(err, erMaxExecutionTime)
+}
+
+func (c *connector) connect(ctx context.Context) (*link, error) {
 	var wire net.Conn
 	opened, err := c.inner.Connect(context.WithValue(ctx, wireKey{}, &wire))
 	if err != nil {
@@ -31,7 +67,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 // Driver returns the driver under the links.
-func (c *connector) Driver() driver.Driver { return c.inner.Driver() }
+func (c *connector) Driver() sqldriver.Driver { return c.inner.Driver() }
 
 // wireKey is where the context of a Connect says who wants to know the wire.
 type wireKey struct{}
@@ -51,17 +87,17 @@ func dialWire(ctx context.Context, network, address string) (net.Conn, error) {
 // statement that takes long sends nothing.
 const keepAlive = 15 * time.Second
 
-// driverConn is all that database/sql asks of a connection of the driver.
+// driverConn is all that database/sql asks of a connection of the sqldriver.
 type driverConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.NamedValueChecker
-	driver.Pinger
-	driver.QueryerContext
-	driver.SessionResetter
-	driver.Validator
+	sqldriver.Conn
+	sqldriver.ConnBeginTx
+	sqldriver.ConnPrepareContext
+	sqldriver.ExecerContext
+	sqldriver.NamedValueChecker
+	sqldriver.Pinger
+	sqldriver.QueryerContext
+	sqldriver.SessionResetter
+	sqldriver.Validator
 }
 
 // link is the driver's connection, and, where nothing is encrypted and a silent

@@ -34,7 +34,7 @@ var networkFaults = []networkFault{cutOne, stallOne, trickleOne, resetAll, stall
 type network struct {
 	proxy   *toxiproxy.Proxy
 	fault   networkFault
-	at      int64
+	at      atomic.Int64
 	passed  atomic.Int64
 	struck  atomic.Bool
 	ended   context.Context
@@ -60,7 +60,8 @@ var register = sync.OnceFunc(func() {
 func newNetwork(t testing.TB, address, direction string, fault networkFault, at int64) *network {
 	t.Helper()
 	register()
-	n := &network{fault: fault, at: at}
+	n := &network{fault: fault}
+	n.at.Store(at)
 	var end context.CancelFunc
 	n.ended, end = context.WithCancel(t.Context())
 	name := randomName()
@@ -113,10 +114,10 @@ func (f *faultAt) Pipe(stub *toxics.ToxicStub) {
 func (n *network) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
 	size := int64(len(chunk.Data))
 	total := n.passed.Add(size)
-	if n.fault == noFault || total < n.at || !n.struck.CompareAndSwap(false, true) {
+	if n.fault == noFault || total < n.at.Load() || !n.struck.CompareAndSwap(false, true) {
 		return n.send(stub, chunk.Data)
 	}
-	before := chunk.Data[:max(0, size-(total-n.at))]
+	before := chunk.Data[:max(0, size-(total-n.at.Load()))]
 	if !n.send(stub, before) {
 		return false
 	}

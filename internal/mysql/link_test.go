@@ -1,0 +1,48 @@
+package mysql
+
+import (
+	"testing"
+
+	"github.com/openim-dr/openim-dr/internal/testbed"
+)
+
+// Wherever a login breaks off, the next one is made.
+func TestLoginThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	env := testbed.Need(t)
+	for _, mode := range []TLSMode{TLSPreferred, TLSDisabled} {
+		t.Run(string(mode), func(t *testing.T) {
+			db := env.OpenMySQL(t)
+			schema := env.NewSchema(t)
+			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
+			network := newNetwork(t, as.address, "downstream", cutOne, 1<<40)
+			client, err := newServer(t, network.through(as), func(s *Settings) { s.TLS = mode }, schema).open(t.Context(), dumpIdle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			login := func() error {
+				conn, err := client.Conn(t.Context())
+				if err != nil {
+					return err
+				}
+				return conn.Close()
+			}
+			before := network.passed.Load()
+			if err := login(); err != nil {
+				t.Fatal(err)
+			}
+			size := network.passed.Load() - before
+			for at := int64(1); at < size; at += size / 30 {
+				network.at.Store(network.passed.Load() + at)
+				network.struck.Store(false)
+				if err := login(); err != nil {
+					t.Errorf("a login cut off at byte %d of %d: %v", at, size, err)
+				}
+				if !network.struck.Load() {
+					t.Errorf("nothing was cut off at byte %d of %d", at, size)
+				}
+			}
+		})
+	}
+}
