@@ -33,7 +33,7 @@ func TestLoginThatBreaksOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			size := network.passed.Load() - before
-			for at := int64(1); at < size; at += size / 30 {
+			for at := int64(1); at < size; at += size / 12 {
 				network.at.Store(network.passed.Load() + at)
 				network.struck.Store(false)
 				if err := login(); err != nil {

@@ -64,6 +64,7 @@ func awaitState(t *testing.T, db *sql.DB, state string) {
 // Whoever wants a lock that a dump's reading is in the way of gets it long
 // before the reading would be over, and the dump goes on behind it.
 func TestNobodyWaitsForAReader(t *testing.T) {
+	t.Parallel()
 	env := testbed.Need(t)
 	db := env.OpenMySQL(t)
 	tests := map[string]struct {

@@ -26,7 +26,7 @@ func (tb *Testbed) mysqlFlags() []string {
 		"--max-allowed-packet=128M",
 		"--max-connections=500",
 		"--innodb-buffer-pool-size=512M",
-		"--innodb-redo-log-capacity=1G",
+		"--innodb-redo-log-capacity=256M",
 		"--innodb-flush-log-at-trx-commit=2",
 		"--sync-binlog=0",
 		"--default-time-zone=+08:00",
