@@ -234,6 +234,9 @@ func TestGlobalLockLeavesNobodyWaiting(t *testing.T) {
 			run(t, db, "DELETE FROM d.t WHERE a = 2", "KILL QUERY "+long[0])
 			cancel()
 			<-ended
+			if _, err := awaitSessions(t.Context(), db, none, isLong); err != nil { // or the next one takes it for its own
+				t.Fatal(err)
+			}
 		})
 	}
 }
