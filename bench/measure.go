@@ -31,7 +31,7 @@ func command(ctx context.Context, env []string, program string, args ...string) 
 	err = cmd.Run()
 	m.elapsed = time.Since(began)
 	if err != nil {
-		return m, nil, fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, &errs)
+		return m, nil, fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(program), strings.Join(args, " "), err, &out, &errs)
 	}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		m.memory = usage.Maxrss << 10 // Linux counts in KiB

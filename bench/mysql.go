@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +10,9 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/testbed/seed"
 )
+
+// memoryLimit is what openim-dr may take, in MiB, however much there is.
+const memoryLimit = 192
 
 var schemas = []string{"openIM_v3", "openim_enterprise"}
 
@@ -30,7 +32,12 @@ type mysqlBench struct {
 	source, target *server
 }
 
-func benchMySQL(ctx context.Context, o options) (_ []result, err error) {
+func benchMySQL(ctx context.Context, o options) ([]result, error) {
+	return withMySQL(ctx, o, (*mysqlBench).run)
+}
+
+// withMySQL measures with a source that is seeded and a target that is empty.
+func withMySQL(ctx context.Context, o options, measure func(*mysqlBench, context.Context) ([]result, error)) (_ []result, err error) {
 	env, err := readEnv(o.env)
 	if err != nil {
 		return nil, err
@@ -59,10 +66,10 @@ func benchMySQL(ctx context.Context, o options) (_ []result, err error) {
 	if _, err := seed.MySQL(ctx, b.source.db, seed.Schemas{}, o.size); err != nil {
 		return nil, err
 	}
-	if b.tool, err = newTool(ctx, o.binary, filepath.Join(dir, "openim-dr"), b.source, b.target); err != nil {
+	if b.tool, err = mysqlTool(ctx, o.binary, filepath.Join(dir, "openim-dr"), b.source, b.target); err != nil {
 		return nil, err
 	}
-	return b.run(ctx)
+	return measure(b, ctx)
 }
 
 func (b *mysqlBench) run(ctx context.Context) ([]result, error) {
@@ -83,13 +90,18 @@ func (b *mysqlBench) run(ctx context.Context) ([]result, error) {
 		against("mysql.backup/mysqldump-zstd-age", 0.65, backup, zstd),
 		against("mysql.restore/mysql", 0.32, restore, mysql),
 		against("mysql.restore-scratch/mysql", 0.25, scratch, mysql),
-		peak("mysql.memory", 192, backup, restore, scratch),
+		peak("mysql.memory", memoryLimit, backup, restore, scratch),
 	}
 	for i, peer := range []string{dumpCommand + " | " + gzipCommand, dumpCommand + " | " + zstdCommand, restoreCommand, restoreCommand} {
 		all[i].PeerCommand, all[i].PeerVersion = peer, version
 	}
 	all[2].Note = fmt.Sprintf("of which the comparison took %.1f s", median(compare))
-	return all, nil
+	wide, err := b.wideRows(ctx)
+	if err != nil {
+		return all, err
+	}
+	last, err := lastWorkers(ctx)
+	return append(append(all, wide), last...), err
 }
 
 // backups takes backups in turn.
@@ -157,8 +169,12 @@ func (b *mysqlBench) restores(ctx context.Context) (ours, scratch, mysql []measu
 			into *[]measurement
 			do   func(context.Context) (measurement, float64, error)
 		}{
-			{&ours, func(ctx context.Context) (measurement, float64, error) { return b.tool.restore(ctx, "target") }},
-			{&scratch, func(ctx context.Context) (measurement, float64, error) { return b.tool.restore(ctx, "scratch") }},
+			{&ours, func(ctx context.Context) (measurement, float64, error) {
+				return b.tool.restore(ctx, "--target", "target")
+			}},
+			{&scratch, func(ctx context.Context) (measurement, float64, error) {
+				return b.tool.restore(ctx, "--target", "scratch")
+			}},
 			{&mysql, func(ctx context.Context) (measurement, float64, error) {
 				m, err := b.target.peer(ctx, b.target.inside("cd /shared && "+restoreCommand))
 				return m, 0, err
@@ -180,87 +196,14 @@ func (b *mysqlBench) restores(ctx context.Context) (ours, scratch, mysql []measu
 	return ours, scratch, mysql, compare, nil
 }
 
-// tool is openim-dr with a configuration of its own.
-type tool struct {
-	program, dir, config, recipient string
-	env                             []string
-}
-
-func newTool(ctx context.Context, program, dir string, source, target *server) (tool, error) {
-	t := tool{program: program, dir: dir, config: filepath.Join(dir, "config.yaml"), env: []string{"SOURCE_PASSWORD=" + source.password, "TARGET_PASSWORD=" + target.password}}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return t, err
-	}
-	public := map[string]string{}
-	for _, kind := range []string{"operator", "catalog", "signing"} {
-		_, out, err := command(ctx, nil, program, "keygen", kind, "--out", filepath.Join(dir, kind+".key"), "-o", "json")
-		if err != nil {
-			return t, err
-		}
-		var made struct{ Recipient, PublicKey string }
-		if err := json.Unmarshal(out, &made); err != nil {
-			return t, err
-		}
-		public[kind] = made.Recipient + made.PublicKey
-	}
-	t.recipient = public["operator"]
-	text := fmt.Sprintf(`instance: bench
-repository:
-  url: %[1]s/repository
-  recipients: [%[2]s]
-  catalogIdentity: file:%[1]s/catalog.key
-  signingKey: file:%[1]s/signing.key
-  trustedSigners: [{key: %[3]s, roles: [writer, operator]}]
-sources:
-  - {name: main, kind: mysql, address: "%[4]s", user: root, password: "env:SOURCE_PASSWORD", tls: disabled, schemas: [%[6]s]}
+// mysqlTool backs the source up, and restores into the target.
+func mysqlTool(ctx context.Context, program, dir string, source, target *server) (tool, error) {
+	return newTool(ctx, program, dir, filepath.Join(dir, "repository"), fmt.Sprintf(`sources:
+  - {name: main, kind: mysql, address: "%[1]s", user: root, password: "env:SOURCE_PASSWORD", tls: disabled, schemas: [%[3]s]}
 targets:
   target:
-    - {name: main, kind: mysql, address: "%[5]s", user: root, password: "env:TARGET_PASSWORD", tls: disabled, schemas: [%[6]s]}
+    - {name: main, kind: mysql, address: "%[2]s", user: root, password: "env:TARGET_PASSWORD", tls: disabled, schemas: [%[3]s]}
   scratch:
-    - {name: main, kind: mysql, address: "%[5]s", user: root, password: "env:TARGET_PASSWORD", tls: disabled, schemas: [%[6]s], disableRedoLog: true}
-`, dir, public["operator"], public["signing"], source.address, target.address, strings.Join(schemas, ", "))
-	return t, os.WriteFile(t.config, []byte(text), 0o600)
-}
-
-func (t tool) run(ctx context.Context, args ...string) (measurement, []byte, error) {
-	return command(ctx, t.env, t.program, append(args, "--config", t.config, "--no-progress", "-o", "json")...)
-}
-
-// backup takes a point into a repository that is new.
-func (t tool) backup(ctx context.Context) (measurement, error) {
-	repository := filepath.Join(t.dir, "repository")
-	if err := errors.Join(os.RemoveAll(repository), settle(ctx)); err != nil {
-		return measurement{}, err
-	}
-	if _, _, err := t.run(ctx, "init"); err != nil {
-		return measurement{}, err
-	}
-	m, _, err := t.run(ctx, "backup")
-	if err != nil {
-		return m, err
-	}
-	m.bytes, err = sizeOf(repository)
-	return m, err
-}
-
-// restore brings the last point back, and returns how long the comparison took.
-func (t tool) restore(ctx context.Context, target string) (m measurement, compared float64, err error) {
-	m, out, err := t.run(ctx, "restore", "--target", target, "--identity", filepath.Join(t.dir, "operator.key"), "--yes")
-	if err != nil {
-		return m, 0, err
-	}
-	// The plan comes first, then the result.
-	var result struct {
-		Equal   bool
-		Sources []struct{ CompareSeconds float64 }
-	}
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		if err := decoder.Decode(&result); err != nil {
-			break
-		}
-	}
-	if !result.Equal || len(result.Sources) == 0 {
-		return m, 0, errors.New("the restore is not equal, or says nothing about it")
-	}
-	return m, result.Sources[0].CompareSeconds, nil
+    - {name: main, kind: mysql, address: "%[2]s", user: root, password: "env:TARGET_PASSWORD", tls: disabled, schemas: [%[3]s], disableRedoLog: true}
+`, source.address, target.address, strings.Join(schemas, ", ")), "SOURCE_PASSWORD="+source.password, "TARGET_PASSWORD="+target.password)
 }

@@ -3,15 +3,53 @@ package mysql
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
+
+// unevenly returns statements that spread rows over tables in ways which make
+// it hard to share them out among workers. The filler of row i is an expression.
+func unevenly(rows int, filler string) map[string][]string {
+	numbers := fmt.Sprintf(" WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %[1]d) SELECT /*+ SET_VAR(cte_max_recursion_depth = %[1]d) */ ", rows)
+	return map[string][]string{
+		"one table with nine rows in ten": {
+			"CREATE TABLE large (id BIGINT PRIMARY KEY, filler VARCHAR(2000))",
+			"INSERT INTO large" + numbers + "i, " + filler + " FROM n",
+			"CREATE TABLE small1 (id BIGINT PRIMARY KEY, filler VARCHAR(2000))",
+			fmt.Sprintf("INSERT INTO small1 SELECT * FROM large WHERE id <= %d", rows/18),
+			"CREATE TABLE small2 LIKE small1", "INSERT INTO small2 SELECT * FROM small1",
+			"ANALYZE TABLE large, small1, small2",
+		},
+		"one table with a composite key of text": {
+			"CREATE TABLE members (a VARCHAR(64) COLLATE utf8mb4_unicode_ci, b CHAR(64) COLLATE utf8mb4_0900_ai_ci, filler VARCHAR(2000), PRIMARY KEY (a, b))",
+			"INSERT INTO members" + numbers + "CONCAT('Group-', i MOD 90), SHA2(i, 256), " + filler + " FROM n",
+			"ANALYZE TABLE members",
+		},
+	}
+}
+
+// newUneven fills a schema and returns the server that has it, and its name.
+func newUneven(t testing.TB, env *testbed.Env, statements []string) (s *Server, schema string) {
+	t.Helper()
+	schema = env.NewSchema(t)
+	conn, err := env.OpenMySQL(t).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	run(t, conn, append([]string{"USE " + schema}, statements...)...)
+	return newServer(t, rootOf(env), nil, schema), schema
+}
 
 // However the rows are spread over tables, all workers are busy to the end:
 // when one has nothing left to do, nearly all rows have been read. How near that
@@ -20,38 +58,61 @@ import (
 func TestWorkersAreBusyToTheEnd(t *testing.T) {
 	t.Parallel()
 	env := testbed.Need(t)
-	db := env.OpenMySQL(t)
-	const numbers = " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 21600) SELECT /*+ SET_VAR(cte_max_recursion_depth = 21600) */ "
-	tests := map[string][]string{
-		"one table with nine rows in ten": {
-			"CREATE TABLE large (id BIGINT PRIMARY KEY, filler VARCHAR(2000))",
-			"INSERT INTO large" + numbers + "i, REPEAT('x', 2000) FROM n",
-			"CREATE TABLE small1 (id BIGINT PRIMARY KEY, filler VARCHAR(2000))", "INSERT INTO small1 SELECT * FROM large WHERE id <= 1200",
-			"CREATE TABLE small2 LIKE small1", "INSERT INTO small2 SELECT * FROM small1",
-			"ANALYZE TABLE large, small1, small2",
-		},
-		"one table with a composite key of text": {
-			"CREATE TABLE members (a VARCHAR(64) COLLATE utf8mb4_unicode_ci, b CHAR(64) COLLATE utf8mb4_0900_ai_ci, filler VARCHAR(2000), PRIMARY KEY (a, b))",
-			"INSERT INTO members" + numbers + "CONCAT('Group-', i MOD 90), SHA2(i, 256), REPEAT('x', 2000) FROM n",
-			"ANALYZE TABLE members",
-		},
-	}
-	for name, statements := range tests {
+	for name, statements := range unevenly(21600, "REPEAT('x', 2000)") {
 		t.Run(name, func(t *testing.T) {
-			schema := env.NewSchema(t)
-			conn, err := db.Conn(t.Context())
-			if err != nil {
-				t.Fatal(err)
+			s, schema := newUneven(t, env, statements)
+			watched := readWatched(t, s, schema, func() rowSink {
+				return &compareSink{tally: newTally(seal.DigestKey{}), shown: noTask}
+			})
+			for i, w := range watched {
+				if w.last < w.read.Load()*8/10 {
+					t.Errorf("worker %d had nothing left to do after %d of %d rows", i, w.last, w.read.Load())
+				}
 			}
-			defer conn.Close()
-			run(t, conn, append([]string{"USE " + schema}, statements...)...)
-			requireBusy(t, newServer(t, rootOf(env), nil, schema), schema, 4)
 		})
 	}
 }
 
-func requireBusy(t *testing.T, s *Server, schema string, workers int) {
+// How much longer the last worker of a dump takes than the first, in time. `make
+// bench` holds it against a limit.
+func BenchmarkLastWorker(b *testing.B) {
+	env := testbed.Need(b)
+	for name, statements := range unevenly(400_000, "REPEAT(SHA2(i, 512), 2)") {
+		b.Run(name, func(b *testing.B) {
+			s, schema := newUneven(b, env, statements)
+			var ratios []float64
+			for b.Loop() {
+				began := time.Now()
+				var ended []time.Duration
+				repotest.New(b).Capture(b, "main", Kind, captureFunc(func(_ context.Context, draft *repository.SourceDraft) error {
+					watched := readWatched(b, s, schema, func() rowSink { return newDumpSink(draft, seal.DigestKey{}, noTask) })
+					for _, w := range watched {
+						ended = append(ended, w.ended.Sub(began))
+					}
+					draft.Summarize(repository.Summary{})
+					return nil
+				}))
+				ratios = append(ratios, slices.Max(ended).Seconds()/slices.Min(ended).Seconds())
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "last/first")
+		})
+	}
+}
+
+var noTask = progress.Discard.Task("", progress.Rows, 0)
+
+// captureFunc is a source of which only that is captured.
+type captureFunc func(ctx context.Context, draft *repository.SourceDraft) error
+
+func (f captureFunc) Capture(ctx context.Context, draft *repository.SourceDraft, _ progress.Reporter) error {
+	return f(ctx, draft)
+}
+
+// readWatched reads a schema with four workers into sinks, and returns them.
+func readWatched(t testing.TB, s *Server, schema string, sink func() rowSink) []*watchedSink {
 	t.Helper()
+	const workers = 4
 	client, _, d := definedIn(t, s, schema)
 	var runs []*tableRun
 	for i := range d.Tables {
@@ -63,36 +124,37 @@ func requireBusy(t *testing.T, s *Server, schema string, workers int) {
 	if err := errors.Join(l.sessions(t.Context(), shot, workers), shot.start(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	var key seal.DigestKey
 	var read atomic.Int64
 	var mu sync.Mutex
-	var ended []*int64
-	err := client.newReader(runs, key).run(t.Context(), shot.sessions, func() rowSink {
-		sink := &watchedSink{compareSink: compareSink{tally: newTally(key), shown: progress.Discard.Task("", progress.Rows, 0)}, read: &read, last: new(int64)}
+	var watched []*watchedSink
+	err := client.newReader(runs, seal.DigestKey{}).run(t.Context(), shot.sessions, func() rowSink {
+		w := &watchedSink{rowSink: sink(), read: &read}
 		mu.Lock()
 		defer mu.Unlock()
-		ended = append(ended, sink.last)
-		return sink
+		watched = append(watched, w)
+		return w
 	})
 	if err := errors.Join(err, shot.close()); err != nil {
 		t.Fatal(err)
 	}
-	for i, last := range ended {
-		if *last < read.Load()*8/10 {
-			t.Errorf("worker %d had nothing left to do after %d of %d rows", i, *last, read.Load())
-		}
-	}
+	return watched
 }
 
 // watchedSink notes how many rows all workers together had read when its own
-// last one came.
+// last one came, and when its last range ended.
 type watchedSink struct {
-	compareSink
-	read *atomic.Int64
-	last *int64
+	rowSink
+	read  *atomic.Int64
+	last  int64
+	ended time.Time
 }
 
-func (s *watchedSink) row(ctx context.Context, values [][]byte) (bool, error) {
-	*s.last = s.read.Add(1)
-	return s.compareSink.row(ctx, values)
+func (w *watchedSink) row(ctx context.Context, values [][]byte) (bool, error) {
+	w.last = w.read.Add(1)
+	return w.rowSink.row(ctx, values)
+}
+
+func (w *watchedSink) end() error {
+	defer func() { w.ended = time.Now() }()
+	return w.rowSink.end()
 }

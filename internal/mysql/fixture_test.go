@@ -19,6 +19,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/secret"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 //go:embed testdata/zoo.sql
@@ -207,4 +208,10 @@ func checksums(t testing.TB, db querier, schema string) map[string]string {
 		sums[r.text("name")] = sum.text("checksum")
 	}
 	return sums
+}
+
+// through returns the account by way of a network.
+func through(way *network.Network, as account) account {
+	as.address = way.Address()
+	return as
 }

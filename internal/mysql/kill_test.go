@@ -13,6 +13,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 // However often the statements of a dump are ended, by others or because they
@@ -165,9 +166,9 @@ func TestLostSessionsAreEnded(t *testing.T) {
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
 	as := newAccount(t, db, env.MySQLAddress, reading+", LOCK TABLES", "", schema)
-	network := newNetwork(t, env.MySQLAddress, "downstream", stallOne, 400<<10)
-	repotest.New(t).Capture(t, "main", Kind, newServer(t, network.through(as), impatient, schema))
-	if !network.struck.Load() {
+	way := network.New(t, env.MySQLAddress, "downstream", network.StallOne, 400<<10)
+	repotest.New(t).Capture(t, "main", Kind, newServer(t, through(way, as), impatient, schema))
+	if !way.Struck() {
 		t.Fatal("no connection stalled")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), endsWithin)

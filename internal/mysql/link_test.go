@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 // Wherever a login breaks off, the next one is made.
@@ -15,8 +16,8 @@ func TestLoginThatBreaksOff(t *testing.T) {
 			db := env.OpenMySQL(t)
 			schema := env.NewSchema(t)
 			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
-			network := newNetwork(t, as.address, "downstream", cutOne, 1<<40)
-			client, err := newServer(t, network.through(as), func(s *Settings) { s.TLS = mode }, schema).open(t.Context(), dumpIdle)
+			way := network.New(t, as.address, "downstream", network.CutOne, 1<<40)
+			client, err := newServer(t, through(way, as), func(s *Settings) { s.TLS = mode }, schema).open(t.Context(), dumpIdle)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -28,18 +29,17 @@ func TestLoginThatBreaksOff(t *testing.T) {
 				}
 				return conn.Close()
 			}
-			before := network.passed.Load()
+			before := way.Passed()
 			if err := login(); err != nil {
 				t.Fatal(err)
 			}
-			size := network.passed.Load() - before
+			size := way.Passed() - before
 			for at := int64(1); at < size; at += size / 12 {
-				network.at.Store(network.passed.Load() + at)
-				network.struck.Store(false)
+				way.Rearm(at)
 				if err := login(); err != nil {
 					t.Errorf("a login cut off at byte %d of %d: %v", at, size, err)
 				}
-				if !network.struck.Load() {
+				if !way.Struck() {
 					t.Errorf("nothing was cut off at byte %d of %d", at, size)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 const (
@@ -29,15 +30,11 @@ func seedSlow(t *testing.T, db *sql.DB, schema, key string) {
 }
 
 // slowly starts a proxy that is slow until hurry is called.
-func slowly(t *testing.T, address string) (n *network, hurry func()) {
+func slowly(t *testing.T, address string) (n *network.Network, hurry func()) {
 	t.Helper()
-	n = newNetwork(t, address, "downstream", noFault, 0)
-	n.add(t, fmt.Sprintf(`{"name": "slow", "type": "bandwidth", "attributes": {"rate": %d}}`, slowRate))
-	return n, func() {
-		if err := n.proxy.Toxics.RemoveToxic(t.Context(), "slow"); err != nil {
-			t.Error(err)
-		}
-	}
+	n = network.New(t, address, "downstream", network.None, 0)
+	n.Add(t, fmt.Sprintf(`{"name": "slow", "type": "bandwidth", "attributes": {"rate": %d}}`, slowRate))
+	return n, func() { n.Remove(t, "slow") }
 }
 
 // awaitReading waits until the account reads from the slow table.
@@ -82,7 +79,7 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 			if tt.sees != "" {
 				run(t, db, "GRANT SELECT ON "+tt.sees+".* TO '"+as.user+"'@'%'")
 			}
-			network, hurry := slowly(t, env.MySQLAddress)
+			way, hurry := slowly(t, env.MySQLAddress)
 			locked := make(chan int64, 1)
 			go func() {
 				defer hurry()
@@ -94,10 +91,10 @@ func TestNobodyWaitsForAReader(t *testing.T) {
 				}
 				defer conn.Close()
 				run(t, conn, "LOCK TABLES "+schema+".slow WRITE")
-				locked <- network.passed.Load()
+				locked <- way.Passed()
 				run(t, conn, "UNLOCK TABLES")
 			}()
-			point := repotest.New(t).Capture(t, "main", Kind, newServer(t, network.through(as), func(s *Settings) { s.LockWait = time.Second }, schema))
+			point := repotest.New(t).Capture(t, "main", Kind, newServer(t, through(way, as), func(s *Settings) { s.LockWait = time.Second }, schema))
 			if passed := <-locked; passed > slowBytes*3/4 {
 				t.Errorf("the table was locked only after %d of %d bytes had been read", passed, slowBytes)
 			}
@@ -133,8 +130,8 @@ func TestBackupLockIsLetGo(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			network, hurry := slowly(t, server.Address)
-			through := make(chan error, 1)
+			way, hurry := slowly(t, server.Address)
+			altered := make(chan error, 1)
 			go func() {
 				awaitReading(t, db, as.user)
 				switch {
@@ -147,24 +144,24 @@ func TestBackupLockIsLetGo(t *testing.T) {
 					}()
 				}
 				_, err := db.ExecContext(t.Context(), cmp.Or(tt.change, "DO 0"))
-				through <- err
+				altered <- err
 				if tt.change != "" && !tt.held && !tt.fails {
 					hurry()
 				}
 			}()
-			s := newServer(t, network.through(as), func(s *Settings) { s.LockWait, s.DDLWait = time.Second, tt.ddlWait }, "d")
+			s := newServer(t, through(way, as), func(s *Settings) { s.LockWait, s.DDLWait = time.Second, tt.ddlWait }, "d")
 			s.workers = 1 // whose ranges are not cut finer, so that it can be seen to read
 			fixture := repotest.New(t)
 			id, err := fixture.TryCapture(t.Context(), t, "main", Kind, s)
 			t.Logf("dump: %v", err)
-			if err := <-through; err != nil {
+			if err := <-altered; err != nil {
 				t.Errorf("%s: %v", tt.change, err)
 			}
 			if tt.fails {
 				if err == nil || !strings.Contains(err.Error(), "changed") {
 					t.Errorf("dump: %v, want it to say that a definition changed", err)
 				}
-				if passed := network.passed.Load(); passed > slowBytes*3/4 {
+				if passed := way.Passed(); passed > slowBytes*3/4 {
 					t.Errorf("the dump noticed only after %d of %d bytes", passed, slowBytes)
 				}
 				return
@@ -184,12 +181,12 @@ func TestBackupLockIsLetGo(t *testing.T) {
 // way through a network of long distances.
 func requireHeldToTheEnd(t *testing.T, as account) {
 	t.Helper()
-	network := newNetwork(t, as.address, "downstream", noFault, 0)
-	d := begun(t, newServer(t, network.through(as), func(s *Settings) { s.LockWait = pollInterval }, "d"))
+	way := network.New(t, as.address, "downstream", network.None, 0)
+	d := begun(t, newServer(t, through(way, as), func(s *Settings) { s.LockWait = pollInterval }, "d"))
 	if err := d.watch.holdOffDDL(t.Context()); err != nil || !d.watch.held {
 		t.Fatalf("backup lock held: %t, %v", d.watch.held, err)
 	}
-	network.add(t, `{"type": "latency", "attributes": {"latency": 500}}`)
+	way.Add(t, `{"type": "latency", "attributes": {"latency": 500}}`)
 	var key seal.DigestKey
 	if err := d.watch.over(t.Context(), d.client.newReader(nil, key), func(ctx context.Context) error { return pause(ctx, 3*pollInterval) }); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 // impatient makes a silent server end a run soon.
@@ -75,23 +76,23 @@ func TestNetworkFaultsInADump(t *testing.T) {
 	seedLarge(t, db, schema, 3000)
 	root := newServer(t, rootOf(env), smallChunks, schema)
 	fixture := repotest.New(t)
-	calm := newNetwork(t, env.MySQLAddress, "downstream", noFault, 0)
-	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, calm.through(rootOf(env)), impatient, schema)))
-	total := calm.passed.Load()
+	calm := network.New(t, env.MySQLAddress, "downstream", network.None, 0)
+	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, through(calm, rootOf(env)), impatient, schema)))
+	total := calm.Passed()
 	random := seeded(t, total)
-	for _, f := range networkFaults {
+	for _, f := range network.Faults {
 		t.Run(string(f), func(t *testing.T) {
 			succeeded, failed := 0, 0
 			for i, at := range spread(random, long(2, 40), total) {
-				rough := newNetwork(t, env.MySQLAddress, "downstream", f, at)
+				rough := network.New(t, env.MySQLAddress, "downstream", f, at)
 				ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
-				s := newServer(t, rough.through(rootOf(env)), []func(*Settings){impatient, plainly}[i%2], schema)
+				s := newServer(t, through(rough, rootOf(env)), []func(*Settings){impatient, plainly}[i%2], schema)
 				id, err := fixture.TryCapture(ctx, t, "main", Kind, s)
 				if ctx.Err() != nil {
 					t.Fatalf("%s at byte %d: the dump did not end: %v", f, at, err)
 				}
 				cancel()
-				rough.close()
+				rough.Close()
 				if err != nil {
 					failed++
 					t.Logf("at byte %d: %v", at, err)
@@ -108,7 +109,7 @@ func TestNetworkFaultsInADump(t *testing.T) {
 				}
 			}
 			t.Logf("%d dumps succeeded, %d failed", succeeded, failed)
-			if f != resetAll && f != stallAll && succeeded == 0 {
+			if f != network.ResetAll && f != network.StallAll && succeeded == 0 {
 				t.Error("no dump got over it")
 			}
 		})
@@ -127,20 +128,20 @@ func TestNetworkFaultsInAComparison(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calm := newNetwork(t, env.MySQLAddress, "downstream", noFault, 0)
-	requireEqual(t, compare(t, newServer(t, calm.through(rootOf(env)), impatient, schema), point, plan))
-	total := calm.passed.Load()
+	calm := network.New(t, env.MySQLAddress, "downstream", network.None, 0)
+	requireEqual(t, compare(t, newServer(t, through(calm, rootOf(env)), impatient, schema), point, plan))
+	total := calm.Passed()
 	random := seeded(t, total)
-	for _, f := range networkFaults {
+	for _, f := range network.Faults {
 		for _, at := range spread(random, long(1, 20), total) {
-			rough := newNetwork(t, env.MySQLAddress, "downstream", f, at)
+			rough := network.New(t, env.MySQLAddress, "downstream", f, at)
 			ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
-			found, err := newServer(t, rough.through(rootOf(env)), impatient, schema).Compare(ctx, point, plan, progress.Discard)
+			found, err := newServer(t, through(rough, rootOf(env)), impatient, schema).Compare(ctx, point, plan, progress.Discard)
 			if ctx.Err() != nil {
 				t.Fatalf("%s at byte %d: the comparison did not end: %v", f, at, err)
 			}
 			cancel()
-			rough.close()
+			rough.Close()
 			if err == nil && !found.Equal() {
 				t.Errorf("%s at byte %d: differences %v", f, at, found.Differences)
 			}
@@ -166,23 +167,23 @@ func TestNetworkFaultsInALoad(t *testing.T) {
 		return err
 	}
 	for _, direction := range []string{"upstream", "downstream"} {
-		calm := newNetwork(t, env.MySQLAddress, direction, noFault, 0)
-		if err := restore(t.Context(), newServer(t, calm.through(rootOf(env)), impatient, schema)); err != nil {
+		calm := network.New(t, env.MySQLAddress, direction, network.None, 0)
+		if err := restore(t.Context(), newServer(t, through(calm, rootOf(env)), impatient, schema)); err != nil {
 			t.Fatal(err)
 		}
-		total := calm.passed.Load()
+		total := calm.Passed()
 		random := seeded(t, total)
-		for _, f := range networkFaults {
+		for _, f := range network.Faults {
 			t.Run(direction+" "+string(f), func(t *testing.T) {
 				for _, at := range spread(random, long(1, 30), total) {
-					rough := newNetwork(t, env.MySQLAddress, direction, f, at)
+					rough := network.New(t, env.MySQLAddress, direction, f, at)
 					ctx, cancel := context.WithTimeout(t.Context(), endsWithin)
-					err := restore(ctx, newServer(t, rough.through(rootOf(env)), impatient, schema))
+					err := restore(ctx, newServer(t, through(rough, rootOf(env)), impatient, schema))
 					if ctx.Err() != nil {
 						t.Fatalf("%s at byte %d: the restore did not end: %v", f, at, err)
 					}
 					cancel()
-					rough.close()
+					rough.Close()
 					if err != nil {
 						t.Logf("at byte %d: %v", at, err)
 						continue

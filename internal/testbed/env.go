@@ -22,6 +22,7 @@ type Env struct {
 	S3AccessKey         string
 	S3SecretKey         string
 	S3Bucket            string // there already
+	VersitygwEndpoint   string // http://host:port; takes the same keys
 	SeaweedFSImage      string // its entry point is weed
 	StorageEmulatorHost string // http://host:port
 	GCSBucket           string // there already
@@ -88,6 +89,7 @@ func read(path string) (*Env, error) {
 		"S3_ACCESS_KEY":         &env.S3AccessKey,
 		"S3_SECRET_KEY":         &env.S3SecretKey,
 		"S3_BUCKET":             &env.S3Bucket,
+		"VERSITYGW_ENDPOINT":    &env.VersitygwEndpoint,
 		"SEAWEEDFS_IMAGE":       &env.SeaweedFSImage,
 		"STORAGE_EMULATOR_HOST": &env.StorageEmulatorHost,
 		"GCS_BUCKET":            &env.GCSBucket,

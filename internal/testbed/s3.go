@@ -9,13 +9,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// S3 returns a client of the testbed's SeaweedFS. It takes nothing from the
-// environment: some machines set AWS_CA_BUNDLE or credentials.
+// S3 returns a client of the testbed's SeaweedFS.
 func (e *Env) S3(t testing.TB) *s3.Client {
+	t.Helper()
+	return e.S3At(t, e.S3Endpoint)
+}
+
+// S3At returns a client of one of the testbed's S3 servers. It takes nothing
+// from the environment: some machines set AWS_CA_BUNDLE or credentials.
+func (e *Env) S3At(t testing.TB, endpoint string) *s3.Client {
 	t.Helper()
 	return s3.New(s3.Options{
 		Region:       "us-east-1",
-		BaseEndpoint: aws.String(e.S3Endpoint),
+		BaseEndpoint: aws.String(endpoint),
 		UsePathStyle: true,
 		// SeaweedFS 3.39 stores the trailer of a checksummed upload as content.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
@@ -29,7 +35,13 @@ func (e *Env) S3(t testing.TB) *s3.Client {
 // NewBucket makes an empty bucket in SeaweedFS.
 func (e *Env) NewBucket(t testing.TB) string {
 	t.Helper()
-	client, name := e.S3(t), unique("-")
+	return NewBucketAt(t, e.S3(t))
+}
+
+// NewBucketAt makes an empty bucket in any S3 server.
+func NewBucketAt(t testing.TB, client *s3.Client) string {
+	t.Helper()
+	name := unique("-")
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
 		t.Fatalf("make bucket: %v", err)
 	}
@@ -47,15 +59,17 @@ func removeBucket(ctx context.Context, client *s3.Client, name string) error {
 	if _, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: bucket}); err != nil {
 		return nil //nolint:nilerr // it is gone
 	}
-	for {
+	for before := ""; ; {
 		// Always the first page: what it named is gone the next time.
-		page, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket})
+		page, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket, MaxKeys: aws.Int32(500)})
 		if err != nil {
 			return err
 		}
-		if len(page.Contents) == 0 {
+		// What is listed under another key than it has cannot be deleted.
+		if len(page.Contents) == 0 || aws.ToString(page.Contents[0].Key) == before {
 			break
 		}
+		before = aws.ToString(page.Contents[0].Key)
 		doomed := make([]types.ObjectIdentifier, len(page.Contents))
 		for i, object := range page.Contents {
 			doomed[i].Key = object.Key

@@ -66,6 +66,7 @@ const (
 type catalog struct {
 	seed   uint64
 	limit  int64 // bytes of the largest
+	median int64 // bytes
 	count  int64 // objects
 	nasty  int64 // the first ones
 	media  int64 // of the others, 17 of 20
@@ -79,6 +80,7 @@ func newCatalog(size Size) catalog {
 	return catalog{
 		seed:   size.Seed,
 		limit:  size.maxObject(),
+		median: size.midObject(),
 		count:  count,
 		nasty:  odd,
 		media:  rest/20*17 + min(rest%20, 17),
@@ -151,8 +153,7 @@ func (c catalog) object(n int64) object {
 
 // randomSize is log-normal: most objects are small, a few hold most of the bytes.
 func (c catalog) randomSize(r *rand.Rand) int64 {
-	median := max(float64(c.limit)/1000, 4*smallestObject)
-	size := int64(median * math.Exp(2*r.NormFloat64()))
+	size := int64(float64(c.median) * math.Exp(2*r.NormFloat64()))
 	return min(max(size, smallestObject), c.limit)
 }
 

@@ -28,6 +28,7 @@ type Size struct {
 	Objects   int    // objects in the bucket
 	Seed      uint64 // everything random follows from it
 	MaxObject int64  // bytes of the largest object; 0 means 1 MiB
+	MidObject int64  // bytes that half of the objects do not reach; 0 means a thousandth of the largest
 	Plain     bool   // only what OpenIM itself has: no view, routine, trigger, event or table of a fork
 }
 
@@ -40,6 +41,13 @@ func Demo() Size {
 // object occurs, and the whole is there in a second or two.
 func Small() Size {
 	return Size{Rows: 3_000, Objects: 120, Seed: 1, MaxObject: 64 << 10}
+}
+
+func (s Size) midObject() int64 {
+	if s.MidObject > 0 {
+		return s.MidObject
+	}
+	return max(s.maxObject()/1000, 4*smallestObject)
 }
 
 func (s Size) maxObject() int64 {

@@ -33,6 +33,11 @@ var (
 		sources: []string{"*.go", "*/*.go"},
 		usual:   "2 minutes",
 	}
+	versitygwServer = goServer{
+		name:   "versitygw",
+		target: "github.com/versity/versitygw/cmd/versitygw",
+		usual:  "1 minute",
+	}
 	etcdServer = goServer{
 		name:   "etcd",
 		target: "go.etcd.io/etcd/server/v3",

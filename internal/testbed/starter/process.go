@@ -25,7 +25,8 @@ type process struct {
 	name string
 	path string
 	args []string
-	dir  string // working directory
+	env  []string // NAME=value, for what must not stand in its arguments
+	dir  string   // working directory
 	log  string
 }
 
@@ -54,7 +55,7 @@ func (tb *Testbed) launch(p process) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	// Servers get nothing of the caller's environment that could change what
 	// they do: proxies, credentials, certificate bundles.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, marker + "=" + tb.mark(p)}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, marker + "=" + tb.mark(p)}, p.env...)
 	if err := cmd.Start(); err != nil {
 		return err
 	}

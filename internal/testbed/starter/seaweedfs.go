@@ -186,10 +186,10 @@ func (tb *Testbed) s3Endpoint() string {
 	return "http://" + tb.address("weed.s3")
 }
 
-func (tb *Testbed) s3Client() *s3.Client {
+func (tb *Testbed) s3Client(endpoint string) *s3.Client {
 	return s3.New(s3.Options{
 		Region:                     "us-east-1",
-		BaseEndpoint:               aws.String(tb.s3Endpoint()),
+		BaseEndpoint:               aws.String(endpoint),
 		UsePathStyle:               true,
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
@@ -200,14 +200,14 @@ func (tb *Testbed) s3Client() *s3.Client {
 }
 
 func (tb *Testbed) checkS3(ctx context.Context) error {
-	_, err := tb.s3Client().HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(s3Bucket)})
+	_, err := tb.s3Client(tb.s3Endpoint()).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(s3Bucket)})
 	return err
 }
 
 // readyS3 makes the bucket and sees that an object can be written: the gateway
 // answers before the volume server has joined.
 func (tb *Testbed) readyS3(ctx context.Context) error {
-	client, probe := tb.s3Client(), aws.String(".testbed-probe")
+	client, probe := tb.s3Client(tb.s3Endpoint()), aws.String(".testbed-probe")
 	_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(s3Bucket)})
 	var owned *types.BucketAlreadyOwnedByYou
 	var exists *types.BucketAlreadyExists

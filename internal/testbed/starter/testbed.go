@@ -81,7 +81,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.gcs(), tb.kubernetes()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -277,6 +277,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"S3_SECRET_KEY=" + tb.state.S3SecretKey,
 		"S3_BUCKET=" + s3Bucket,
 		"SEAWEEDFS_IMAGE=" + weedImage,
+		"VERSITYGW_ENDPOINT=" + tb.versitygwEndpoint(),
 		"STORAGE_EMULATOR_HOST=" + tb.gcsEndpoint(),
 		"GCS_BUCKET=" + gcsBucket,
 		"KUBECONFIG=" + tb.kubeconfig(),

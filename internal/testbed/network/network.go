@@ -1,7 +1,9 @@
-package mysql
+// Package network is the way to a server in a test, with one fault at one byte.
+package network
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,25 +17,27 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// networkFault is something that happens to a network at one byte.
-type networkFault string
+// Fault is something that happens to a network at one byte.
+type Fault string
 
+// The faults.
 const (
-	noFault    networkFault = "nothing"
-	cutOne     networkFault = "one connection is cut"
-	stallOne   networkFault = "one connection stalls"
-	trickleOne networkFault = "one connection trickles"
-	resetAll   networkFault = "all connections are reset"
-	stallAll   networkFault = "all connections stall"
+	None       Fault = "nothing"
+	CutOne     Fault = "one connection is cut"
+	StallOne   Fault = "one connection stalls"
+	TrickleOne Fault = "one connection trickles"
+	ResetAll   Fault = "all connections are reset"
+	StallAll   Fault = "all connections stall"
 )
 
-var networkFaults = []networkFault{cutOne, stallOne, trickleOne, resetAll, stallAll}
+// Faults are all that are any.
+var Faults = []Fault{CutOne, StallOne, TrickleOne, ResetAll, StallAll}
 
-// network is a proxy before a server, with one fault at one byte, counted over
+// Network is a proxy before a server, with one fault at one byte, counted over
 // all its connections in one direction.
-type network struct {
+type Network struct {
 	proxy   *toxiproxy.Proxy
-	fault   networkFault
+	fault   Fault
 	at      atomic.Int64
 	passed  atomic.Int64
 	struck  atomic.Bool
@@ -42,7 +46,7 @@ type network struct {
 	close   func()
 }
 
-// networks finds the network of a toxic, which toxiproxy makes from JSON.
+// networks finds the Network of a toxic, which toxiproxy makes from JSON.
 var networks sync.Map
 
 // faultAt is a toxic that strikes when its network has passed so many bytes.
@@ -55,16 +59,16 @@ var register = sync.OnceFunc(func() {
 	toxics.Register("fault_at", new(faultAt))
 })
 
-// newNetwork starts a proxy. direction is "upstream", towards the server, or
-// "downstream".
-func newNetwork(t testing.TB, address, direction string, fault networkFault, at int64) *network {
+// New starts a proxy before an address (host:port), which ends with the test.
+// direction is "upstream", towards the server, or "downstream".
+func New(t testing.TB, address, direction string, fault Fault, at int64) *Network {
 	t.Helper()
 	register()
-	n := &network{fault: fault}
+	n := &Network{fault: fault}
 	n.at.Store(at)
 	var end context.CancelFunc
 	n.ended, end = context.WithCancel(t.Context())
-	name := randomName()
+	name := rand.Text()
 	networks.Store(name, n)
 	n.proxy = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), name, "127.0.0.1:0", address)
 	if err := n.proxy.Start(); err != nil {
@@ -77,11 +81,37 @@ func newNetwork(t testing.TB, address, direction string, fault networkFault, at 
 		networks.Delete(name)
 	})
 	t.Cleanup(n.close)
-	n.add(t, fmt.Sprintf(`{"type": "fault_at", "stream": %q, "attributes": {"network": %q}}`, direction, name))
+	n.Add(t, fmt.Sprintf(`{"type": "fault_at", "stream": %q, "attributes": {"network": %q}}`, direction, name))
 	return n
 }
 
-func (n *network) add(t testing.TB, toxic string) {
+// Address is where the server is reached through the network (host:port).
+func (n *Network) Address() string { return n.proxy.Listen }
+
+// Passed is how many bytes have passed in the direction of the fault.
+func (n *Network) Passed() int64 { return n.passed.Load() }
+
+// Struck says whether the fault has happened.
+func (n *Network) Struck() bool { return n.struck.Load() }
+
+// Rearm has the fault happen (again) after so many more bytes.
+func (n *Network) Rearm(after int64) {
+	n.at.Store(n.passed.Load() + after)
+	n.struck.Store(false)
+}
+
+// Close ends the network and all its connections.
+func (n *Network) Close() { n.close() }
+
+// Remove takes a toxic away that Add has added.
+func (n *Network) Remove(t testing.TB, name string) {
+	if err := n.proxy.Toxics.RemoveToxic(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+}
+
+// Add adds one of toxiproxy's own toxics.
+func (n *Network) Add(t testing.TB, toxic string) {
 	if _, err := n.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		t.Error(err)
 	}
@@ -90,7 +120,7 @@ func (n *network) add(t testing.TB, toxic string) {
 // Pipe passes on what comes, until the fault strikes.
 func (f *faultAt) Pipe(stub *toxics.ToxicStub) {
 	found, _ := networks.Load(f.Network)
-	n := found.(*network)
+	n := found.(*Network)
 	for {
 		select {
 		case <-stub.Interrupt:
@@ -111,10 +141,10 @@ func (f *faultAt) Pipe(stub *toxics.ToxicStub) {
 }
 
 // pass reports whether the connection goes on.
-func (n *network) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
+func (n *Network) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
 	size := int64(len(chunk.Data))
 	total := n.passed.Add(size)
-	if n.fault == noFault || total < n.at.Load() || !n.struck.CompareAndSwap(false, true) {
+	if n.fault == None || total < n.at.Load() || !n.struck.CompareAndSwap(false, true) {
 		return n.send(stub, chunk.Data)
 	}
 	before := chunk.Data[:max(0, size-(total-n.at.Load()))]
@@ -123,16 +153,16 @@ func (n *network) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
 	}
 	rest := chunk.Data[len(before):]
 	switch n.fault {
-	case cutOne:
+	case CutOne:
 		stub.Close()
 		return false
-	case stallOne:
+	case StallOne:
 		<-n.ended.Done()
 		stub.Close()
 		return false
-	case trickleOne:
+	case TrickleOne:
 		return n.trickle(stub, rest)
-	case resetAll, stallAll:
+	case ResetAll, StallAll:
 		n.strikeAll()
 		return n.send(stub, rest)
 	default:
@@ -140,7 +170,7 @@ func (n *network) pass(stub *toxics.ToxicStub, chunk *stream.StreamChunk) bool {
 	}
 }
 
-func (n *network) send(stub *toxics.ToxicStub, data []byte) bool {
+func (n *Network) send(stub *toxics.ToxicStub, data []byte) bool {
 	if len(data) == 0 {
 		return true
 	}
@@ -154,10 +184,15 @@ func (n *network) send(stub *toxics.ToxicStub, data []byte) bool {
 }
 
 // trickle sends a few bytes at a time.
-func (n *network) trickle(stub *toxics.ToxicStub, data []byte) bool {
+func (n *Network) trickle(stub *toxics.ToxicStub, data []byte) bool {
 	for len(data) > 0 {
 		few := min(len(data), 16)
-		if pause(n.ended, time.Millisecond) != nil || !n.send(stub, data[:few]) {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-n.ended.Done():
+			return false
+		}
+		if !n.send(stub, data[:few]) {
 			return false
 		}
 		data = data[few:]
@@ -167,9 +202,9 @@ func (n *network) trickle(stub *toxics.ToxicStub, data []byte) bool {
 
 // strikeAll does to every connection what toxiproxy itself can do. It may not
 // be done by a toxic, for whose end it waits.
-func (n *network) strikeAll() {
+func (n *Network) strikeAll() {
 	toxic := `{"type": "timeout", "stream": %q, "attributes": {"timeout": 0}}`
-	if n.fault == resetAll {
+	if n.fault == ResetAll {
 		toxic = `{"type": "reset_peer", "stream": %q, "attributes": {"timeout": 0}}`
 	}
 	for _, direction := range []string{"upstream", "downstream"} {
@@ -177,10 +212,4 @@ func (n *network) strikeAll() {
 			_, _ = n.proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(toxic, direction))) // a proxy that has ended meanwhile needs none
 		})
 	}
-}
-
-// through returns the account by way of the network.
-func (n *network) through(as account) account {
-	as.address = n.proxy.Listen
-	return as
 }
