@@ -15,6 +15,7 @@ type backupFlags struct {
 	sources      []string
 	stream       string
 	acceptShrink []string
+	fullCheck    bool
 }
 
 func newBackup(a *app) *cobra.Command {
@@ -38,6 +39,7 @@ the command then ends with exit code 1.
 	}
 	cmd.Flags().StringArrayVar(&flags.sources, "source", nil, "only the source `NAME`; may be repeated")
 	cmd.Flags().StringVar(&flags.stream, "stream", "manual", "`NAME` of the sequence of points that this one continues")
+	cmd.Flags().BoolVar(&flags.fullCheck, "full-check", false, "read every object again, also those that are listed as they were at the previous point")
 	cmd.Flags().StringArrayVar(&flags.acceptShrink, "accept-shrink", nil, "let the source `NAME` lose more than its configured share this once; may be repeated")
 	return cmd
 }
@@ -94,7 +96,7 @@ func (d *deployment) backupSources(flags backupFlags) ([]backup.Source, error) {
 	}
 	sources := make([]backup.Source, 0, len(chosen))
 	for _, s := range chosen {
-		o, err := openSource(s, sourceOptions{d.config.Limits, slices.Contains(flags.acceptShrink, s.Name)})
+		o, err := openSource(s, sourceOptions{d.config.Limits, slices.Contains(flags.acceptShrink, s.Name), flags.fullCheck})
 		if err != nil {
 			return nil, err
 		}

@@ -22,6 +22,8 @@ type restoreFlags struct {
 	rename     []string
 	plan       bool
 	overwrite  []string
+	missing    bool
+	surplus    bool
 	allow      []string
 	yes        bool
 	report     string
@@ -43,13 +45,16 @@ given with --overwrite. --plan shows what would happen and changes nothing.
 --include and --exclude take SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or
 SOURCE/NAMESPACE/KIND/NAME; exclusion wins, and with an --include sources that
 none of them names are left out. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
-schemas, buckets and namespaces.
+schemas, buckets and namespaces. --output - writes the one object that --include
+names to standard output, and restores nothing.
 
 ` + exitCodes,
 		Example: `  openim-dr restore --plan --identity operator.key
   openim-dr restore 20261123T020000Z-k3vq --source main --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3
   openim-dr restore latest --repository gs://openim-backups/prod --trust RWQ... --identity operator.key --target target.yaml
-  openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key`,
+  openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key
+  openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
+  openim-dr restore --source media --missing-only --identity operator.key`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.restore(cmd.Context(), append(args, "latest")[0], flags)
@@ -64,6 +69,8 @@ schemas, buckets and namespaces.
 	f.StringArrayVar(&flags.rename, "rename", nil, "restore `OLD=NEW` under another name; may be repeated")
 	f.BoolVar(&flags.plan, "plan", false, "show what would happen, and change nothing")
 	f.StringArrayVar(&flags.overwrite, "overwrite", nil, "destroy what `TARGET` holds, spelled as the plan prints it; may be repeated")
+	f.BoolVar(&flags.missing, "missing-only", false, "add to buckets what they lack, and leave alone what is there; takes no --overwrite")
+	f.BoolVar(&flags.surplus, "delete-surplus", false, "delete from overwritten buckets what the point does not hold")
 	f.StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowances())
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
 	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
@@ -84,6 +91,9 @@ func (a *app) restore(ctx context.Context, point string, flags restoreFlags) err
 		return err
 	}
 	defer end()
+	if a.common.output == rawOutput {
+		return restore.Extract(ctx, repo, request, a.out.stdout)
+	}
 	show, stop := a.progress()
 	defer func() { stop() }()
 	request.Show = show
@@ -141,7 +151,7 @@ func (a *app) restoreRequest(ctx context.Context, d *deployment, point string, f
 		if err != nil {
 			return r, err
 		}
-		r.Sources = append(r.Sources, restore.Source{Name: o.name, Kind: o.kind.name, Phase: o.kind.phase, Restorer: o})
+		r.Sources = append(r.Sources, restore.Source{Name: o.name, Kind: o.kind.name, Phase: o.kind.phase, Restorer: o.Source})
 	}
 	return r, nil
 }

@@ -70,7 +70,7 @@ a directory, and brings them back.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(cmd.CommandPath(), "%w", err).Hint("%s --help", cmd.CommandPath())
 	})
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.setUp() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd.Name()) }
 	a.addCommonFlags(root)
 	root.AddCommand(
 		newInit(a), newKeygen(a), newBackup(a), newList(a), newShow(a), newRestore(a),
@@ -90,8 +90,9 @@ func (a *app) addCommonFlags(root *cobra.Command) {
 }
 
 // setUp turns the common flags into a printer and a logger.
-func (a *app) setUp() error {
-	if a.common.output != "text" && a.common.output != "json" {
+func (a *app) setUp(verb string) error {
+	raw := a.common.output == rawOutput && verb == "restore"
+	if a.common.output != "text" && a.common.output != "json" && !raw {
 		return usage("read flags", "-o takes text or json")
 	}
 	a.out.json = a.common.output == "json"
@@ -103,6 +104,9 @@ func (a *app) setUp() error {
 	a.log = a.console.logger(level)
 	return nil
 }
+
+// rawOutput is an object's content on standard output, instead of a result.
+const rawOutput = "-"
 
 func containsFold(list []string, s string) bool {
 	for _, l := range list {

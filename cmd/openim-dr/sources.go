@@ -39,6 +39,7 @@ func kinds() []kind {
 type sourceOptions struct {
 	limits       config.Limits
 	acceptShrink bool
+	fullCheck    bool
 }
 
 func openMySQL(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
@@ -47,7 +48,8 @@ func openMySQL(name string, settings config.Settings, o sourceOptions) (source.S
 
 func openBuckets(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
 	return bucket.New(name, settings.(*bucket.Settings), bucket.Options{
-		Workers: o.limits.Workers, Memory: int64(o.limits.Memory), AcceptShrink: o.acceptShrink,
+		Workers: o.limits.Workers, Memory: int64(o.limits.Memory), AcceptShrink: o.acceptShrink, FullCheck: o.fullCheck,
+		Bandwidth: int64(o.limits.Bandwidth), Requests: float64(o.limits.Requests),
 	})
 }
 

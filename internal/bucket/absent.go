@@ -32,8 +32,7 @@ func (f *fetcher) absent(ctx context.Context, s *slot, want listed, err error) e
 	case there:
 		return errUnreadable
 	default:
-		s.gone = true
-		close(s.done)
+		f.vanish(s)
 		return nil
 	}
 }
@@ -48,12 +47,24 @@ func (f *fetcher) marker(ctx context.Context, s *slot, want listed) error {
 	if err != nil {
 		return permanent(err)
 	}
-	if s.gone = !there; there {
-		empty := sha256.Sum256(nil)
-		s.entry = repository.IndexEntry{Key: want.Key, ETag: want.ETag, Modified: want.Modified, SHA256: hex.EncodeToString(empty[:])}
+	if !there {
+		f.vanish(s)
+		return nil
+	}
+	empty := sha256.Sum256(nil)
+	s.entry = repository.IndexEntry{Key: want.Key, ETag: want.ETag, Modified: want.Modified, SHA256: hex.EncodeToString(empty[:])}
+	if _, err := f.recognise(ctx, s); err != nil {
+		return err
 	}
 	close(s.done)
 	return nil
+}
+
+// vanish notes that an object is no longer there.
+func (f *fetcher) vanish(s *slot) {
+	f.gone.Add(1)
+	s.origin = fromNowhere
+	close(s.done)
 }
 
 // markerListed looks for the marker also below its parent: asked for the
@@ -61,7 +72,7 @@ func (f *fetcher) marker(ctx context.Context, s *slot, want listed) error {
 // marker.
 func (s *Source) markerListed(ctx context.Context, bucket, key string) (bool, error) {
 	for _, prefix := range []string{key, strings.TrimSuffix(key, "/")} {
-		_, there, err := exists(ctx, s.api(), bucket, key, prefix)
+		_, there, err := s.exists(ctx, bucket, key, prefix)
 		if err != nil || there {
 			return there, err
 		}
@@ -72,13 +83,13 @@ func (s *Source) markerListed(ctx context.Context, bucket, key string) (bool, er
 // isThere asks HEAD, and where that denies it the listing: SeaweedFS answers
 // 404 for an object whose chunks are lost, and still lists it.
 func (f *fetcher) isThere(ctx context.Context, key string) (bool, error) {
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, f.source.options.patience.call)
 	defer cancel()
 	_, err := f.source.api().HeadObject(call, &s3.HeadObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(key)})
 	if err == nil || !isAbsent(err) {
 		return err == nil, err
 	}
-	_, there, err := exists(ctx, f.source.api(), f.bucket, key, key)
+	_, there, err := f.source.exists(ctx, f.bucket, key, key)
 	return there, err
 }
 

@@ -24,6 +24,7 @@ package bucket
 import (
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
@@ -43,11 +44,20 @@ type Options struct {
 	// Workers is the number of objects on the wire at once; 0 is a default.
 	Workers int
 	// Memory bounds the bytes of objects in flight; 0 is a default, and less
-	// than four members is raised to that.
+	// than one large object takes is raised to that.
 	Memory int64
+	// Bandwidth is how many bytes per second objects may take, both ways
+	// together, and Requests how many requests; 0 is no limit.
+	Bandwidth int64
+	Requests  float64
+	// FullCheck has every object read again, also those that are listed as they
+	// were.
+	FullCheck bool
 	// AcceptShrink lets a bucket that has lost more than the configured share
 	// pass once.
 	AcceptShrink bool
+
+	patience patience // its zero value is the usual one
 }
 
 func (o Options) withDefaults() Options {
@@ -57,7 +67,10 @@ func (o Options) withDefaults() Options {
 	if o.Memory <= 0 {
 		o.Memory = defaultMemory
 	}
-	o.Memory = max(o.Memory, 4*memberLimit)
+	if o.patience == (patience{}) {
+		o.patience = usualPatience
+	}
+	o.Memory = max(o.Memory, (rangesAhead+2)*memberLimit)
 	return o
 }
 
@@ -66,6 +79,8 @@ type Source struct {
 	name     string
 	settings Settings
 	options  Options
+	pace     pace
+	racy     time.Duration
 	host     string // HOST:PORT of the endpoint, for targets
 	client   *client
 }
@@ -75,13 +90,13 @@ func New(name string, settings *Settings, options Options) (*Source, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
-	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults()}
+	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults(), pace: defaultPace, racy: usualRacy}
 	endpoint, err := url.Parse(s.settings.Endpoint)
 	if err != nil {
 		return nil, invalid("endpoint: it is not a URL")
 	}
 	s.host = hostPort(endpoint)
-	if s.client, err = newClient(&s.settings, s.options.Workers); err != nil {
+	if s.client, err = newClient(&s.settings, s.options); err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
 	return s, nil

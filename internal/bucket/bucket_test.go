@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -23,6 +26,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/secret"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/testbed/network"
 )
 
 // stand is a bucket on the real SeaweedFS, a source that mirrors it and a
@@ -30,32 +34,74 @@ import (
 type stand struct {
 	*testing.T
 	*repotest.Fixture
-	env    *testbed.Env
-	client *s3.Client
-	bucket string
-	source *Source
+	env      *testbed.Env
+	client   *s3.Client
+	bucket   string
+	source   *Source
+	settings func(*Settings) // what a test wants other than usual, or nil
+	racy     time.Duration
+	endpoint string // of the server that client speaks to
+	wire     string // of the wire, where there is one
 }
 
 func newStand(t *testing.T, o Options) *stand {
 	t.Helper()
 	env := testbed.Need(t)
-	t.Setenv("TEST_S3_ACCESS_KEY", env.S3AccessKey)
-	t.Setenv("TEST_S3_SECRET_KEY", env.S3SecretKey)
-	s := &stand{T: t, Fixture: repotest.New(t), env: env, client: env.S3(t), bucket: env.NewBucket(t)}
+	return newStandAt(t, env, env.S3Endpoint, o)
+}
+
+func newStandAt(t *testing.T, env *testbed.Env, endpoint string, o Options) *stand {
+	t.Helper()
+	s := &stand{T: t, Fixture: repotest.New(t), env: env, client: env.S3At(t, endpoint), endpoint: endpoint, racy: -time.Hour}
+	s.bucket = testbed.NewBucketAt(t, s.client)
 	s.source = s.open(o)
 	return s
 }
 
+// onEachServer runs a test on a server that lists as a walk through directories
+// and on one that lists in the order of bytes.
+func onEachServer(t *testing.T, o Options, test func(*stand)) {
+	t.Helper()
+	env := testbed.Need(t)
+	for name, endpoint := range map[string]string{"seaweedfs": env.S3Endpoint, "versitygw": env.VersitygwEndpoint} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newStandAt(t, env, endpoint, o))
+		})
+	}
+}
+
 func (s *stand) open(o Options) *Source {
 	s.Helper()
-	made, err := New("media", &Settings{
-		Endpoint: s.env.S3Endpoint, AccessKey: secret.Ref("env:TEST_S3_ACCESS_KEY"), SecretKey: secret.Ref("env:TEST_S3_SECRET_KEY"),
+	return s.openAt(s.endpoint, o)
+}
+
+func (s *stand) openAt(endpoint string, o Options) *Source {
+	s.Helper()
+	settings := &Settings{
+		Endpoint: endpoint, AccessKey: inFile(s, s.env.S3AccessKey), SecretKey: inFile(s, s.env.S3SecretKey),
 		Buckets: []string{s.bucket},
-	}, o)
+	}
+	if s.settings != nil {
+		s.settings(settings)
+	}
+	made, err := New("media", settings, o)
 	if err != nil {
 		s.Fatal(err)
 	}
+	// Tests capture what they have put there a moment ago.
+	made.racy = s.racy
 	return made
+}
+
+// inFile keeps a secret in a file, and returns what refers to it.
+func inFile(t testing.TB, value string) secret.Ref {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(value), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return secret.Ref("file:" + path)
 }
 
 // object is what a test puts into a bucket.
@@ -154,7 +200,7 @@ func (s *stand) capture() *repository.SourceReader {
 // restore brings a point back under another bucket's name and returns the name.
 func (s *stand) restore(from *repository.SourceReader) (bucket string, plan *source.Plan) {
 	s.Helper()
-	bucket = s.env.NewBucket(s)
+	bucket = testbed.NewBucketAt(s, s.client)
 	plan, err := s.source.Plan(s.Context(), from, source.Selection{Rename: map[string]string{s.bucket: bucket}})
 	if err != nil {
 		s.Fatal(err)
@@ -216,23 +262,26 @@ func zoo() []object {
 }
 
 func TestEveryObjectComesBack(t *testing.T) {
-	s := newStand(t, Options{})
-	s.put(zoo()...)
-	want := s.content(s.bucket)
-	from := s.capture()
-	copied, plan := s.restore(from)
-	if diff := cmp.Diff(want, s.content(copied)); diff != "" {
-		t.Errorf("restored bucket (-want +got):\n%s", diff)
-	}
-	if c := s.compare(from, plan); !c.Equal() {
-		t.Errorf("the comparison finds differences: %v", c.Differences)
-	}
-	if got := from.Summary().Objects; got != int64(len(want)) {
-		t.Errorf("captured %d objects, want %d", got, len(want))
-	}
+	t.Parallel()
+	onEachServer(t, Options{}, func(s *stand) {
+		s.put(zoo()...)
+		want := s.content(s.bucket)
+		from := s.capture()
+		copied, plan := s.restore(from)
+		if diff := cmp.Diff(want, s.content(copied)); diff != "" {
+			s.Errorf("restored bucket (-want +got):\n%s", diff)
+		}
+		if c := s.compare(from, plan); !c.Equal() {
+			s.Errorf("the comparison finds differences: %v", c.Differences)
+		}
+		if got := from.Summary().Objects; got != int64(len(want)) {
+			s.Errorf("captured %d objects, want %d", got, len(want))
+		}
+	})
 }
 
 func TestNothingChangedWritesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, Options{})
 	s.put(zoo()[:8]...)
 	s.capture()
@@ -249,6 +298,7 @@ func TestNothingChangedWritesNothing(t *testing.T) {
 }
 
 func TestAChangeWritesOnePackAndOneSegment(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, Options{})
 	s.put(zoo()[:8]...)
 	s.capture()
@@ -275,37 +325,44 @@ func TestAChangeWritesOnePackAndOneSegment(t *testing.T) {
 
 // TestEveryPointOfAHistoryComesBack makes random changes between points.
 func TestEveryPointOfAHistoryComesBack(t *testing.T) {
-	const seed, rounds = 11, 6
-	s := newStand(t, Options{AcceptShrink: true})
-	random := rand.New(rand.NewPCG(seed, seed))
-	var points []*repository.SourceReader
-	var wants []map[string]string
-	for range rounds {
-		for range 12 {
-			key := fmt.Sprintf("d%d/k%d", random.IntN(4), random.IntN(12))
-			if random.IntN(4) == 0 {
-				s.remove(key)
-				continue
+	t.Parallel()
+	rounds := 6
+	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
+		rounds = 200
+	}
+	onEachServer(t, Options{AcceptShrink: true}, func(s *stand) {
+		const seed = 11
+		random := rand.New(rand.NewPCG(seed, seed))
+		var points []*repository.SourceReader
+		var wants []map[string]string
+		for range rounds {
+			for range 12 {
+				key := fmt.Sprintf("d%d/k%d", random.IntN(4), random.IntN(12))
+				if random.IntN(4) == 0 {
+					s.remove(key)
+					continue
+				}
+				s.put(object{key: key, content: noise(random.Uint64(), random.IntN(20_000))})
 			}
-			s.put(object{key: key, content: noise(random.Uint64(), random.IntN(20_000))})
+			points = append(points, s.capture())
+			wants = append(wants, s.content(s.bucket))
 		}
-		points = append(points, s.capture())
-		wants = append(wants, s.content(s.bucket))
-	}
-	for i, from := range points {
-		copied, plan := s.restore(from)
-		if diff := cmp.Diff(wants[i], s.content(copied)); diff != "" {
-			t.Errorf("seed %d: point %d (-want +got):\n%s", seed, i, diff)
+		for i, from := range points {
+			copied, plan := s.restore(from)
+			if diff := cmp.Diff(wants[i], s.content(copied)); diff != "" {
+				s.Errorf("seed %d: point %d (-want +got):\n%s", seed, i, diff)
+			}
+			if c := s.compare(from, plan); !c.Equal() {
+				s.Errorf("seed %d: point %d: %v", seed, i, c.Differences)
+			}
 		}
-		if c := s.compare(from, plan); !c.Equal() {
-			t.Errorf("seed %d: point %d: %v", seed, i, c.Differences)
-		}
-	}
+	})
 }
 
 // TestComparisonBites damages a restored copy in every way that it has to see
 // (invariant 11).
 func TestComparisonBites(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, Options{})
 	s.put(zoo()[:9]...)
 	from := s.capture()
@@ -337,6 +394,7 @@ func TestComparisonBites(t *testing.T) {
 }
 
 func TestShrinkIsRefusedUntilAccepted(t *testing.T) {
+	t.Parallel()
 	s := newStand(t, Options{})
 	for i := range 20 {
 		s.put(object{key: fmt.Sprintf("k%02d", i), content: noise(uint64(i), 100)})
@@ -355,44 +413,84 @@ func TestShrinkIsRefusedUntilAccepted(t *testing.T) {
 }
 
 func TestOccupiedBucketIsInThePlan(t *testing.T) {
-	s := newStand(t, Options{})
-	s.put(zoo()[:4]...)
-	want := s.content(s.bucket)
-	from := s.capture()
-	s.put(object{key: "later", content: []byte("lost by an overwrite")}, object{key: "one", content: []byte("changed")})
-	plan, err := s.source.Plan(t.Context(), from, source.Selection{})
+	t.Parallel()
+	onEachServer(t, Options{}, func(s *stand) {
+		s.put(zoo()[:4]...)
+		want := s.content(s.bucket)
+		from := s.capture()
+		s.put(object{key: "later", content: []byte("not in the point")}, object{key: "one", content: []byte("changed")})
+		s.remove("noise")
+		live := s.content(s.bucket)
+		target := "bucket/" + strings.TrimPrefix(s.endpoint, "http://") + "/" + s.bucket
+
+		// What is there stays as it is, which takes no overwriting.
+		plan, c := s.restoreInto(from, source.Selection{MissingOnly: true})
+		live["noise"] = want["noise"]
+		if diff := cmp.Diff(live, s.content(s.bucket)); diff != "" || len(plan.Occupied) != 0 || !c.Equal() || len(c.Deviations) != 2 {
+			s.Errorf("missing only: occupied %v, differences %v, deviations %v (-want +got):\n%s", plan.Occupied, c.Differences, c.Deviations, diff)
+		}
+		// What differs is overwritten, and nothing is deleted.
+		plan, c = s.restoreInto(from, source.Selection{})
+		live["one"] = want["one"]
+		if diff := cmp.Diff(live, s.content(s.bucket)); diff != "" || !c.Equal() || len(c.Deviations) != 1 {
+			s.Errorf("overwritten: differences %v, deviations %v (-want +got):\n%s", c.Differences, c.Deviations, diff)
+		}
+		if len(plan.Occupied) != 1 || plan.Occupied[0].Target != target {
+			s.Errorf("occupied: %v, want %s", plan.Occupied, target)
+		}
+		// It equals the point.
+		_, c = s.restoreInto(from, source.Selection{DeleteSurplus: true})
+		if diff := cmp.Diff(want, s.content(s.bucket)); diff != "" || !c.Equal() || len(c.Deviations) != 0 {
+			s.Errorf("with nothing but the point: differences %v, deviations %v (-want +got):\n%s", c.Differences, c.Deviations, diff)
+		}
+	})
+}
+
+// restoreInto restores into the bucket itself, and compares.
+func (s *stand) restoreInto(from *repository.SourceReader, want source.Selection) (*source.Plan, *source.Comparison) {
+	s.Helper()
+	plan, err := s.source.Plan(s.Context(), from, want)
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
-	target := "bucket/" + strings.TrimPrefix(s.env.S3Endpoint, "http://") + "/" + s.bucket
-	if len(plan.Occupied) != 1 || plan.Occupied[0].Target != target {
-		t.Fatalf("occupied: %v, want %s", plan.Occupied, target)
+	if _, err := s.source.Restore(s.Context(), from, plan, progress.Discard); err != nil {
+		s.Fatal(err)
 	}
-	// Overwritten, it equals the point.
-	if _, err := s.source.Restore(t.Context(), from, plan, progress.Discard); err != nil {
-		t.Fatal(err)
+	return plan, s.compare(from, plan)
+}
+
+// A restore that was killed and is begun again uploads only what is missing.
+func TestRestoreGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, Options{})
+	s.put(zoo()...)
+	from := s.capture()
+	s.remove("noise", "large/text")
+	s.put(object{key: "one", content: []byte{1}})
+	way := s.throughNetwork(t, "upstream", network.None, 0)
+	_, c := s.restoreInto(from, source.Selection{})
+	if !c.Equal() {
+		t.Errorf("differences %v", c.Differences)
 	}
-	if diff := cmp.Diff(want, s.content(s.bucket)); diff != "" {
-		t.Errorf("overwritten bucket (-want +got):\n%s", diff)
+	if missing := int64(100_000 + 90*116_000); way.Passed() > missing+500_000 {
+		t.Errorf("uploaded %d bytes, and only %d were missing", way.Passed(), missing)
 	}
 }
 
 func TestBadInput(t *testing.T) {
 	env := testbed.Need(t)
-	t.Setenv("TEST_S3_ACCESS_KEY", env.S3AccessKey)
-	t.Setenv("TEST_S3_SECRET_KEY", env.S3SecretKey)
-	t.Setenv("TEST_S3_WRONG_KEY", "wrong")
+	right := inFile(t, env.S3SecretKey)
 	for name, tt := range map[string]struct {
 		endpoint, bucket string
 		secretKey        secret.Ref
 		want             fault.Kind
 	}{
-		"a bucket that does not exist": {env.S3Endpoint, "no-such-bucket", "env:TEST_S3_SECRET_KEY", fault.Usage},
-		"a wrong key":                  {env.S3Endpoint, env.S3Bucket, "env:TEST_S3_WRONG_KEY", fault.Usage},
-		"nobody at the address":        {"http://127.0.0.1:1", env.S3Bucket, "env:TEST_S3_SECRET_KEY", fault.Failed},
+		"a bucket that does not exist": {env.S3Endpoint, "no-such-bucket", right, fault.Usage},
+		"a wrong key":                  {env.S3Endpoint, env.S3Bucket, inFile(t, "wrong"), fault.Usage},
+		"nobody at the address":        {"http://127.0.0.1:1", env.S3Bucket, right, fault.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := New("media", &Settings{Endpoint: tt.endpoint, AccessKey: "env:TEST_S3_ACCESS_KEY", SecretKey: tt.secretKey, Buckets: []string{tt.bucket}}, Options{})
+			s, err := New("media", &Settings{Endpoint: tt.endpoint, AccessKey: inFile(t, env.S3AccessKey), SecretKey: tt.secretKey, Buckets: []string{tt.bucket}}, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

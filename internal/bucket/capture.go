@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -20,11 +21,16 @@ const (
 
 // Codes of warnings in a manifest.
 const (
-	warnNotText   = "metadata-not-utf8"
-	warnGone      = "objects-vanished-during-run"
-	warnBase      = "base-not-usable"
-	warnNoBucket  = "bucket-gone"
-	digestVersion = 1
+	warnNotText    = "metadata-not-utf8"
+	warnGone       = "objects-vanished-during-run"
+	warnBase       = "base-not-usable"
+	warnNoBucket   = "bucket-gone"
+	warnProperties = "bucket-properties-not-readable"
+	warnAltered    = "objects-altered-but-listed-as-before"
+	digestVersion  = 1
+
+	// missingUnreadable is the code of what makes a point incomplete.
+	missingUnreadable = "objects-unreadable"
 )
 
 // Captured is the record in the manifest of what was captured.
@@ -47,6 +53,9 @@ type Bucket struct {
 	Unchanged int64 `json:"unchanged"`
 	Deleted   int64 `json:"deleted"`
 	Gone      int64 `json:"gone"`
+	// Properties names what the bucket carries besides its objects, and what of
+	// that was captured.
+	Properties []string `json:"properties,omitempty"`
 	// Requests and Fetched are what the server was asked for and has delivered
 	// in bodies of objects.
 	Requests int64 `json:"requests"`
@@ -73,18 +82,22 @@ func (s *Source) Capture(ctx context.Context, draft *repository.SourceDraft, sho
 	return nil
 }
 
-// tries bounds how often a bucket is begun anew: once for the other order and
-// once without the base.
-const tries = 3
+// tries bounds how often a bucket is begun anew: once for the other order, once
+// without what an interrupted run has left, and once without any base.
+const tries = 4
 
 func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraft, name string, show progress.Reporter) (*Bucket, error) {
-	base, err := openBase(ctx, draft.Base(), name)
+	was, err := openPrevious(ctx, draft.Base(), name)
 	if err != nil {
 		return nil, fmt.Errorf("read the previous point's list of bucket %s: %w", name, err)
 	}
-	m := &mirror{source: s, draft: draft, bucket: name, base: base, order: byPath, cut: defaultCutter, before: base}
-	if base != nil {
-		m.order = order(base.list.Order)
+	continued, _ := draft.Continued(name)
+	m := &mirror{source: s, draft: draft, bucket: name, before: was, order: byPath, cut: defaultCutter}
+	if m.since = continued.Since; m.since.IsZero() {
+		m.since = time.Now().UTC()
+	}
+	if m.base = newBase(draft.Index(), was, continued); m.base != nil {
+		m.order = m.base.order
 	}
 	began := s.client.requests.Load()
 	task := show.Task(s.name+"/"+name, progress.Objects, m.expected())
@@ -97,9 +110,14 @@ func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraf
 	if err := draft.PutBucketList(ctx, found.list); err != nil {
 		return nil, err
 	}
+	properties, err := s.captureProperties(ctx, draft, name)
+	if err != nil {
+		return nil, err
+	}
 	found.warn(draft)
 	return &Bucket{
-		Bucket: name, Order: found.list.Order, Objects: found.list.Objects, Bytes: found.list.Bytes, Digest: found.list.Digest,
+		Properties: properties,
+		Bucket:     name, Order: found.list.Order, Objects: found.list.Objects, Bytes: found.list.Bytes, Digest: found.list.Digest,
 		New: found.changes.New, Changed: found.changes.Changed, Unchanged: found.changes.Unchanged, Deleted: found.changes.Deleted,
 		Gone: found.gone, Requests: s.client.requests.Load() - began, Fetched: m.fetched.Load(),
 	}, nil
@@ -117,7 +135,7 @@ func (m *mirror) persist(ctx context.Context) (*mirrored, error) {
 		case ctx.Err() != nil:
 			return nil, err
 		case errors.As(err, &noBase):
-			m.base = nil
+			m.base = m.base.without()
 			m.draft.Warn(warnBase, 1)
 		case errors.As(err, &wrongOrder) && wrongOrder.otherHolds:
 			m.order = m.order.other()
@@ -132,16 +150,22 @@ func (m *mirror) persist(ctx context.Context) (*mirrored, error) {
 
 // expected is how many objects a progress bar is drawn for.
 func (m *mirror) expected() int64 {
-	if m.base == nil {
+	if m.before == nil {
 		return 0
 	}
-	return m.base.list.Objects
+	return m.before.list.Objects
 }
 
 // warn records what is worth knowing of a mirror.
 func (f *mirrored) warn(draft *repository.SourceDraft) {
 	if f.gone > 0 {
 		draft.Warn(warnGone, f.gone)
+	}
+	if f.altered > 0 {
+		draft.Warn(warnAltered, f.altered)
+	}
+	if f.missing > 0 {
+		draft.Missing(missingUnreadable, f.missing)
 	}
 	if f.notText > 0 {
 		draft.Warn(warnNotText, f.notText)

@@ -21,18 +21,27 @@ import (
 )
 
 const (
-	// maxAttempts and maxBackoff bound how long one request is tried again.
-	maxAttempts = 5
-	maxBackoff  = 3 * time.Second
+	// maxBackoff bounds the time between two attempts.
+	maxBackoff = 3 * time.Second
 
 	dialTimeout = 5 * time.Second
-	// headerTimeout is how long a server may think about a request.
-	headerTimeout = 60 * time.Second
-	// callTimeout bounds a call with everything that belongs to it, attempts
-	// and a body of one part included. Bodies that are streamed are guarded
-	// for idleness instead.
-	callTimeout = 5 * time.Minute
 )
+
+// patience is how long the server is waited for (invariant 9).
+type patience struct {
+	// header is how long it may think about a request.
+	header time.Duration
+	// idle is how long a body may deliver nothing.
+	idle time.Duration
+	// call bounds a call with everything that belongs to it, attempts and a
+	// body of one part included. Bodies that are streamed are guarded for
+	// idleness instead.
+	call time.Duration
+	// attempts is how often one request is tried.
+	attempts int
+}
+
+var usualPatience = patience{header: time.Minute, idle: time.Minute, call: 5 * time.Minute, attempts: 5}
 
 // client is the S3 client of one endpoint and what it has cost so far.
 type client struct {
@@ -44,28 +53,28 @@ type client struct {
 // newClient is built from the settings alone: the SDK's own look-up of the
 // environment is not used, so AWS_CA_BUNDLE and shared profiles that happen to
 // be there change nothing.
-func newClient(settings *Settings, workers int) (*client, error) {
+func newClient(settings *Settings, o Options) (*client, error) {
 	provider, err := newCredentials(settings)
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(settings.CA, workers)
+	transport, err := newTransport(settings.CA, o.Workers, o.patience.header)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{transport: transport}
-	c.s3 = newS3(settings, provider, &countingClient{transport, &c.requests})
+	c := &client{transport: newThrottle(transport, o)}
+	c.s3 = newS3(settings, provider, o.patience.attempts, &countingClient{c.transport, &c.requests})
 	return c, nil
 }
 
-func newS3(settings *Settings, provider aws.CredentialsProvider, transport s3.HTTPClient) *s3.Client {
+func newS3(settings *Settings, provider aws.CredentialsProvider, attempts int, transport s3.HTTPClient) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(strings.TrimSuffix(settings.Endpoint, "/")),
 		Region:       settings.Region,
 		UsePathStyle: *settings.PathStyle,
 		Credentials:  provider,
 		HTTPClient:   transport,
-		Retryer:      newRetryer(),
+		Retryer:      newRetryer(attempts),
 		// Some versions of SeaweedFS store the trailer of a checksum inside
 		// the object, so checksums are sent only where S3 requires them. What
 		// comes back is held against our own SHA-256 in any case.
@@ -75,9 +84,9 @@ func newS3(settings *Settings, provider aws.CredentialsProvider, transport s3.HT
 	})
 }
 
-func newRetryer() aws.Retryer {
+func newRetryer(attempts int) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = maxAttempts
+		o.MaxAttempts = attempts
 		o.MaxBackoff = maxBackoff
 		// The SDK's quota is shared by all workers: one short outage would
 		// empty it and fail a run that needs nothing but patience.
@@ -113,7 +122,7 @@ func readSecret(setting string, ref secret.Ref) (string, error) {
 }
 
 // newTransport returns an HTTP client on which every wait ends (invariant 9).
-func newTransport(ca string, workers int) (s3.HTTPClient, error) {
+func newTransport(ca string, workers int, header time.Duration) (s3.HTTPClient, error) {
 	var roots *x509.CertPool // nil: the system's
 	if ca != "" {
 		pem, err := os.ReadFile(ca)
@@ -128,7 +137,7 @@ func newTransport(ca string, workers int) (s3.HTTPClient, error) {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
-			t.ResponseHeaderTimeout = headerTimeout
+			t.ResponseHeaderTimeout = header
 			t.MaxIdleConns = 2 * workers
 			t.MaxIdleConnsPerHost = 2 * workers
 			if t.TLSClientConfig == nil {

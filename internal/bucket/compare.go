@@ -52,6 +52,7 @@ func (s *Source) Compare(ctx context.Context, from *repository.SourceReader, tod
 			Name: p.list.Bucket, Objects: c.objects.Load(), Bytes: c.bytes.Load(), Equal: c.count == 0,
 		})
 		result.Differences = append(result.Differences, c.found()...)
+		result.Deviations = append(result.Deviations, c.deviations...)
 	}
 	return result, nil
 }
@@ -68,6 +69,7 @@ type comparer struct {
 	mu          sync.Mutex
 	differences []source.Difference
 	count       int
+	deviations  []source.Deviation
 	digest      seal.Digest // of what the target delivered
 }
 
@@ -86,6 +88,10 @@ func (c *comparer) run(ctx context.Context) error {
 	}
 	err := c.source.surplus(ctx, c.from, c.plan, func(page []listed) error {
 		for _, l := range page {
+			if c.plan.occupied && !c.plan.deleteSurplus {
+				c.deviate(l.Key, "the point does not hold it, and deleting was not asked for")
+				continue
+			}
 			c.differ(l.Key, "surplus", "no object", describeSize(l.Size))
 		}
 		return nil
@@ -94,13 +100,13 @@ func (c *comparer) run(ctx context.Context) error {
 		return err
 	}
 	c.checkDigest()
-	return nil
+	return c.compareProperties(ctx)
 }
 
 // checkDigest holds what the target delivered against the digest in the plain
 // list that the manifest signs for, besides the index.
 func (c *comparer) checkDigest() {
-	if c.plan.pick.whole() && c.count == 0 && c.digest != c.plan.list.Digest {
+	if c.plan.pick.whole() && c.count == 0 && len(c.deviations) == 0 && c.digest != c.plan.list.Digest {
 		c.differ("", "digest", c.plan.list.Digest.String(), c.digest.String())
 	}
 }
@@ -154,7 +160,7 @@ func (c *comparer) read(ctx context.Context, e repository.IndexEntry) (*reposito
 }
 
 func (c *comparer) try(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
-	ctx, guard := guardIdle(ctx, idleTimeout+headerTimeout)
+	ctx, guard := c.source.guardIdle(ctx)
 	defer guard.stop()
 	out, err := c.source.api().GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key)})
 	if err != nil {
@@ -194,6 +200,10 @@ func (c *comparer) marker(ctx context.Context, e repository.IndexEntry, err erro
 }
 
 func (c *comparer) compare(want, got repository.IndexEntry) {
+	if c.plan.missingOnly && c.plan.occupied && (want.SHA256 != got.SHA256 || !sameMetadata(want.Metadata, got.Metadata)) {
+		c.deviate(want.Key, "it is another one than the point's, and was there")
+		return
+	}
 	if want.Size != got.Size {
 		c.differ(want.Key, "size", describeSize(want.Size), describeSize(got.Size))
 	}
@@ -216,6 +226,15 @@ func (c *comparer) differ(key, what, want, got string) {
 		object += "/" + key
 	}
 	c.differences = append(c.differences, source.Difference{Object: object, What: what, Want: want, Got: got})
+}
+
+// deviate notes an object that the restore left as it was, as it was told to.
+func (c *comparer) deviate(key, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.deviations) < maxDifferences {
+		c.deviations = append(c.deviations, source.Deviation{Object: c.plan.list.Bucket + "/" + key, What: "kept", Why: why})
+	}
 }
 
 // found returns the differences, and what stands for those that are not listed.

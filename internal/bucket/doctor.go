@@ -74,12 +74,12 @@ func (s *Source) strangers() []stranger {
 		{
 			"bucket.unsigned", "a request without a key",
 			"take the rights from the identity \"anonymous\" of the S3 server, and keep its port inside the cluster",
-			newS3(&s.settings, aws.AnonymousCredentials{}, transport),
+			newS3(&s.settings, aws.AnonymousCredentials{}, s.options.patience.attempts, transport),
 		},
 		{
 			"bucket.wrong-key", "a request with a made-up key",
 			"start the S3 server with identities: on SeaweedFS -s3.config, or configureS3 in the chart",
-			newS3(&s.settings, credentials.NewStaticCredentialsProvider("OPENIMDRDOCTORPROBE", "no-such-key", ""), transport),
+			newS3(&s.settings, credentials.NewStaticCredentialsProvider("OPENIMDRDOCTORPROBE", "no-such-key", ""), s.options.patience.attempts, transport),
 		},
 	}
 }

@@ -61,7 +61,10 @@ func (s *Source) explain(ctx context.Context, doing string, err error, began tim
 		return err
 	}
 	endpoint := s.settings.Endpoint
+	var wrong *orderError
 	switch {
+	case errors.As(err, &wrong):
+		return fault.New(fault.Failed, doing, "%w", err).On("at " + endpoint)
 	case isNoBucket(err):
 		return fault.New(fault.Usage, doing, "%w", errNoBucket).On("at "+endpoint).
 			Hint("create it, or correct buckets in the configuration of source %s", s.name)

@@ -1,17 +1,14 @@
 package bucket
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,15 +31,11 @@ const (
 
 // fetcher downloads objects into packs. It is safe for concurrent use.
 type fetcher struct {
-	source  *Source
-	bucket  string
-	draft   *repository.SourceDraft
+	*mirror
 	book    *packBook
 	packer  *packer
 	encoder *zstd.Encoder
 	budget  *semaphore.Weighted
-	fetched *atomic.Int64 // bytes of bodies
-	notText *atomic.Int64 // objects whose metadata the index cannot hold as it is
 }
 
 // Reasons to read an object once more.
@@ -65,6 +58,9 @@ func (f *fetcher) fetch(ctx context.Context, s *slot) error {
 	}
 	status := statusOf(err)
 	if errors.Is(err, errUnreadable) || status >= http.StatusInternalServerError {
+		if f.source.settings.Unreadable == toleratesUnreadable {
+			return f.miss(ctx, s, err)
+		}
 		return fault.New(fault.Failed, doing, "the server lists it but cannot deliver it (tried for %s): %w", time.Since(began).Round(time.Millisecond), err).
 			On("at " + f.source.settings.Endpoint).
 			Hint("its content may be lost on a volume: on SeaweedFS run volume.fsck and fs.verify in weed shell; delete or replace the object, then back up again")
@@ -81,35 +77,39 @@ func newBackOff() *backoff.ExponentialBackOff {
 // try reads the object once. What want says decides how much memory is taken;
 // it is corrected when the object turns out to be another one.
 func (f *fetcher) try(ctx context.Context, s *slot, want *listed) error {
-	weight := min(int64(2*memberLimit), 2*want.Size+overhead)
+	weight := 2*want.Size + overhead
+	if want.Size > memberLimit {
+		weight = (rangesAhead + 2) * memberLimit // ranges, and one of them compressed
+	}
 	if err := f.budget.Acquire(ctx, weight); err != nil {
 		return err
 	}
 	held := &holding{f.budget, weight}
 	defer held.release()
 
-	ctx, guard := guardIdle(ctx, idleTimeout+headerTimeout)
+	ctx, guard := f.source.guardIdle(ctx)
 	defer guard.stop()
-	out, err := f.source.api().GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(want.Key)})
+	out, err := f.source.api().GetObject(ctx, f.request(*want))
 	if err != nil {
 		return f.absent(ctx, s, *want, idleCause(ctx, err))
 	}
 	defer out.Body.Close() //nolint:errcheck // what was read was checked
-	if out.ContentLength == nil {
-		return backoff.Permanent(errors.New("the server does not say how long the object is"))
+	size, err := sizeOf(out)
+	if err != nil {
+		return err
 	}
-	if size := *out.ContentLength; size > want.Size && weight < 2*memberLimit {
-		want.Size = size
+	if size != want.Size && (size > memberLimit || want.Size > memberLimit) {
+		want.Size = size // and another request, or more memory
 		return errChanged
 	}
 	metadata, err := f.metadata(ctx, want.Key, out)
 	if err != nil {
 		return err
 	}
-	s.entry = describe(s.listed, out, metadata)
+	s.entry = describe(s.listed, size, out, metadata)
 	body := &idleReader{ctx: ctx, guard: guard, body: out.Body}
 	if s.entry.Size > memberLimit {
-		return f.large(ctx, s, body)
+		return f.large(ctx, s, out, body)
 	}
 	return f.small(ctx, s, body, held)
 }
@@ -137,8 +137,8 @@ func (h *holding) hand() func() {
 // describe is the entry of what a GET delivers. Where that is what was listed,
 // the listed time stands, which is the one that the next listing is held
 // against; where it is not, the object changed meanwhile, and GET is right.
-func describe(l listed, out *s3.GetObjectOutput, metadata *repository.Metadata) repository.IndexEntry {
-	e := repository.IndexEntry{Key: l.Key, Size: *out.ContentLength, ETag: l.ETag, Modified: l.Modified, Metadata: metadata}
+func describe(l listed, size int64, out *s3.GetObjectOutput, metadata *repository.Metadata) repository.IndexEntry {
+	e := repository.IndexEntry{Key: l.Key, Size: size, ETag: l.ETag, Modified: l.Modified, Metadata: metadata}
 	etag := aws.ToString(out.ETag)
 	if etag != "" && strings.Trim(etag, `"`) != strings.Trim(l.ETag, `"`) || e.Size != l.Size {
 		e.ETag, e.Modified = etag, aws.ToTime(out.LastModified).UTC()
@@ -165,12 +165,12 @@ func (f *fetcher) metadata(ctx context.Context, key string, out *s3.GetObjectOut
 	}
 	// Not a silent loss: it is counted, and the object named where names may stand.
 	f.notText.Add(1)
-	return metadata, f.draft.Detail(ctx, map[string]string{"warning": warnNotText, "bucket": f.bucket, "key": key})
+	return metadata, f.draft.Detail(map[string]string{"warning": warnNotText, "bucket": f.bucket, "key": key})
 }
 
 // tags reads the tags of an object.
 func (s *Source) tags(ctx context.Context, bucket, key string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.options.patience.call)
 	defer cancel()
 	out, err := s.api().GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String(key)})
 	if err != nil {
@@ -195,8 +195,12 @@ func (f *fetcher) small(ctx context.Context, s *slot, body io.Reader, held *hold
 	f.fetched.Add(s.entry.Size)
 	sum := sha256.Sum256(content)
 	s.entry.SHA256 = hex.EncodeToString(sum[:])
-	if len(content) == 0 {
-		close(s.done) // an empty object needs no pack
+	known, err := f.recognise(ctx, s)
+	if err != nil {
+		return err
+	}
+	if known || len(content) == 0 {
+		close(s.done) // nothing to be stored
 		return nil
 	}
 	stored, compressed := compress(f.encoder, content)
@@ -219,50 +223,4 @@ func atEnd(body io.Reader) error {
 		return fmt.Errorf("end of body: %w", err)
 	}
 	return nil
-}
-
-// large streams an object as members into a pack of its own.
-func (f *fetcher) large(ctx context.Context, s *slot, body io.Reader) error {
-	pack, err := f.draft.CreatePack(ctx)
-	if err != nil {
-		return backoff.Permanent(err)
-	}
-	defer pack.Abort()
-	sum := sha256.New()
-	extent, err := f.members(pack, s.entry.Key, s.entry.Size, body, sum)
-	if err != nil {
-		return err
-	}
-	ref, err := pack.Commit()
-	if err != nil {
-		return backoff.Permanent(err)
-	}
-	s.entry.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	s.entry.Pack, s.entry.Extent = ref.ID, extent
-	f.book.use(ref.ID)
-	f.book.commit(ref)
-	close(s.done)
-	return nil
-}
-
-func (f *fetcher) members(pack *repository.PackWriter, key string, size int64, body io.Reader, sum hash.Hash) (repository.Extent, error) {
-	var whole repository.Extent
-	buffer := make([]byte, min(size, memberLimit))
-	for left := size; left > 0; {
-		member := buffer[:min(left, memberLimit)]
-		n, err := io.ReadFull(body, member)
-		f.fetched.Add(int64(n))
-		if err != nil {
-			return whole, fmt.Errorf("body of %d bytes ends %d early: %w", size, left-int64(n), err)
-		}
-		left -= int64(n)
-		sum.Write(member)
-		stored, compressed := compress(f.encoder, member)
-		extent, err := pack.Add(key, compressed, int64(len(stored)), bytes.NewReader(stored))
-		if err != nil {
-			return whole, backoff.Permanent(err)
-		}
-		whole.Join(extent)
-	}
-	return whole, atEnd(body)
 }

@@ -8,14 +8,11 @@ import (
 	"time"
 )
 
-// idleTimeout is how long a body may deliver nothing.
-const idleTimeout = 60 * time.Second
-
 // idleError is why an idleGuard ended its context. It does not wrap
 // context.Canceled, lest a stalled server be taken for a cancelled command.
 type idleError struct{ after time.Duration }
 
-func (e *idleError) Error() string { return fmt.Sprintf("nothing arrived for %s", e.after) }
+func (e *idleError) Error() string { return fmt.Sprintf("nothing moved for %s", e.after) }
 
 // idleGuard ends its context when a body stalls. Invariant 9: every wait ends,
 // also one for a server that keeps the connection open and says nothing.
@@ -25,9 +22,10 @@ type idleGuard struct {
 	after  time.Duration
 }
 
-// guardIdle returns a context that ends when nothing is read for after. The
-// caller must stop the guard.
-func guardIdle(ctx context.Context, after time.Duration) (context.Context, *idleGuard) {
+// guardIdle returns a context that ends when nothing is read for as long as the
+// server may think and then be silent. The caller must stop the guard.
+func (s *Source) guardIdle(ctx context.Context) (context.Context, *idleGuard) {
+	after := s.options.patience.header + s.options.patience.idle
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(after, func() { cancel(&idleError{after}) })
 	return ctx, &idleGuard{cancel, timer, after}
@@ -51,6 +49,20 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
 	r.guard.timer.Stop()
 	return n, idleCause(r.ctx, err)
+}
+
+// sentReader is a body that is sent under guard: what counts is the time between
+// two reads, in which the server takes what was read, and the one after the last
+// in which it answers.
+type sentReader struct {
+	guard *idleGuard
+	body  io.Reader
+}
+
+func (r *sentReader) Read(p []byte) (int, error) {
+	r.guard.timer.Stop()
+	defer r.guard.timer.Reset(r.guard.after)
+	return r.body.Read(p)
 }
 
 // idleCause replaces an error that is only the echo of a guard that has ended

@@ -33,16 +33,22 @@ type index struct {
 	pending []*segment
 	refs    []repository.SegmentRef
 
-	inherited      map[string]repository.PackRef // packs of base segment inheritedFrom
-	inheritedFrom  int
+	inherited      map[int]inherited // by layer of the base
+	checkpoints    *checkpoints
 	objects, bytes int64
 	digest         seal.Digest
+}
+
+// inherited are the packs of one segment of the base.
+type inherited struct {
+	segment int
+	packs   map[string]repository.PackRef
 }
 
 // segment is one that is being built or waits for its packs.
 type segment struct {
 	place  int   // in refs
-	from   int   // the base's segment that it equals so far, while writer is nil
+	from   int   // the previous point's segment that it equals so far, while writer is nil
 	count  int64 // entries
 	writer *repository.SegmentWriter
 	fresh  map[string]int64              // packs of this run -> entries in them
@@ -50,23 +56,29 @@ type segment struct {
 }
 
 func newIndex(draft *repository.SourceDraft, base *base, book *packBook, packer *packer, cut cutter) *index {
-	return &index{draft: draft, base: base, book: book, packer: packer, cut: cut, hasher: seal.NewHasher(draft.DigestKey()), inheritedFrom: -1}
+	return &index{draft: draft, base: base, book: book, packer: packer, cut: cut, hasher: seal.NewHasher(draft.DigestKey()), inherited: map[int]inherited{}}
 }
 
 // add appends the entry of a slot that is complete.
 func (x *index) add(ctx context.Context, s *slot) error {
-	if s.gone {
+	if s.origin == fromNowhere {
 		return nil
 	}
 	x.count(s.entry)
+	base := s.base()
+	if base == nil {
+		if err := x.checkpoints.add(ctx, s); err != nil {
+			return err
+		}
+	}
 	seg := &x.open
-	if seg.writer == nil && !seg.continues(s.base) {
+	if seg.writer == nil && !seg.continues(base) {
 		if err := x.materialise(ctx, seg); err != nil {
 			return err
 		}
 	}
 	if seg.writer == nil {
-		seg.from = s.base.segment
+		seg.from = base.segment
 	} else if err := x.write(ctx, seg, s); err != nil {
 		return err
 	}
@@ -77,9 +89,10 @@ func (x *index) add(ctx context.Context, s *slot) error {
 	return nil
 }
 
-// continues reports whether an entry is the next one of the base's segment.
+// continues reports whether an entry is the next one of the previous point's
+// segment.
 func (g *segment) continues(b *baseEntry) bool {
-	return b != nil && b.position == g.count && (g.count == 0 || b.segment == g.from)
+	return b != nil && b.layer == 0 && b.position == g.count && (g.count == 0 || b.segment == g.from)
 }
 
 // count adds an entry to what stands in the plain list of the bucket.
@@ -108,63 +121,75 @@ func digestOf(h *seal.Hasher, e repository.IndexEntry) seal.Digest {
 
 // materialise starts to write a segment that is not the base's after all.
 func (x *index) materialise(ctx context.Context, seg *segment) error {
-	writer, err := x.draft.CreateSegment()
+	made, err := x.newSegment()
 	if err != nil {
 		return err
 	}
-	seg.writer, seg.fresh, seg.old = writer, map[string]int64{}, map[string]repository.PackRef{}
+	seg.writer, seg.fresh, seg.old = made.writer, made.fresh, made.old
 	if seg.count == 0 {
 		return nil
 	}
-	if err := x.inherit(ctx, seg.from); err != nil {
+	packs, err := x.inherit(ctx, 0, seg.from)
+	if err != nil {
 		return err
 	}
 	return x.base.head(ctx, seg.from, seg.count, func(e repository.IndexEntry) error {
-		return x.writeOld(seg, e)
+		return x.writeOld(seg, packs, e)
 	})
+}
+
+// newSegment starts to write a segment.
+func (x *index) newSegment() (*segment, error) {
+	writer, err := x.draft.CreateSegment()
+	if err != nil {
+		return nil, err
+	}
+	return &segment{writer: writer, fresh: map[string]int64{}, old: map[string]repository.PackRef{}}, nil
 }
 
 // write adds an entry to a segment that is being written.
 func (x *index) write(ctx context.Context, seg *segment, s *slot) error {
-	if s.base == nil {
+	if s.origin == fromServer {
 		if s.entry.Pack != "" {
 			seg.fresh[s.entry.Pack]++
 		}
 		return seg.writer.Add(s.entry)
 	}
-	if err := x.inherit(ctx, s.base.segment); err != nil {
+	packs, err := x.inherit(ctx, s.old.layer, s.old.segment)
+	if err != nil {
 		return err
 	}
-	return x.writeOld(seg, s.entry)
+	return x.writeOld(seg, packs, s.entry)
 }
 
 // writeOld adds an entry whose pack an earlier run has written.
-func (x *index) writeOld(seg *segment, e repository.IndexEntry) error {
+func (x *index) writeOld(seg *segment, packs map[string]repository.PackRef, e repository.IndexEntry) error {
 	if e.Pack != "" {
-		ref, ok := x.inherited[e.Pack]
+		ref, ok := packs[e.Pack]
 		if !ok {
-			return &baseError{fmt.Errorf("segment %s does not list a pack that it names", x.base.list.Segments[x.inheritedFrom].ID)}
+			return &baseError{fmt.Errorf("the segment of object %q does not list the pack that it names", e.Key)}
 		}
 		seg.old[e.Pack] = ref
 	}
 	return seg.writer.Add(e)
 }
 
-// inherit reads the packs of a segment of the base. Entries come in order, so
-// the packs of one segment at a time are enough.
-func (x *index) inherit(ctx context.Context, from int) error {
-	if x.inheritedFrom == from {
-		return nil
+// inherit returns the packs of a segment of the base. Entries come in order, so
+// the packs of one segment of each layer at a time are enough.
+func (x *index) inherit(ctx context.Context, layer, from int) (map[string]repository.PackRef, error) {
+	if known, ok := x.inherited[layer]; ok && known.segment == from {
+		return known.packs, nil
 	}
-	packs, err := x.base.packs(ctx, from)
+	packs, err := x.base.packs(ctx, layer, from)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	x.inherited, x.inheritedFrom = make(map[string]repository.PackRef, len(packs)), from
+	refs := make(map[string]repository.PackRef, len(packs))
 	for _, p := range packs {
-		x.inherited[p.ID] = p.PackRef
+		refs[p.ID] = p.PackRef
 	}
-	return nil
+	x.inherited[layer] = inherited{from, refs}
+	return refs, nil
 }
 
 // cutHere ends the open segment.
@@ -172,7 +197,7 @@ func (x *index) cutHere(ctx context.Context) error {
 	seg := x.open
 	x.open = segment{place: len(x.refs) + 1}
 	x.refs = append(x.refs, repository.SegmentRef{})
-	if seg.writer == nil && seg.count == x.base.list.Segments[seg.from].Entries {
+	if seg.writer == nil && seg.count == x.base.layers[0][seg.from].Entries {
 		return x.keep(ctx, &seg)
 	}
 	if seg.writer == nil {
@@ -186,8 +211,8 @@ func (x *index) cutHere(ctx context.Context) error {
 
 // keep takes a segment of the base over as it is.
 func (x *index) keep(ctx context.Context, seg *segment) error {
-	ref := x.base.list.Segments[seg.from]
-	packs, err := x.base.packs(ctx, seg.from)
+	ref := x.base.layers[0][seg.from]
+	packs, err := x.base.packs(ctx, 0, seg.from)
 	if err != nil {
 		return err
 	}
@@ -210,9 +235,11 @@ func (x *index) settle(ctx context.Context, limit int) error {
 				return err
 			}
 		}
-		if err := x.commit(ctx, seg); err != nil {
+		ref, err := x.commit(ctx, seg)
+		if err != nil {
 			return err
 		}
+		x.refs[seg.place] = ref
 		x.pending = slices.Delete(x.pending, i, i+1)
 	}
 	return nil
@@ -240,7 +267,7 @@ func (x *index) await(ctx context.Context, seg *segment) error {
 	return nil
 }
 
-func (x *index) commit(ctx context.Context, seg *segment) error {
+func (x *index) commit(ctx context.Context, seg *segment) (repository.SegmentRef, error) {
 	ref, err := seg.writer.Commit(ctx, func(id string) (repository.PackRef, bool) {
 		if ref, ok := seg.old[id]; ok {
 			return ref, true
@@ -248,13 +275,12 @@ func (x *index) commit(ctx context.Context, seg *segment) error {
 		return x.book.find(id)
 	})
 	if err != nil {
-		return err
+		return ref, err
 	}
-	x.refs[seg.place] = ref
 	for id, n := range seg.fresh {
 		x.book.forget(id, n)
 	}
-	return nil
+	return ref, nil
 }
 
 // finish ends the index; every pack has been asked for by then.
@@ -264,5 +290,8 @@ func (x *index) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.settle(ctx, 0)
+	if err := x.settle(ctx, 0); err != nil {
+		return err
+	}
+	return x.checkpoints.end(ctx, x.refs)
 }

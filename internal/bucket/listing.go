@@ -28,6 +28,7 @@ type listed struct {
 // listing reads the keys of a bucket page by page.
 type listing struct {
 	s3     *s3.Client
+	call   time.Duration // bounds the request for a page
 	bucket string
 	prefix string
 	token  *string
@@ -36,8 +37,13 @@ type listing struct {
 	done   bool
 }
 
-func newListing(api *s3.Client, bucket, prefix string) *listing {
-	return &listing{s3: api, bucket: bucket, prefix: prefix}
+func newListing(api *s3.Client, call time.Duration, bucket, prefix string) *listing {
+	return &listing{s3: api, call: call, bucket: bucket, prefix: prefix}
+}
+
+// list begins a listing.
+func (s *Source) list(bucket, prefix string) *listing {
+	return newListing(s.api(), s.options.patience.call, bucket, prefix)
 }
 
 // next returns a page in the server's order, and nil after the last one.
@@ -56,7 +62,7 @@ func (l *listing) next(ctx context.Context) ([]listed, error) {
 }
 
 func (l *listing) fetch(ctx context.Context) ([]listed, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.call)
 	defer cancel()
 	input := &s3.ListObjectsV2Input{
 		Bucket: aws.String(l.bucket), MaxKeys: aws.Int32(pageSize), ContinuationToken: l.token,
@@ -83,6 +89,10 @@ func (l *listing) fetch(ctx context.Context) ([]listed, error) {
 // advance decides how the listing goes on after a page.
 func (l *listing) advance(out *s3.ListObjectsV2Output, page []listed) error {
 	if len(page) > 0 {
+		// Invariant 9: a server that lists what has been listed would go on for ever.
+		if first := page[0].Key; first == l.after {
+			return &orderError{last: first, key: first}
+		}
 		l.after = page[len(page)-1].Key
 	}
 	if aws.ToBool(out.IsTruncated) {
@@ -121,8 +131,8 @@ func decodePage(out *s3.ListObjectsV2Output) ([]listed, error) {
 
 // exists reports whether the listing under prefix shows key on its first page,
 // and as what. The key itself sorts first among all that begin like it.
-func exists(ctx context.Context, api *s3.Client, bucket, key, prefix string) (listed, bool, error) {
-	page, err := newListing(api, bucket, prefix).next(ctx)
+func (s *Source) exists(ctx context.Context, bucket, key, prefix string) (listed, bool, error) {
+	page, err := s.list(bucket, prefix).next(ctx)
 	if err != nil {
 		return listed{}, false, err
 	}

@@ -7,15 +7,49 @@ import (
 )
 
 // slot is one key of the new index, in listing order. It is filled by whoever
-// fetches the object; done is closed then, and nil where nothing had to be
+// fetches the object; done is closed then, and nil where nothing has to be
 // fetched.
 type slot struct {
 	listed listed
-	base   *baseEntry // the unchanged entry, or nil
-	entry  repository.IndexEntry
-	gone   bool // it vanished while the run went on
+	order  order      // in which all keys up to this one were listed
+	old    *baseEntry // what is known of the key from before, or nil
+	why    reason
 	done   chan struct{}
+
+	entry  repository.IndexEntry
+	origin origin
 }
+
+// reason is why an object is fetched.
+type reason int
+
+const (
+	toCapture reason = iota // it is new, or listed as another one
+	toVerify                // it should be as it was
+	toMove                  // its pack is mostly dead
+	toSettle                // it may have been written again while it was captured
+)
+
+// origin is where a slot's entry comes from.
+type origin int
+
+const (
+	fromServer  origin = iota
+	fromBase           // it is the old entry, to the last field
+	fromOld            // its content is the old entry's, and the rest is not
+	fromNowhere        // there is no entry: the object is gone or cannot be read
+)
+
+// base returns the old entry where that is taken over as it is.
+func (s *slot) base() *baseEntry {
+	if s.origin == fromBase {
+		return s.old
+	}
+	return nil
+}
+
+// keep takes the old entry over.
+func (s *slot) keep() { s.entry, s.origin = s.old.IndexEntry, fromBase }
 
 // changes counts what a merge has found.
 type changes struct {
@@ -34,11 +68,12 @@ type merger struct {
 	base    func() (*baseEntry, error) // the next entry of the base; nil at its end
 	baseKey orderWatch
 	ahead   *baseEntry
+	again   func(*baseEntry) reason // why an object that is listed as it was is fetched; toCapture: it is not
 	changes changes
 }
 
-func newMerger(assumed order, base func() (*baseEntry, error)) *merger {
-	m := &merger{keys: orderWatch{assumed: assumed}, baseKey: orderWatch{assumed: assumed}, based: base != nil, base: base}
+func newMerger(assumed order, base func() (*baseEntry, error), again func(*baseEntry) reason) *merger {
+	m := &merger{again: again, keys: orderWatch{assumed: assumed}, baseKey: orderWatch{assumed: assumed}, based: base != nil, base: base}
 	if base == nil {
 		m.base = func() (*baseEntry, error) { return nil, nil }
 	}
@@ -61,17 +96,27 @@ func (m *merger) next(l listed) (*slot, error) {
 	old := m.ahead
 	if old == nil || old.Key != l.Key {
 		m.changes.New++
-		return &slot{listed: l, done: make(chan struct{})}, nil
+		return m.toFetch(l, nil, toCapture), nil
 	}
 	if err := m.advance(); err != nil {
 		return nil, err
 	}
 	if !unchanged(old.IndexEntry, l) {
 		m.changes.Changed++
-		return &slot{listed: l, done: make(chan struct{})}, nil
+		return m.toFetch(l, old, toCapture), nil
 	}
 	m.changes.Unchanged++
-	return &slot{listed: l, base: old, entry: old.IndexEntry}, nil
+	if why := m.again(old); why != toCapture {
+		return m.toFetch(l, old, why), nil
+	}
+	s := &slot{listed: l, old: old}
+	s.keep()
+	return s, nil
+}
+
+// toFetch is a slot whose object has to be fetched.
+func (m *merger) toFetch(l listed, old *baseEntry, why reason) *slot {
+	return &slot{listed: l, order: m.keys.assumed, old: old, why: why, done: make(chan struct{})}
 }
 
 // end counts what is left of the base.

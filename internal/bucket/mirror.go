@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -29,15 +31,19 @@ type mirror struct {
 	source *Source
 	draft  *repository.SourceDraft
 	bucket string
-	base   *base // nil where there is none or it cannot be used
-	before *base // the same, but kept for the shrink guard
+	before *previous // nil where no point holds the bucket
+	base   *base     // nil where nothing is known or it cannot be used
 	order  order
+	since  time.Time // when this run began, or the one that it goes on from
 	cut    cutter
 	task   progress.Task
 
 	fetched atomic.Int64
 	notText atomic.Int64
-	gone    int64 // written by the index's goroutine only
+	gone    atomic.Int64
+	altered atomic.Int64
+	missing atomic.Int64
+	moving  map[string]bool // packs that are mostly dead
 }
 
 // mirrored is what a mirror has found.
@@ -46,23 +52,29 @@ type mirrored struct {
 	changes changes
 	gone    int64
 	notText int64
+	altered int64
+	missing int64
 }
 
 // run mirrors the bucket. It returns nil only if every object that is listed
 // and still there is in a committed pack and in a committed segment, and the
 // bucket's list is written (invariant 2).
 func (m *mirror) run(ctx context.Context) (*mirrored, error) {
+	for _, n := range []*atomic.Int64{&m.notText, &m.gone, &m.altered, &m.missing} {
+		n.Store(0) // of a try before
+	}
 	encoder, err := newEncoder(m.source.options.Workers)
 	if err != nil {
 		return nil, err
 	}
 	defer encoder.Close() //nolint:errcheck // EncodeAll leaves nothing to flush
 	book := newPackBook()
-	packer := newPacker(m.draft, book)
+	packer := newPacker(m.draft, book, m.source.pace)
 	index := newIndex(m.draft, m.base, book, packer, m.cut)
-	fetcher := &fetcher{
-		source: m.source, bucket: m.bucket, draft: m.draft, book: book, packer: packer, encoder: encoder,
-		budget: semaphore.NewWeighted(m.source.options.Memory), fetched: &m.fetched, notText: &m.notText,
+	index.checkpoints = &checkpoints{index: index, bucket: m.bucket, below: m.base.above(), since: m.since}
+	fetcher := &fetcher{mirror: m, book: book, packer: packer, encoder: encoder, budget: semaphore.NewWeighted(m.source.options.Memory)}
+	if m.moving, err = m.base.mostlyDead(ctx); err != nil {
+		return nil, err
 	}
 
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -77,7 +89,7 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 		Bucket: m.bucket, Order: string(merger.keys.assumed), Objects: index.objects, Bytes: index.bytes,
 		Digest: index.digest, Segments: index.refs,
 	}
-	return &mirrored{list, merger.changes, m.gone, m.notText.Load()}, nil
+	return &mirrored{list, merger.changes, m.gone.Load(), m.notText.Load(), m.altered.Load(), m.missing.Load()}, nil
 }
 
 // list reads the listing ahead of the merge.
@@ -85,7 +97,7 @@ func (m *mirror) list(ctx context.Context, group *errgroup.Group) <-chan []liste
 	pages := make(chan []listed, 2)
 	group.Go(func() error {
 		defer close(pages)
-		listing := newListing(m.source.api(), m.bucket, "")
+		listing := m.source.list(m.bucket, "")
 		for {
 			began := time.Now()
 			page, err := listing.next(ctx)
@@ -141,7 +153,7 @@ func (m *mirror) merge(ctx context.Context, group *errgroup.Group, pages <-chan 
 	if entries != nil {
 		next = unbatch(ctx, entries)
 	}
-	g := &merging{newMerger(m.order, next), make(chan *slot, window), make(chan *slot, m.source.options.Workers)}
+	g := &merging{newMerger(m.order, next, m.again), make(chan *slot, window), make(chan *slot, m.source.options.Workers)}
 	group.Go(func() error {
 		defer close(g.slots)
 		defer close(g.jobs)
@@ -179,7 +191,7 @@ func (g *merging) page(ctx context.Context, page []listed) error {
 		if err := send(ctx, g.slots, s); err != nil {
 			return err
 		}
-		if s.base != nil {
+		if s.done == nil {
 			continue
 		}
 		if err := send(ctx, g.jobs, s); err != nil {
@@ -194,10 +206,18 @@ func (g *merging) page(ctx context.Context, page []listed) error {
 func (m *mirror) explainOrder(err error) error {
 	var wrong *orderError
 	if errors.As(err, &wrong) && !wrong.otherHolds {
-		return fault.New(fault.Failed, "list bucket "+m.bucket, "%w", err).On("at " + m.source.settings.Endpoint).
-			Hint("run it again: directories that are renamed during a listing look like this; if it stays, report it with the name and version of the server")
+		return m.source.disordered(m.bucket, wrong)
 	}
 	return err
+}
+
+// disordered is a listing in no order as an error for people.
+func (s *Source) disordered(bucket string, wrong *orderError) error {
+	failed := fault.New(fault.Failed, "list bucket "+bucket, "%w", wrong).On("at " + s.settings.Endpoint)
+	if strings.ContainsRune(wrong.key, utf8.RuneError) {
+		return failed.Hint("a key holds a character that XML cannot carry, and the server does not escape it as it is asked to: copy the object to another key and delete it")
+	}
+	return failed.Hint("run it again: directories that are renamed during a listing look like this; if it stays, report it with the name and version of the server")
 }
 
 // fetch starts the workers and closes the packer's queue behind the last one.
@@ -239,9 +259,6 @@ func (m *mirror) write(ctx context.Context, index *index, slots <-chan *slot) er
 			if _, _, err := receive(ctx, s.done); err != nil {
 				return err
 			}
-		}
-		if s.gone {
-			m.gone++
 		}
 		if err := index.add(ctx, s); err != nil {
 			return fmt.Errorf("index of bucket %s: %w", m.bucket, err)

@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// packSize is what packs of small objects aim at.
-	packSize = 64 << 20
 	// packMembers bounds packs of tiny objects, so that segments, which wait
 	// for the packs that they name, do not pile up in memory.
 	packMembers = 64 << 10
@@ -21,6 +19,35 @@ const (
 	// while the next one is being written.
 	packCommits = 2
 )
+
+// pace is how often a mirror makes things durable. What a killed run had in its
+// open pack, or since its last checkpoint, is lost: at first both are small, and
+// later each a share of what has been fetched.
+type pace struct {
+	// packSize is what packs of small objects aim at, leastPack what the first
+	// ones do.
+	packSize, leastPack int64
+	// checkpoint is how many bytes are fetched at least between two checkpoints.
+	checkpoint int64
+}
+
+var defaultPace = pace{packSize: 64 << 20, leastPack: 4 << 20, checkpoint: 8 << 20}
+
+const (
+	packShare       = 1. / 128
+	checkpointShare = 1. / 96
+)
+
+// pack returns what the next pack aims at after so many bytes.
+func (p pace) pack(packed int64) int64 {
+	return min(p.packSize, max(p.leastPack, int64(packShare*float64(packed))))
+}
+
+// between returns how many bytes there are between two checkpoints. A share has
+// no upper bound, so that a run has few checkpoints however long it takes.
+func (p pace) between(fetched int64) int64 {
+	return max(p.checkpoint, int64(checkpointShare*float64(fetched)))
+}
 
 // packBook knows the packs of a run until the last segment that names them is
 // written: it stays small however many packs a run makes.
@@ -107,12 +134,13 @@ type packed struct {
 type packer struct {
 	draft *repository.SourceDraft
 	book  *packBook
+	pace  pace
 	in    chan packed
 	flush chan struct{} // asks for the pack that is open to be ended
 }
 
-func newPacker(draft *repository.SourceDraft, book *packBook) *packer {
-	return &packer{draft: draft, book: book, in: make(chan packed), flush: make(chan struct{}, 1)}
+func newPacker(draft *repository.SourceDraft, book *packBook, pace pace) *packer {
+	return &packer{draft: draft, book: book, pace: pace, in: make(chan packed), flush: make(chan struct{}, 1)}
 }
 
 // ask wants the open pack ended. It never waits.
@@ -146,9 +174,10 @@ func (p *packer) run(ctx context.Context) error {
 
 func (p *packer) pack(ctx context.Context, commit func(*repository.PackWriter)) error {
 	var open *repository.PackWriter
-	members := 0
+	members, packed := 0, int64(0)
 	end := func() {
 		if open != nil {
+			packed += open.Size()
 			commit(open)
 			open, members = nil, 0
 		}
@@ -174,7 +203,7 @@ func (p *packer) pack(ctx context.Context, commit func(*repository.PackWriter)) 
 				}
 				return err
 			}
-			if members++; members >= packMembers || open.Size() >= packSize {
+			if members++; members >= packMembers || open.Size() >= p.pace.pack(packed) {
 				end()
 			}
 		}

@@ -20,6 +20,8 @@ type planned struct {
 	bytes    int64
 	create   bool // the target's bucket is missing
 	occupied bool // it holds objects among those that are wanted
+
+	missingOnly, deleteSurplus bool // as in source.Selection
 }
 
 // plan is what Restore and Compare find in Plan.Private.
@@ -40,7 +42,7 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		if !wanted {
 			continue
 		}
-		p, err := s.planBucket(ctx, from, b.Bucket, pick, want.Rename)
+		p, err := s.planBucket(ctx, from, b.Bucket, pick, want)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +73,7 @@ func names(buckets []Bucket) string {
 }
 
 // planBucket finds out what the point holds of a bucket.
-func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, bucket string, pick picker, rename map[string]string) (*planned, error) {
+func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, bucket string, pick picker, want source.Selection) (*planned, error) {
 	list, err := from.BucketList(ctx, bucket)
 	if err != nil {
 		return nil, fmt.Errorf("read list of bucket %s: %w", bucket, err)
@@ -79,8 +81,8 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 	if list == nil {
 		return nil, fault.New(fault.Corrupt, "plan restore of "+from.Name(), "the point says that it holds bucket %s, but has no list of it", bucket)
 	}
-	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes}
-	if name, ok := rename[bucket]; ok {
+	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus}
+	if name, ok := want.Rename[bucket]; ok {
 		p.target = name
 	}
 	if pick.whole() {
@@ -97,7 +99,7 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 // each calls fn for all wanted entries of the point.
 func (p *planned) each(ctx context.Context, from *repository.SourceReader, fn func(repository.IndexEntry) error) error {
 	for _, ref := range p.list.Segments {
-		err := eachEntry(ctx, from, ref, func(e repository.IndexEntry) error {
+		err := eachEntry(ctx, from.IndexReader, ref, func(e repository.IndexEntry) error {
 			if !p.pick.wants(e.Key) {
 				return nil
 			}
@@ -120,18 +122,26 @@ func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned) 
 	if p.create {
 		result.Steps = append(result.Steps, source.Step{Action: "create bucket", Target: target})
 	}
-	if p.occupied {
+	action := "upload objects"
+	switch {
+	case p.occupied && p.missingOnly:
+		action = "upload objects that are missing"
+		result.Warnings = append(result.Warnings, fmt.Sprintf("%s holds %s: they stay as they are", target, holds))
+	case p.occupied:
+		action = "upload objects that are missing or differ"
 		result.Occupied = append(result.Occupied, source.Occupied{Target: target, Holds: holds})
+	}
+	if p.occupied && !p.missingOnly && p.deleteSurplus {
 		result.Steps = append(result.Steps, source.Step{Action: "delete objects that the point does not hold", Target: target})
 	}
-	result.Steps = append(result.Steps, source.Step{Action: "upload objects", Target: target, Objects: p.objects, Bytes: p.bytes})
+	result.Steps = append(result.Steps, source.Step{Action: action, Target: target, Objects: p.objects, Bytes: p.bytes})
 	return nil
 }
 
 // look says what the target's bucket holds, from the first page of its listing.
 func (s *Source) look(ctx context.Context, p *planned) (holds string, err error) {
 	began := time.Now()
-	page, err := newListing(s.api(), p.target, p.pick.prefix()).next(ctx)
+	page, err := s.list(p.target, p.pick.prefix()).next(ctx)
 	if isNoBucket(err) {
 		p.create = true
 		return "", nil

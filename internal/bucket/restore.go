@@ -35,7 +35,8 @@ const (
 )
 
 // Restore carries a plan out: buckets are created, objects that an overwritten
-// bucket holds beyond the point are deleted, and everything is uploaded.
+// bucket holds beyond the point are deleted where that is wanted, and everything
+// is uploaded that is not there.
 //
 // Deleting comes first: where an object stands in the way of a "directory" of
 // the point, or the other way round, SeaweedFS refuses the upload.
@@ -70,15 +71,19 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned) error {
 	if p.create {
 		began := time.Now()
-		call, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		if _, err := s.api().CreateBucket(call, &s3.CreateBucketInput{Bucket: aws.String(p.target)}); err != nil {
+		err := s.call(ctx, func(ctx context.Context) error {
+			_, err := s.api().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(p.target)})
+			return err
+		})
+		if err != nil {
 			return s.explain(ctx, "create bucket "+p.target, err, began)
 		}
+	}
+	if p.missingOnly && p.occupied {
 		return nil
 	}
-	if !p.occupied {
-		return nil
+	if err := s.setProperties(ctx, from, p); err != nil || !p.occupied || !p.deleteSurplus {
+		return err
 	}
 	return s.surplus(ctx, from, p, func(page []listed) error { return s.remove(ctx, p.target, page) })
 }
@@ -92,6 +97,7 @@ type restorer struct {
 	budget         *semaphore.Weighted // of what was read and is not uploaded yet
 	task           progress.Task
 	objects, bytes atomic.Int64
+	kept           atomic.Int64 // objects that the target held already
 }
 
 // job is an object to be uploaded: its verified content, or where it is read.
@@ -141,7 +147,7 @@ func (r *restorer) schedule(ctx context.Context, packs chan<- packJob, jobs chan
 		for _, p := range needed {
 			batch.refs[p.ID] = p.PackRef
 		}
-		err = eachEntry(ctx, r.from, ref, func(e repository.IndexEntry) error {
+		err = eachEntry(ctx, r.from.IndexReader, ref, func(e repository.IndexEntry) error {
 			if !r.plan.pick.wants(e.Key) {
 				return nil
 			}
@@ -193,6 +199,9 @@ func (b *batch) add(e repository.IndexEntry) error {
 // flush hands a batch out: whole packs to those who read them, and objects
 // that are read one by one to the uploads.
 func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jobs chan<- job) error {
+	if err := r.drop(ctx, b); err != nil {
+		return err
+	}
 	for _, e := range b.empty {
 		if err := send(ctx, jobs, job{entry: e, content: []byte{}, release: func() {}}); err != nil {
 			return err
@@ -200,6 +209,9 @@ func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jo
 	}
 	for _, id := range b.order {
 		p := packJob{b.refs[id], b.packs[id]}
+		if len(p.entries) == 0 {
+			continue
+		}
 		if !p.alone() {
 			if err := send(ctx, packs, p); err != nil {
 				return err

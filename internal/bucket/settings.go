@@ -13,15 +13,26 @@ import (
 
 // Settings configure the buckets of one S3 endpoint as a source.
 type Settings struct {
-	Endpoint  string            `yaml:"endpoint" json:"endpoint" jsonschema_description:"URL of the S3 server: https://seaweedfs-s3:8333"`
-	Region    string            `yaml:"region,omitempty" json:"region,omitempty" jsonschema_description:"region to sign requests for; default us-east-1"`
-	AccessKey secret.Ref        `yaml:"accessKey,omitempty" json:"accessKey,omitempty" jsonschema_description:"env:NAME or file:PATH; without both keys requests are not signed"`
-	SecretKey secret.Ref        `yaml:"secretKey,omitempty" json:"secretKey,omitempty" jsonschema_description:"env:NAME or file:PATH"`
-	PathStyle *bool             `yaml:"pathStyle,omitempty" json:"pathStyle,omitempty" jsonschema_description:"the bucket stands in the path, not in the host name; default true"`
-	CA        string            `yaml:"ca,omitempty" json:"ca,omitempty" jsonschema_description:"path of a PEM file with the authorities that may sign the server's certificate; without it the system's"`
-	Buckets   []string          `yaml:"buckets" json:"buckets" jsonschema_description:"names of the buckets"`
+	Endpoint  string     `yaml:"endpoint" json:"endpoint" jsonschema_description:"URL of the S3 server: https://seaweedfs-s3:8333"`
+	Region    string     `yaml:"region,omitempty" json:"region,omitempty" jsonschema_description:"region to sign requests for; default us-east-1"`
+	AccessKey secret.Ref `yaml:"accessKey,omitempty" json:"accessKey,omitempty" jsonschema_description:"env:NAME or file:PATH; without both keys requests are not signed"`
+	SecretKey secret.Ref `yaml:"secretKey,omitempty" json:"secretKey,omitempty" jsonschema_description:"env:NAME or file:PATH"`
+	PathStyle *bool      `yaml:"pathStyle,omitempty" json:"pathStyle,omitempty" jsonschema_description:"the bucket stands in the path, not in the host name; default true"`
+	CA        string     `yaml:"ca,omitempty" json:"ca,omitempty" jsonschema_description:"path of a PEM file with the authorities that may sign the server's certificate; without it the system's"`
+	Buckets   []string   `yaml:"buckets" json:"buckets" jsonschema_description:"names of the buckets"`
+	// Unreadable and Recheck are about objects whose content is lost, which a
+	// listing does not tell.
+	Unreadable string `yaml:"unreadable,omitempty" json:"unreadable,omitempty" jsonschema:"enum=fail,enum=incomplete" jsonschema_description:"what a run does about an object that is listed and cannot be read: fail, the default, or incomplete: go on without it, with the copy of the point before where there is one, and mark the point incomplete"`
+	Recheck    int    `yaml:"recheck,omitempty" json:"recheck,omitempty" jsonschema_description:"in how many days every unchanged object is read again, a share of them with each day's runs; 0, the default, trusts size, ETag and modification time"`
+
 	MaxShrink *quantity.Percent `yaml:"maxShrink,omitempty" json:"maxShrink,omitempty" jsonschema_description:"share of objects or bytes that a bucket may lose between two points before a run is refused; default 20%"`
 }
+
+// What a run does about an object that cannot be read.
+const (
+	failsUnreadable     = "fail"
+	toleratesUnreadable = "incomplete"
+)
 
 // effective returns the settings with the defaults filled in.
 func (s *Settings) effective() Settings {
@@ -55,6 +66,14 @@ func (s *Settings) Validate() error {
 		return invalid("accessKey and secretKey: either both or neither")
 	case len(s.Buckets) == 0:
 		return invalid("buckets: name at least one")
+	}
+	switch s.Unreadable {
+	case "", failsUnreadable, toleratesUnreadable:
+	default:
+		return invalid("unreadable: it is %s or %s", failsUnreadable, toleratesUnreadable)
+	}
+	if s.Recheck < 0 {
+		return invalid("recheck: it is a number of days")
 	}
 	for i, name := range s.Buckets {
 		if name == "" || strings.ContainsAny(name, "/*? ") {

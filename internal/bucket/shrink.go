@@ -39,7 +39,7 @@ func (m *mirror) noBucket() (*mirrored, error) {
 func (m *mirror) shrunk(now string) error {
 	was := m.before.list
 	return fault.New(fault.Refused, "back up bucket "+m.bucket, "%s, and at the previous point %s it held %d objects (%s): more than %s is missing",
-		now, m.before.reader.Point().Point, was.Objects, size(was.Bytes), m.source.settings.MaxShrink).
+		now, m.before.point, was.Objects, size(was.Bytes), m.source.settings.MaxShrink).
 		On("at "+m.source.settings.Endpoint).
 		Hint("find out what deleted them; to accept it once: openim-dr backup --accept-shrink %s", m.source.name)
 }

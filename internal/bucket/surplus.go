@@ -60,7 +60,7 @@ func (s *Source) surplus(ctx context.Context, from *repository.SourceReader, p *
 
 // eachPage lists the target.
 func (s *Source) eachPage(ctx context.Context, p *planned, fn func([]listed) error) error {
-	listing := newListing(s.api(), p.target, p.pick.prefix())
+	listing := s.list(p.target, p.pick.prefix())
 	for {
 		began := time.Now()
 		page, err := listing.next(ctx)
@@ -79,7 +79,7 @@ func (s *Source) eachPage(ctx context.Context, p *planned, fn func([]listed) err
 // remove deletes objects of the target.
 func (s *Source) remove(ctx context.Context, bucket string, objects []listed) error {
 	began := time.Now()
-	call, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, s.options.patience.call)
 	defer cancel()
 	var doomed []types.ObjectIdentifier
 	for _, l := range objects {

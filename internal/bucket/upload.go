@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -55,7 +57,7 @@ type uploader struct {
 
 // put uploads an object that is held in memory and was verified.
 func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	began := time.Now()
 	input := putInput(u.bucket, e)
@@ -109,10 +111,10 @@ func needsStream(e repository.IndexEntry) bool {
 // to be another one, the last bytes are not sent, and the server sees a
 // request that breaks off.
 func (u *uploader) stream(ctx context.Context, e repository.IndexEntry, content io.Reader) error {
-	ctx, guard := guardIdle(ctx, idleTimeout+headerTimeout)
+	ctx, guard := u.source.guardIdle(ctx)
 	defer guard.stop()
 	input := putInput(u.bucket, e)
-	input.Body = &idleReader{ctx: ctx, guard: guard, body: content}
+	input.Body = &sentReader{guard, content}
 	_, err := u.source.api().PutObject(ctx, input, exactHeaders(e), func(o *s3.Options) { o.RetryMaxAttempts = 1 })
 	return idleCause(ctx, err)
 }
@@ -135,7 +137,7 @@ func (u *uploader) multipart(ctx context.Context, e repository.IndexEntry, conte
 }
 
 func (u *uploader) create(ctx context.Context, e repository.IndexEntry) (*s3.CreateMultipartUploadOutput, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	p := putInput(u.bucket, e)
 	created, err := u.source.api().CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
@@ -175,7 +177,7 @@ func (u *uploader) parts(ctx context.Context, to *s3.CreateMultipartUploadOutput
 }
 
 func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput, number int32, content []byte) (*string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	out, err := u.source.api().UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: to.Bucket, Key: to.Key, UploadId: to.UploadId, PartNumber: aws.Int32(number), Body: bytes.NewReader(content),
@@ -187,7 +189,7 @@ func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput,
 }
 
 func (u *uploader) complete(ctx context.Context, to *s3.CreateMultipartUploadOutput, parts []types.CompletedPart) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	_, err := u.source.api().CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: to.Bucket, Key: to.Key, UploadId: to.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
@@ -197,7 +199,7 @@ func (u *uploader) complete(ctx context.Context, to *s3.CreateMultipartUploadOut
 
 // abort removes the parts that were sent, also when ctx has ended.
 func (u *uploader) abort(ctx context.Context, to *s3.CreateMultipartUploadOutput) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), headerTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.source.options.patience.header)
 	defer cancel()
 	_, err := u.source.api().AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: to.Bucket, Key: to.Key, UploadId: to.UploadId})
 	if err != nil && !isAbsent(err) {
@@ -212,7 +214,7 @@ func (u *uploader) tag(ctx context.Context, e repository.IndexEntry) error {
 	if e.Metadata == nil || len(e.Metadata.Tags) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	tagging := new(types.Tagging)
 	for key, value := range e.Metadata.Tags {
@@ -222,8 +224,39 @@ func (u *uploader) tag(ctx context.Context, e repository.IndexEntry) error {
 	return err
 }
 
+// explain makes an error one for people. A key that the server does not take is
+// none: the comparison reports it as missing, and all others come back.
 func (u *uploader) explain(ctx context.Context, e repository.IndexEntry, err error, began time.Time) error {
+	if err != nil && ctx.Err() == nil && refusesKey(err, e.Key) {
+		return nil
+	}
 	return u.source.explain(ctx, fmt.Sprintf("upload object %q to bucket %s", e.Key, u.bucket), err, began)
+}
+
+// refusesKey reports that the server takes no object of that key. Servers that
+// keep objects as files answer in many ways to what no file can be called, some
+// not at all.
+func refusesKey(err error, key string) bool {
+	if _, ours := fault.Outermost(err); ours || isNoBucket(err) {
+		return false
+	}
+	switch statusOf(err) {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestURITooLong, http.StatusNotAcceptable, http.StatusUnprocessableEntity:
+		return true
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return false
+	}
+	return isOdd(key)
+}
+
+// isOdd reports that a key can be no path of a file.
+func isOdd(key string) bool {
+	for name := range strings.SplitSeq(key, "/") {
+		if name == "." || name == ".." {
+			return true
+		}
+	}
+	return strings.ContainsFunc(key, unicode.IsControl)
 }
 
 // putInput is the request for an object without its content.

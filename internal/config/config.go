@@ -50,7 +50,10 @@ type TrustedSigner struct {
 // Limits bound what a run uses. Zero leaves the choice to the program.
 type Limits struct {
 	Workers int           `yaml:"workers,omitempty" jsonschema:"minimum=1,maximum=256" jsonschema_description:"connections at once to each source; default 4 for MySQL and 8 for buckets"`
-	Memory  quantity.Size `yaml:"memory,omitempty" jsonschema_description:"bytes of bucket objects in flight; default 64MiB, at least 16MiB"`
+	Memory  quantity.Size `yaml:"memory,omitempty" jsonschema_description:"bytes of bucket objects in flight; default 64MiB, at least 32MiB"`
+	// Bandwidth and Requests are shared by all connections to one source.
+	Bandwidth quantity.Rate      `yaml:"bandwidth,omitempty" jsonschema_description:"bytes per second of bucket objects, from and to each server: 50MiB/s; without it no limit"`
+	Requests  quantity.Frequency `yaml:"requests,omitempty" jsonschema_description:"requests per second to each S3 server: 200/s; without it no limit"`
 }
 
 // Settings are what a kind of source is configured with. Its yaml tags name

@@ -106,12 +106,12 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":             {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are instance, limits, repository, sources, targets"},
-		"unknown nested key":      {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
-		"unknown key of a source": {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
-		"key of a later version":  {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
-		"limit of a later version": {
-			head + tail + "limits:\n  bandwidth: 1MiB/s\n", "line 16: limits.bandwidth: it is not in this version"},
+		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are instance, limits, repository, sources, targets"},
+		"unknown nested key":       {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
+		"unknown key of a source":  {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
+		"key of a later version":   {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
+		"no rate":                  {head + tail + "limits: {bandwidth: hunter2}\n", "line 15: limits.bandwidth: it is not a rate"},
+		"no frequency":             {head + tail + "limits: {requests: hunter2}\n", "line 15: limits.requests: it is not a frequency"},
 		"key twice":                {head + tail + "instance: hunter2\n", "line 15: the key stands in line 1 already"},
 		"plain secret":             {instead("env:PASSWORD", "hunter2"), "line 13: sources[0].password: a secret is given as"},
 		"private key as recipient": {instead("age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe", "AGE-SECRET-KEY-1HUNTER2"), "line 4: repository.recipients[0]: this is a private key"},

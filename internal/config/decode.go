@@ -32,7 +32,7 @@ func newDecoder(kinds Kinds) *decoder {
 // lest somebody believe that they work.
 var later = []string{
 	"schedules", "retention", "objectives", "copies", "hooks", "verify",
-	"repository.control", "limits.bandwidth", "limits.requests",
+	"repository.control",
 }
 
 // problem reports on a key, or on the nearest one above it in the file.

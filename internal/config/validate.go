@@ -13,7 +13,7 @@ import (
 // Bounds of what can be meant.
 const (
 	maxWorkers     = 256
-	minMemory      = quantity.Size(16 << 20)
+	minMemory      = quantity.Size(32 << 20)
 	minLeaseLength = quantity.Duration(time.Second)
 	maxLeaseLength = quantity.Duration(time.Hour)
 )

@@ -157,7 +157,7 @@ func (r *capture) writeObject(ctx context.Context, documents *documentWriter, ca
 	}
 	if owners := u.GetOwnerReferences(); len(owners) > 0 {
 		captured.Owned++
-		if err := r.draft.Detail(ctx, ownedDetail(captured.Name, u, owners)); err != nil {
+		if err := r.draft.Detail(ownedDetail(captured.Name, u, owners)); err != nil {
 			return err
 		}
 	}

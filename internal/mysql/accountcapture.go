@@ -100,7 +100,7 @@ func (d *dump) noteSecondPasswords(ctx context.Context) error {
 		return nil
 	}
 	d.draft.Warn(warnSecondPassword, int64(len(names)))
-	return d.draft.Detail(ctx, map[string]any{"warning": warnSecondPassword, "accounts": names})
+	return d.draft.Detail(map[string]any{"warning": warnSecondPassword, "accounts": names})
 }
 
 // capturedAccounts is nil where accounts were not captured.

@@ -39,7 +39,7 @@ func (d *dump) warn(ctx context.Context) error {
 	} {
 		sum := int64(0)
 		for _, w := range list {
-			if err := d.draft.Detail(ctx, w); err != nil {
+			if err := d.draft.Detail(w); err != nil {
 				return err
 			}
 			sum += w.Count

@@ -1,5 +1,5 @@
-// Package quantity reads sizes, rates, durations and shares the way people
-// write them: "192MiB", "50MiB/s", "72h", "30d", "30%".
+// Package quantity reads sizes, rates, frequencies, durations and shares the
+// way people write them: "192MiB", "50MiB/s", "200/s", "72h", "30d", "30%".
 //
 // Errors say what is expected and never quote the text: it comes from files
 // that may hold a secret in the wrong place (invariant 4).
@@ -16,10 +16,11 @@ import (
 )
 
 var (
-	errSize     = errors.New(`it is not a size such as "192MiB"`)
-	errRate     = errors.New(`it is not a rate such as "50MiB/s"`)
-	errDuration = errors.New(`it is not a duration such as "72h", "30d" or "1h30m"`)
-	errPercent  = errors.New(`it is not a share such as "30%"`)
+	errSize      = errors.New(`it is not a size such as "192MiB"`)
+	errRate      = errors.New(`it is not a rate such as "50MiB/s"`)
+	errFrequency = errors.New(`it is not a frequency such as "200/s"`)
+	errDuration  = errors.New(`it is not a duration such as "72h", "30d" or "1h30m"`)
+	errPercent   = errors.New(`it is not a share such as "30%"`)
 )
 
 // Size is a number of bytes.
@@ -86,6 +87,31 @@ func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // UnmarshalText reads what ParseRate does.
 func (r *Rate) UnmarshalText(text []byte) (err error) {
 	*r, err = ParseRate(string(text))
+	return err
+}
+
+// Frequency is how often something happens in a second.
+type Frequency float64
+
+// ParseFrequency reads a number followed by "/s".
+func ParseFrequency(s string) (Frequency, error) {
+	number, found := strings.CutSuffix(strings.TrimSpace(s), "/s")
+	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if !found || err != nil || !(n > 0) || math.IsInf(n, 0) {
+		return 0, errFrequency
+	}
+	return Frequency(n), nil
+}
+
+// String returns what ParseFrequency reads.
+func (f Frequency) String() string { return strconv.FormatFloat(float64(f), 'f', -1, 64) + "/s" }
+
+// MarshalText returns String.
+func (f Frequency) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText reads what ParseFrequency does.
+func (f *Frequency) UnmarshalText(text []byte) (err error) {
+	*f, err = ParseFrequency(string(text))
 	return err
 }
 

@@ -18,6 +18,9 @@ func TestParse(t *testing.T) {
 	rate := func(text string, want int64) func(*testing.T) {
 		return parses(quantity.ParseRate, text, quantity.Rate(want))
 	}
+	frequency := func(text string, want float64) func(*testing.T) {
+		return parses(quantity.ParseFrequency, text, quantity.Frequency(want))
+	}
 	duration := func(text string, want time.Duration) func(*testing.T) {
 		return parses(quantity.ParseDuration, text, quantity.Duration(want))
 	}
@@ -29,6 +32,8 @@ func TestParse(t *testing.T) {
 		"decimal size":            size("64 MB", 64_000_000),
 		"plain bytes":             size("1024", 1024),
 		"rate":                    rate("50MiB/s", 50<<20),
+		"frequency":               frequency("200/s", 200),
+		"less than one a second":  frequency("0.5 /s", 0.5),
 		"hours":                   duration("72h", 72*time.Hour),
 		"days":                    duration("30d", 720*time.Hour),
 		"weeks":                   duration("2w", 336*time.Hour),
@@ -58,7 +63,7 @@ func TestRefusedTextIsNotQuoted(t *testing.T) {
 	for name, text := range texts {
 		t.Run(name, func(t *testing.T) {
 			into := map[string]encoding.TextUnmarshaler{
-				"size": new(quantity.Size), "rate": new(quantity.Rate),
+				"size": new(quantity.Size), "rate": new(quantity.Rate), "frequency": new(quantity.Frequency),
 				"duration": new(quantity.Duration), "percent": new(quantity.Percent),
 			}
 			for what, into := range into {
@@ -78,6 +83,7 @@ func TestWhatIsPrintedIsReadAgain(t *testing.T) {
 		n := rapid.Int64Range(0, 1<<53).Draw(t, "n")
 		requireRoundTrip(t, quantity.ParseSize, quantity.Size(n))
 		requireRoundTrip(t, quantity.ParseRate, quantity.Rate(n))
+		requireRoundTrip(t, quantity.ParseFrequency, quantity.Frequency(float64(n+1)/8))
 		requireRoundTrip(t, quantity.ParseDuration, quantity.Duration(n))
 		requireRoundTrip(t, quantity.ParsePercent, quantity.Percent(float64(n%1000)/10))
 	})

@@ -30,6 +30,9 @@ type Draft struct {
 	head    *Point
 	bases   map[string]*Point
 
+	continued *Progress // of the run that this one goes on from, or nil
+	progress  progressBook
+
 	pointKey seal.Identity
 	stored   atomic.Int64
 
@@ -61,6 +64,9 @@ func (d *Draft) begin(ctx context.Context) error {
 	}
 	slices.Sort(start.Bases)
 	start.Bases = slices.Compact(start.Bases)
+	if d.continued != nil {
+		start.Continues = d.continued.Run
+	}
 	data, err := marshal(start)
 	if err != nil {
 		return err
@@ -142,11 +148,12 @@ func (d *Draft) addFile(f File) {
 }
 
 // detail appends a line to the point's sealed details.
-func (d *Draft) detail(ctx context.Context, v any) error {
+func (d *Draft) detail(v any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.details == nil {
-		file, err := d.startFile(ctx, pointDir(d.point)+detailsName+sealedSuffix, nil)
+		// Of the draft, not of whoever has the first line to write.
+		file, err := d.startFile(d.ctx, pointDir(d.point)+detailsName+sealedSuffix, nil)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ const (
 	kindAbandoned  = "abandoned"
 	kindState      = "state"
 	kindStart      = "start"
+	kindCheckpoint = "checkpoint"
 	kindLease      = "lease"
 )
 
@@ -136,15 +137,18 @@ type Abandoned struct {
 }
 
 // Start is created before anything else of a run. It pins the points that the
-// run builds on.
+// run builds on, and the run on whose checkpoint.
 type Start struct {
-	Kind     string    `json:"kind"`
-	Format   int       `json:"format"`
-	Point    string    `json:"point"`
-	Instance string    `json:"instance"`
-	Stream   string    `json:"stream"`
-	Bases    []string  `json:"bases"`
-	Time     time.Time `json:"time"`
-	Host     string    `json:"host"`
-	Tool     string    `json:"tool"`
+	Kind     string   `json:"kind"`
+	Format   int      `json:"format"`
+	Point    string   `json:"point"`
+	Instance string   `json:"instance"`
+	Stream   string   `json:"stream"`
+	Bases    []string `json:"bases"`
+	// Continues names a run that did not end, whose last checkpoint this one
+	// goes on from.
+	Continues string    `json:"continues,omitempty"`
+	Time      time.Time `json:"time"`
+	Host      string    `json:"host"`
+	Tool      string    `json:"tool"`
 }

@@ -16,7 +16,7 @@ const (
 	// trusted operator signed counts. Also the wrapped digest key.
 	repositoryDir = "repository/"
 	// runsDir: a run's start.json is created before anything else of that run,
-	// so that a pruner knows what the run relies on.
+	// so that a pruner knows what the run relies on. Then checkpoints.
 	runsDir = "runs/"
 	// keysDir: wraps of run keys, one file per recipient.
 	keysDir = "keys/"
@@ -36,9 +36,13 @@ const (
 	detailsName     = "details.jsonl"
 )
 
-func recordPath(n int) string           { return repositoryDir + strconv.Itoa(n) + ".json" }
-func digestKeyPath(fp string) string    { return repositoryDir + "digest.key." + fp + ".age" }
-func startPath(run string) string       { return runsDir + run + "/start.json" }
+func recordPath(n int) string            { return repositoryDir + strconv.Itoa(n) + ".json" }
+func digestKeyPath(fp string) string     { return repositoryDir + "digest.key." + fp + ".age" }
+func startPath(run string) string        { return runsDir + run + "/start.json" }
+func checkpointPrefix(run string) string { return runsDir + run + "/checkpoint-" }
+func checkpointPath(run string, n int) string {
+	return checkpointPrefix(run) + strconv.Itoa(n) + ".json"
+}
 func wrapPath(key, fp string) string    { return keysDir + key + "/" + fp + ".age" }
 func pointDir(point string) string      { return pointsDir + point + "/" }
 func manifestPath(point string) string  { return pointDir(point) + manifestName }

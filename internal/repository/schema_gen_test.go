@@ -27,6 +27,8 @@ var schemas = map[string]any{
 	"abandoned":     Abandoned{},
 	"state":         State{},
 	"lease":         leaseTerm{},
+	"checkpoint":    Checkpoint{},
+	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},
 	"index-entry":   IndexEntry{},

@@ -176,6 +176,13 @@ func (s *SourceDraft) PutBucketList(ctx context.Context, list *BucketList) error
 	return nil
 }
 
+// IndexReader reads the object index, which points share. It is safe for
+// concurrent use.
+type IndexReader struct {
+	repo *Repository
+	ring *keyring
+}
+
 // BucketList reads the list of one bucket, or nil where the point has none.
 func (s *SourceReader) BucketList(ctx context.Context, bucket string) (*BucketList, error) {
 	path := s.dir() + FileName(bucket) + ".json"
@@ -195,8 +202,8 @@ func (s *SourceReader) BucketList(ctx context.Context, bucket string) (*BucketLi
 }
 
 // SegmentPacks returns the packs that a segment needs.
-func (s *SourceReader) SegmentPacks(ctx context.Context, ref SegmentRef) ([]SegmentPack, error) {
-	data, err := s.readPlain(ctx, segmentPacksPath(ref.ID), ref.PacksSHA256)
+func (x *IndexReader) SegmentPacks(ctx context.Context, ref SegmentRef) ([]SegmentPack, error) {
+	data, err := x.readPlain(ctx, segmentPacksPath(ref.ID), ref.PacksSHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -216,9 +223,9 @@ type SegmentReader struct {
 }
 
 // Segment opens a segment. It can be opened with the catalog identity alone.
-func (s *SourceReader) Segment(ctx context.Context, ref SegmentRef) (*SegmentReader, error) {
+func (x *IndexReader) Segment(ctx context.Context, ref SegmentRef) (*SegmentReader, error) {
 	want := seal.Sums{Size: ref.Size, SHA256: ref.SHA256}
-	file, err := s.openSealed(ctx, segmentPath(ref.ID), seal.Zstd, want, ref.Key)
+	file, err := x.openSealed(ctx, segmentPath(ref.ID), seal.Zstd, want, ref.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *SourceDraft) Missing(code string, count int64) {
 
 // Detail adds a line to the point's sealed details, for names and messages
 // that may hold user data.
-func (s *SourceDraft) Detail(ctx context.Context, v any) error { return s.draft.detail(ctx, v) }
+func (s *SourceDraft) Detail(v any) error { return s.draft.detail(v) }
 
 func (s *SourceDraft) hasEnded() bool {
 	s.mu.Lock()

@@ -19,24 +19,23 @@ import (
 // SourceReader reads one source's part of a point. It is safe for concurrent
 // use.
 type SourceReader struct {
-	repo   *Repository
+	*IndexReader
 	point  *Point
 	source Source
-	ring   *keyring
 	files  map[string]File
 }
 
 // Unlock opens every source of a point with the identities given. No key is
 // fetched before it is needed.
 func (r *Repository) Unlock(point *Point, identities []seal.Identity) []*SourceReader {
-	ring := newKeyring(r.store, identities)
+	index := &IndexReader{r, newKeyring(r.store, identities)}
 	files := make(map[string]File, len(point.Files))
 	for _, f := range point.Files {
 		files[f.Path] = f
 	}
 	readers := make([]*SourceReader, len(point.Sources))
 	for i, s := range point.Sources {
-		readers[i] = &SourceReader{r, point, s, ring, files}
+		readers[i] = &SourceReader{index, point, s, files}
 	}
 	return readers
 }
@@ -117,12 +116,12 @@ func (s *SourceReader) Open(ctx context.Context, name string, dirs ...string) (i
 }
 
 // openSealed opens any sealed file with the identities at hand.
-func (s *SourceReader) openSealed(ctx context.Context, path string, c seal.Compression, want seal.Sums, key string) (io.ReadCloser, error) {
-	stored, err := s.repo.store.Open(ctx, path, 0, -1)
+func (x *IndexReader) openSealed(ctx context.Context, path string, c seal.Compression, want seal.Sums, key string) (io.ReadCloser, error) {
+	stored, err := x.repo.store.Open(ctx, path, 0, -1)
 	if err != nil {
 		return nil, storedError(path, err)
 	}
-	r, err := seal.NewReader(stored, c, want, s.ring.identitiesFor(ctx, key)...)
+	r, err := seal.NewReader(stored, c, want, x.ring.identitiesFor(ctx, key)...)
 	if err != nil {
 		return nil, errors.Join(storedError(path, err), stored.Close())
 	}
@@ -162,8 +161,8 @@ func storedError(path string, err error) error {
 }
 
 // readPlain reads a plain file and holds it against its sums.
-func (s *SourceReader) readPlain(ctx context.Context, path string, want string) ([]byte, error) {
-	data, err := storage.Get(ctx, s.repo.store, path, maxPlain)
+func (x *IndexReader) readPlain(ctx context.Context, path string, want string) ([]byte, error) {
+	data, err := storage.Get(ctx, x.repo.store, path, maxPlain)
 	if err != nil {
 		return nil, storedError(path, err)
 	}

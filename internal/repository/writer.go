@@ -95,7 +95,11 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	if err != nil {
 		return nil, err
 	}
-	raced, err := w.fence(ctx, stream, listing)
+	runs, err := w.store.Dirs(ctx, runsDir)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	raced, err := w.fence(ctx, stream, runs, listing)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +108,19 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 			return nil, err
 		}
 	}
+	unfinished, err := w.interrupted(ctx, stream, runs, listing)
+	if err != nil {
+		return nil, err
+	}
 	began := w.now().UTC() // once: an id that is not the time of the beginning is quarantined
 	d := &Draft{
 		ctx: ctx, writer: w, stream: stream, point: newPointID(began), started: began,
 		head: listing.Head(w.options.Instance, stream), bases: map[string]*Point{},
 		keys: map[string]bool{}, open: map[string]bool{},
+		continued: unfinished,
+	}
+	if unfinished != nil {
+		d.progress.buckets = unfinished.Buckets
 	}
 	for _, s := range sources {
 		if base := listing.Newest(w.options.Instance, s); base != nil {
@@ -125,11 +137,7 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 // wakes and commits beside ours: it puts a signed record in the place of its
 // manifest (invariant 8). Where that create loses, the run has committed
 // meanwhile and is a point: raced says that the listing is out of date.
-func (w *Writer) fence(ctx context.Context, stream string, listing *Listing) (raced bool, err error) {
-	runs, err := w.store.Dirs(ctx, runsDir)
-	if err != nil {
-		return false, fmt.Errorf("list runs: %w", err)
-	}
+func (w *Writer) fence(ctx context.Context, stream string, runs []string, listing *Listing) (raced bool, err error) {
 	for _, run := range listing.unfinished(runs) {
 		if _, err := PointTime(run); err != nil {
 			continue // nobody can commit a point of that name

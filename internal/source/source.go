@@ -9,6 +9,7 @@ package source
 
 import (
 	"context"
+	"io"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
@@ -62,11 +63,21 @@ type Doctor interface {
 	Examine(ctx context.Context) []Finding
 }
 
+// Extractor is an optional ability of a source: it delivers one object of a point
+// without a target. What w has got is right only if there is no error.
+type Extractor interface {
+	Extract(ctx context.Context, from *repository.SourceReader, object string, w io.Writer) error
+}
+
 // Selection says what of a source is wanted. The zero Selection wants all.
 type Selection struct {
 	Include []string          // patterns below the source: "schema.table", "bucket/prefix", "namespace/Kind/name"
 	Exclude []string          // the same; exclusion wins
 	Rename  map[string]string // schema, bucket or namespace -> its name at the target
+	// MissingOnly adds to buckets what they lack, and changes nothing that is
+	// there; DeleteSurplus deletes from those that are overwritten what the point
+	// does not hold. They mean nothing to other kinds.
+	MissingOnly, DeleteSurplus bool
 }
 
 // Plan is what a restore of one source would do.

@@ -87,7 +87,7 @@ func (s *Sample) Capture(ctx context.Context, draft *repository.SourceDraft, _ p
 	if s.Gone > 0 {
 		draft.Missing("tables-gone", s.Gone)
 	}
-	if err := draft.Detail(ctx, map[string]any{"source": s.Name, "tables": slices.Sorted(maps.Keys(s.Tables))}); err != nil {
+	if err := draft.Detail(map[string]any{"source": s.Name, "tables": slices.Sorted(maps.Keys(s.Tables))}); err != nil {
 		return err
 	}
 	draft.Warn("a-warning", 2)

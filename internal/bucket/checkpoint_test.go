@@ -1,0 +1,51 @@
+package bucket
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// A first mirror that is killed after every fifth of its way goes on from its
+// checkpoints: in the end it has fetched hardly more than there is. The third
+// run dies before its first checkpoint.
+func TestKilledMirrorGoesOn(t *testing.T) {
+	t.Parallel()
+	const scale = 16
+	objects, size, sizes := 1200, 40<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
+	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
+		objects, sizes = scale*objects, defaultPace
+	}
+	s := newStand(t, Options{Workers: 4})
+	for i := range objects {
+		s.put(object{key: fmt.Sprintf("openim/data/hash/%05d", i*7919%100003), content: noise(uint64(i), size)})
+	}
+	wire := s.throughWire(Options{Workers: 4})
+	s.source.pace = sizes
+	total := int64(objects * size)
+	for fifth := range int64(4) {
+		ctx, kill := context.WithCancel(t.Context())
+		wire.after(total*(fifth+1)/5, kill)
+		if fifth == 2 {
+			wire.after(wire.bytes.Load()+1, kill)
+		}
+		if _, err := s.TryCapture(ctx, t, "media", Kind, s.source); err == nil {
+			t.Fatalf("after %d of %d bytes the mirror was not killed", wire.bytes.Load(), total)
+		}
+		kill()
+	}
+	wire.after(0, nil)
+	from := s.capture()
+	if got := wire.bytes.Load(); got > total*11/10 {
+		t.Errorf("fetched %d bytes of %d: %.2f times", got, total, float64(got)/float64(total))
+	}
+	bucket, plan := s.restore(from)
+	if compared := s.compare(from, plan); !compared.Equal() {
+		t.Errorf("restored into %s: %v", bucket, compared.Differences)
+	}
+	var captured Captured
+	if err := from.Captured(&captured); err != nil || captured.Buckets[0].Objects != int64(objects) {
+		t.Errorf("captured %+v, %v", captured, err)
+	}
+}
