@@ -12,13 +12,13 @@ import (
 
 // tool is openim-dr with a configuration of its own.
 type tool struct {
-	program, dir, config, recipient string
+	program, dir, repository, config, recipient string
 	env                             []string
 }
 
 // newTool makes keys and a configuration, which ends with what is given.
 func newTool(ctx context.Context, program, dir, repository, config string, env ...string) (tool, error) {
-	t := tool{program: program, dir: dir, config: filepath.Join(dir, "config.yaml"), env: env}
+	t := tool{program: program, dir: dir, repository: repository, config: filepath.Join(dir, "config.yaml"), env: env}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return t, err
 	}
@@ -50,11 +50,15 @@ func (t tool) run(ctx context.Context, args ...string) (measurement, []byte, err
 	return command(ctx, t.env, t.program, append(args, "--config", t.config, "--no-progress", "-o", "json")...)
 }
 
+// local reports whether the repository is a directory.
+func (t tool) local() bool { return filepath.IsAbs(t.repository) }
+
 // backup takes a point into a repository that is new.
 func (t tool) backup(ctx context.Context) (measurement, error) {
-	repository := filepath.Join(t.dir, "repository")
-	if err := os.RemoveAll(repository); err != nil {
-		return measurement{}, err
+	if t.local() {
+		if err := os.RemoveAll(t.repository); err != nil {
+			return measurement{}, err
+		}
 	}
 	if _, _, err := t.run(ctx, "init"); err != nil {
 		return measurement{}, err
@@ -63,7 +67,9 @@ func (t tool) backup(ctx context.Context) (measurement, error) {
 	if err != nil {
 		return m, err
 	}
-	m.bytes, err = sizeOf(repository)
+	if t.local() {
+		m.bytes, err = sizeOf(t.repository)
+	}
 	return m, err
 }
 

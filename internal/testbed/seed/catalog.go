@@ -76,6 +76,9 @@ type catalog struct {
 func newCatalog(size Size) catalog {
 	count := int64(size.Objects)
 	odd := min(int64(len(nastyKeys)), count/3)
+	if size.Plain {
+		odd = 0
+	}
 	rest := count - odd
 	return catalog{
 		seed:   size.Seed,
