@@ -5,8 +5,9 @@ import (
 )
 
 const (
-	// sampleSize is what is compressed to find out whether it is worth it.
-	sampleSize = 64 << 10
+	// An eighth of a member is compressed to find out whether it is worth it, and
+	// no less or more than this.
+	leastSample, mostSample = 4 << 10, 64 << 10
 	// worthwhile is the share of its size that a member may keep at most to be
 	// stored compressed: below that, media would cost time for nothing.
 	worthwhile = 0.95
@@ -27,9 +28,9 @@ func newEncoder(concurrency int) (*zstd.Encoder, error) {
 // does not make it smaller. The sample is taken from the middle: headers of
 // media compress, their bodies do not.
 func compress(encoder *zstd.Encoder, member []byte) (stored []byte, compressed bool) {
-	if len(member) > 2*sampleSize {
-		from := (len(member) - sampleSize) / 2
-		sample := member[from : from+sampleSize]
+	if size := min(max(len(member)/8, leastSample), mostSample); len(member) > 2*size {
+		from := (len(member) - size) / 2
+		sample := member[from : from+size]
 		if !worth(len(encoder.EncodeAll(sample, nil)), len(sample)) {
 			return member, false
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -182,9 +183,9 @@ func (s *Source) captureProperties(ctx context.Context, draft *repository.Source
 	return names, file.Commit()
 }
 
-// readProperties returns what the point holds; nothing of a point in which no
-// bucket carried anything.
-func readProperties(ctx context.Context, from *repository.SourceReader, bucket string) (p *properties, err error) {
+// readProperties returns what the point holds of a bucket, as its copy at the
+// target has it; nothing of a point in which no bucket carried anything.
+func readProperties(ctx context.Context, from *repository.SourceReader, bucket, target string) (p *properties, err error) {
 	p = new(properties)
 	if !from.Has(propertiesFile, bucket) {
 		return p, nil
@@ -198,7 +199,18 @@ func readProperties(ctx context.Context, from *repository.SourceReader, bucket s
 	if err != nil {
 		return nil, err
 	}
-	return p, json.Unmarshal(data, p)
+	if err := json.Unmarshal(data, p); err != nil {
+		return nil, err
+	}
+	p.Policy = renamePolicy(p.Policy, bucket, target)
+	return p, nil
+}
+
+// renamePolicy has a policy speak of the bucket's copy: servers take none that
+// speaks of another bucket.
+func renamePolicy(policy, bucket, target string) string {
+	const arn = "arn:aws:s3:::"
+	return strings.NewReplacer(arn+bucket+"/", arn+target+"/", arn+bucket+`"`, arn+target+`"`).Replace(policy)
 }
 
 // setProperties gives the target's bucket what the captured one carried. What
@@ -207,7 +219,7 @@ func (s *Source) setProperties(ctx context.Context, from *repository.SourceReade
 	if !p.pick.whole() {
 		return nil
 	}
-	want, err := readProperties(ctx, from, p.list.Bucket)
+	want, err := readProperties(ctx, from, p.list.Bucket, p.target)
 	if err != nil {
 		return err
 	}
@@ -229,7 +241,7 @@ func (c *comparer) compareProperties(ctx context.Context) error {
 	if !c.plan.pick.whole() {
 		return nil
 	}
-	want, err := readProperties(ctx, c.from, c.plan.list.Bucket)
+	want, err := readProperties(ctx, c.from, c.plan.list.Bucket, c.plan.target)
 	if err != nil {
 		return err
 	}
