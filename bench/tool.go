@@ -13,7 +13,7 @@ import (
 // tool is openim-dr with a configuration of its own.
 type tool struct {
 	program, dir, repository, config, recipient string
-	env                             []string
+	env                                         []string
 }
 
 // newTool makes keys and a configuration, which ends with what is given.
