@@ -26,6 +26,7 @@ const (
 	warnBase       = "base-not-usable"
 	warnNoBucket   = "bucket-gone"
 	warnProperties = "bucket-properties-not-readable"
+	warnStayed     = "unchanged-objects-not-readable"
 	warnAltered    = "objects-altered-but-listed-as-before"
 	digestVersion  = 1
 
@@ -163,6 +164,9 @@ func (f *mirrored) warn(draft *repository.SourceDraft) {
 	}
 	if f.altered > 0 {
 		draft.Warn(warnAltered, f.altered)
+	}
+	if f.stayed > 0 {
+		draft.Warn(warnStayed, f.stayed)
 	}
 	if f.missing > 0 {
 		draft.Missing(missingUnreadable, f.missing)

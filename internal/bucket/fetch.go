@@ -58,6 +58,9 @@ func (f *fetcher) fetch(ctx context.Context, s *slot) error {
 	}
 	status := statusOf(err)
 	if errors.Is(err, errUnreadable) || status >= http.StatusInternalServerError {
+		if s.why == toMove {
+			return f.stay(s)
+		}
 		if f.source.settings.Unreadable == toleratesUnreadable {
 			return f.miss(ctx, s, err)
 		}

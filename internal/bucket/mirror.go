@@ -43,6 +43,7 @@ type mirror struct {
 	gone    atomic.Int64
 	altered atomic.Int64
 	missing atomic.Int64
+	stayed  atomic.Int64
 	moving  map[string]bool // packs that are mostly dead
 }
 
@@ -54,13 +55,14 @@ type mirrored struct {
 	notText int64
 	altered int64
 	missing int64
+	stayed  int64
 }
 
 // run mirrors the bucket. It returns nil only if every object that is listed
 // and still there is in a committed pack and in a committed segment, and the
 // bucket's list is written (invariant 2).
 func (m *mirror) run(ctx context.Context) (*mirrored, error) {
-	for _, n := range []*atomic.Int64{&m.notText, &m.gone, &m.altered, &m.missing} {
+	for _, n := range []*atomic.Int64{&m.notText, &m.gone, &m.altered, &m.missing, &m.stayed} {
 		n.Store(0) // of a try before
 	}
 	encoder, err := newEncoder(m.source.options.Workers)
@@ -89,7 +91,7 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 		Bucket: m.bucket, Order: string(merger.keys.assumed), Objects: index.objects, Bytes: index.bytes,
 		Digest: index.digest, Segments: index.refs,
 	}
-	return &mirrored{list, merger.changes, m.gone.Load(), m.notText.Load(), m.altered.Load(), m.missing.Load()}, nil
+	return &mirrored{list, merger.changes, m.gone.Load(), m.notText.Load(), m.altered.Load(), m.missing.Load(), m.stayed.Load()}, nil
 }
 
 // list reads the listing ahead of the merge.

@@ -57,7 +57,8 @@ func (r *restorer) wanted(ctx context.Context, entries []repository.IndexEntry) 
 			wanted = append(wanted, e)
 			continue
 		}
-		r.kept.Add(1)
+		r.objects.Add(1)
+		r.bytes.Add(e.Size)
 		r.task.Add(e.Size)
 	}
 	return slices.Clip(wanted), nil

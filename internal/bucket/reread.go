@@ -93,6 +93,15 @@ func (f *fetcher) recognise(ctx context.Context, s *slot) (bool, error) {
 	return true, nil
 }
 
+// stay leaves an object in its pack that was to be moved out of it and cannot be
+// read any more: the copy in the pack may be the last one.
+func (f *fetcher) stay(s *slot) error {
+	f.stayed.Add(1)
+	s.keep()
+	close(s.done)
+	return f.draft.Detail(map[string]string{"warning": warnStayed, "bucket": f.bucket, "key": s.listed.Key})
+}
+
 // miss goes on without an object that cannot be read: with the copy that the
 // point before holds, or with none.
 func (f *fetcher) miss(ctx context.Context, s *slot, why error) error {

@@ -72,12 +72,14 @@ func TestRecheckReadsAShareEveryDay(t *testing.T) {
 	}
 }
 
+// broken is the answer of a server that has lost what it should deliver.
+func broken(r *http.Response) {
+	r.StatusCode, r.Status = http.StatusInternalServerError, "500 Internal Server Error"
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), 0
+	r.Header.Set("Content-Length", "0")
+}
+
 func TestObjectThatCannotBeRead(t *testing.T) {
-	broken := func(r *http.Response) {
-		r.StatusCode, r.Status = http.StatusInternalServerError, "500 Internal Server Error"
-		r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), 0
-		r.Header.Set("Content-Length", "0")
-	}
 	t.Run("fails the run", func(t *testing.T) {
 		t.Parallel()
 		s := newStand(t, Options{})
@@ -165,6 +167,13 @@ func TestMostlyDeadPackIsLeft(t *testing.T) {
 	}
 	s.remove(keys[6:8]...)
 	s.capture() // notes that little is wanted
+
+	// What cannot be read any more stays where it is: it may be the last copy.
+	s.throughWire(Options{AcceptShrink: true}).answers("/"+keys[8], broken)
+	if from := s.capture(); warned(from, warnStayed) != 1 {
+		t.Errorf("an object that could not be moved: %+v", from.Point().Sources)
+	}
+	s.source = s.open(Options{AcceptShrink: true})
 	from := s.capture()
 	files, err := s.Open(t).Files(t.Context(), s.point(from))
 	if err != nil {

@@ -96,8 +96,7 @@ type restorer struct {
 	uploader       *uploader
 	budget         *semaphore.Weighted // of what was read and is not uploaded yet
 	task           progress.Task
-	objects, bytes atomic.Int64
-	kept           atomic.Int64 // objects that the target held already
+	objects, bytes atomic.Int64 // that are there now, uploaded or not
 }
 
 // job is an object to be uploaded: its verified content, or where it is read.
