@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,28 +76,46 @@ func TestNetworkFaultsInAMirror(t *testing.T) {
 	s.requireLive(s.capture(), "a calm network")
 	total := calm.Passed()
 	for _, f := range network.Faults {
-		succeeded := 0
-		for _, at := range append(moments(momentsInAMirror, total), 2000) { // and in the middle of the listing
-			rough := s.throughNetwork(t, "downstream", f, at)
-			s.Fixture = repotest.New(t)
-			point, err := s.TryCapture(t.Context(), t, "media", Kind, s.source)
-			if !rough.Struck() {
-				t.Errorf("%s at byte %d of %d did not happen", f, at, total)
-			}
-			rough.Close()
-			if err != nil {
-				if fault.KindOf(err) != fault.Failed {
-					t.Errorf("%s at byte %d: %v", f, at, err)
+		t.Run(string(f), func(t *testing.T) {
+			t.Parallel()
+			var succeeded atomic.Int64
+			t.Cleanup(func() { // behind all moments
+				if succeeded.Load() == 0 && f != network.StallAll && f != network.ResetAll {
+					t.Errorf("%s: no mirror went on after it", f)
 				}
-				continue
+			})
+			for _, at := range append(moments(momentsInAMirror, total), 2000) { // and in the middle of the listing
+				t.Run(fmt.Sprint(at), func(t *testing.T) {
+					t.Parallel()
+					own := *s
+					own.T, own.Fixture = t, repotest.New(t)
+					if own.captureRoughly(f, at) {
+						succeeded.Add(1)
+					}
+				})
 			}
-			succeeded++
-			s.requireLive(s.Source(t, point, "media"), fmt.Sprintf("%s at byte %d", f, at))
-		}
-		if succeeded == 0 && f != network.StallAll && f != network.ResetAll {
-			t.Errorf("%s: no mirror went on after it", f)
-		}
+		})
 	}
+}
+
+// captureRoughly reports whether a mirror goes on over a fault, in which case it
+// has everything.
+func (s *stand) captureRoughly(f network.Fault, at int64) bool {
+	s.Helper()
+	rough := s.throughNetwork(s.T, "downstream", f, at)
+	point, err := s.TryCapture(s.Context(), s.T, "media", Kind, s.source)
+	if !rough.Struck() {
+		s.Errorf("%s at byte %d did not happen", f, at)
+	}
+	rough.Close()
+	if err != nil {
+		if fault.KindOf(err) != fault.Failed {
+			s.Errorf("%s at byte %d: %v", f, at, err)
+		}
+		return false
+	}
+	s.requireLive(s.Source(s.T, point, "media"), fmt.Sprintf("%s at byte %d", f, at))
+	return true
 }
 
 // The same for a restore and for a comparison.
