@@ -224,11 +224,14 @@ func (u *uploader) tag(ctx context.Context, e repository.IndexEntry) error {
 	return err
 }
 
-// explain makes an error one for people. A key that the server does not take is
-// none: the comparison reports it as missing, and all others come back.
+// errRefused says that the server takes no object of a key.
+var errRefused = errors.New("the server refuses the key")
+
+// explain makes an error one for people, or errRefused: the comparison reports
+// such an object as missing, and all others come back.
 func (u *uploader) explain(ctx context.Context, e repository.IndexEntry, err error, began time.Time) error {
 	if err != nil && ctx.Err() == nil && refusesKey(err, e.Key) {
-		return nil
+		return errRefused
 	}
 	return u.source.explain(ctx, fmt.Sprintf("upload object %q to bucket %s", e.Key, u.bucket), err, began)
 }
