@@ -4,7 +4,8 @@ SHELL := /bin/bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := go tool -modfile=tools/go.mod
-TESTBED := go run ./internal/testbed/cmd/testbed
+# Without paths in it what was built in one clone serves the next.
+TESTBED := go run -trimpath ./internal/testbed/cmd/testbed
 # Modules of their own, with tests of their own.
 NESTED  := internal/testbed/servers/gcs
 

@@ -10,25 +10,27 @@ trap 'rm -f "$events"' EXIT
 gotestsum() { go tool -modfile="$root/tools/go.mod" gotestsum "$@"; }
 
 # The race detector watches our own code, and all that hands data from one
-# goroutine to another. Inside compression and elliptic curves, which do neither,
-# it would find nothing and take most of the time. Nothing may be added here that
-# uses atomics or generic containers: its copies of those would be shared.
+# goroutine to another. Inside compression, ciphers and random numbers, which do
+# neither, it would find nothing and take most of the time. Nothing may be added
+# here that uses atomics or generic containers: its copies of those would be shared.
 uninstrumented=()
-for packages in github.com/klauspost/compress/... golang.org/x/crypto/... crypto/internal/fips140/edwards25519/...; do
+for packages in github.com/klauspost/compress/... golang.org/x/crypto/... math/rand/v2 \
+  crypto/internal/fips140/{bigmod,edwards25519/...,mlkem,nistec/...,sha3}; do
   uninstrumented+=("-gcflags=$packages=-race=false")
 done
 
-# With the race detector collecting garbage costs more than having it around.
-export GOGC=400
+# With the race detector collecting garbage costs more than having it around, and
+# a program waits for a second before it ends: here many end.
+export GOGC=400 GORACE=atexit_sleep_ms=50
 
 status=0
 # -p 2: the servers are shared, and tests that take global locks wait for each
 # other. -parallel: most tests wait for servers most of the time. The time limit
 # is a safety net, not a budget.
 gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
-  -race "${uninstrumented[@]}" -p 2 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
+  -race "${uninstrumented[@]}" -trimpath -p 2 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
 (cd internal/testbed/servers/gcs &&
-  gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -count=1 -timeout 10m ./...) || status=1
+  gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -trimpath -count=1 -timeout 10m ./...) || status=1
 cat "$events".main "$events".gcs >"$events"
 rm -f "$events".main "$events".gcs
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,8 @@ func newVersion(a *app) *cobra.Command {
 	}
 }
 
-func thisBuild() (build, error) {
+// thisBuild reads the binary once: it does not change while it runs.
+var thisBuild = sync.OnceValues(func() (build, error) {
 	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Format: repository.Format}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -67,7 +69,7 @@ func thisBuild() (build, error) {
 	}
 	b.SHA256, err = fileSHA256(path)
 	return b, err
-}
+})
 
 func fileSHA256(path string) (sum string, err error) {
 	file, err := os.Open(path)

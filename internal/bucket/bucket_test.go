@@ -169,12 +169,12 @@ func (s *stand) describe(bucket, key string) string {
 		s.Fatalf("get %q: %v", key, err)
 	}
 	defer got.Body.Close()
-	content, err := io.ReadAll(got.Body)
+	sum := sha256.New()
+	size, err := io.Copy(sum, got.Body)
 	if err != nil {
 		s.Fatal(err)
 	}
-	sum := sha256.Sum256(content)
-	return fmt.Sprintf("%d bytes %s type=%q cache=%q encoding=%q disposition=%q user=%v tags=%v", len(content), hex.EncodeToString(sum[:8]),
+	return fmt.Sprintf("%d bytes %s type=%q cache=%q encoding=%q disposition=%q user=%v tags=%v", size, hex.EncodeToString(sum.Sum(nil)[:8]),
 		aws.ToString(got.ContentType), aws.ToString(got.CacheControl), aws.ToString(got.ContentEncoding), aws.ToString(got.ContentDisposition), got.Metadata, s.tags(bucket, key))
 }
 

@@ -12,8 +12,8 @@ import (
 // run dies before its first checkpoint.
 func TestKilledMirrorGoesOn(t *testing.T) {
 	t.Parallel()
-	const scale = 16
-	objects, size, sizes := 1200, 40<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
+	const scale = 32
+	objects, size, sizes := 600, 40<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
 	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
 		objects, sizes = scale*objects, defaultPace
 	}

@@ -177,7 +177,7 @@ func TestDumpIsOneMomentAndItsPositionExact(t *testing.T) {
 			th := openTheatre(t, env, standby, server.flags...)
 			for _, rung := range server.rungs {
 				t.Run(string(rung), func(t *testing.T) {
-					writers, rest := heavy, time.Millisecond
+					writers, rest := heavy, 3*time.Millisecond
 					if rung == RungEqualPositions {
 						writers, rest = trickle, 20*time.Millisecond
 					}

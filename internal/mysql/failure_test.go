@@ -57,7 +57,7 @@ func awaitGone(t *testing.T, db *sql.DB, as account) {
 func seedWide(t *testing.T, db *sql.DB, schema string) {
 	t.Helper()
 	run(t, db, "CREATE TABLE "+schema+".wide (id INT PRIMARY KEY, body MEDIUMTEXT) STATS_PERSISTENT=1 STATS_AUTO_RECALC=0",
-		"INSERT INTO "+schema+".wide WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) SELECT /*+ SET_VAR(cte_max_recursion_depth = 8000) */ i, REPEAT('w', 8000) FROM n")
+		"INSERT INTO "+schema+".wide WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) SELECT /*+ SET_VAR(cte_max_recursion_depth = 8000) */ i, REPEAT('w', 4000) FROM n")
 }
 
 // Invariant 2: a stream that dies is never a short table and a success.

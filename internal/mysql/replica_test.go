@@ -51,7 +51,7 @@ func TestReplicaAsASource(t *testing.T) {
 	for _, rung := range []Rung{RungGlobalLock, RungTableLocks} {
 		t.Run(string(rung), func(t *testing.T) {
 			th.checksums = map[string]map[string]string{}
-			stop := bank.work(t, 8, time.Millisecond)
+			stop := bank.work(t, 8, 4*time.Millisecond)
 			may := rungAccounts[rung]
 			as := newAccount(t, standbyDB, standby.Address, may.onSchemas, may.global, bank.schemas...)
 			points := th.dumps(t, newServer(t, as, smallChunks, bank.schemas...), long(1, 10))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 )
 
 // flushSize is how much a worker gathers before it hands it on: with the
@@ -40,8 +41,8 @@ func plainLength(value []byte) int {
 	n := 0
 	for ; n+8 <= len(value); n += 8 {
 		word := binary.LittleEndian.Uint64(value[n:])
-		if hasByte(word, 0)|hasByte(word, '\t')|hasByte(word, '\n')|hasByte(word, '\\') != 0 {
-			break
+		if found := hasByte(word, 0) | hasByte(word, '\t') | hasByte(word, '\n') | hasByte(word, '\\'); found != 0 {
+			return n + bits.TrailingZeros64(found)/8
 		}
 	}
 	for n < len(value) && escapes[value[n]] == 0 {
@@ -55,8 +56,9 @@ const (
 	eachHigh = 0x8080808080808080
 )
 
-// hasByte is not zero where one of the eight bytes of word is b (Henry S.
-// Warren, Hacker's Delight, 6-1).
+// hasByte is not zero where one of the eight bytes of word is b, and its lowest
+// bit that is set lies in the first of them; above that one it may be mistaken
+// (Henry S. Warren, Hacker's Delight, 6-1).
 func hasByte(word uint64, b byte) uint64 {
 	word ^= eachLow * uint64(b)
 	return (word - eachLow) &^ word & eachHigh

@@ -119,7 +119,11 @@ func (n *Network) Add(t testing.TB, toxic string) {
 
 // Pipe passes on what comes, until the fault strikes.
 func (f *faultAt) Pipe(stub *toxics.ToxicStub) {
-	found, _ := networks.Load(f.Network)
+	found, ok := networks.Load(f.Network)
+	if !ok { // toxiproxy starts a connection's toxics without waiting, and the network has ended meanwhile
+		stub.Close()
+		return
+	}
 	n := found.(*Network)
 	for {
 		select {
