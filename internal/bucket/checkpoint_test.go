@@ -13,7 +13,7 @@ import (
 func TestKilledMirrorGoesOn(t *testing.T) {
 	t.Parallel()
 	const scale = 32
-	objects, size, sizes := 600, 40<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
+	objects, size, sizes := 1200, 20<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
 	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
 		objects, sizes = scale*objects, defaultPace
 	}

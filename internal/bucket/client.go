@@ -14,10 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"github.com/openim-dr/openim-dr/internal/secret"
 )
 
 const (
@@ -92,33 +89,6 @@ func newRetryer(attempts int) aws.Retryer {
 		// empty it and fail a run that needs nothing but patience.
 		o.RateLimiter = ratelimit.None
 	})
-}
-
-// newCredentials reads the keys; without any, requests are not signed.
-func newCredentials(settings *Settings) (aws.CredentialsProvider, error) {
-	if settings.AccessKey.IsZero() {
-		return aws.AnonymousCredentials{}, nil
-	}
-	access, err := readSecret("accessKey", settings.AccessKey)
-	if err != nil {
-		return nil, err
-	}
-	key, err := readSecret("secretKey", settings.SecretKey)
-	if err != nil {
-		return nil, err
-	}
-	return credentials.NewStaticCredentialsProvider(access, key, ""), nil
-}
-
-func readSecret(setting string, ref secret.Ref) (string, error) {
-	value, err := ref.Resolve()
-	if err != nil {
-		return "", invalid("%s: %w", setting, err)
-	}
-	if value == "" {
-		return "", invalid("%s: %s is empty", setting, ref)
-	}
-	return value, nil
 }
 
 // newTransport returns an HTTP client on which every wait ends (invariant 9).

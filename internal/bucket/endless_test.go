@@ -19,13 +19,13 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
-// against returns a source whose server is a handler.
-func against(t *testing.T, handler http.HandlerFunc) *Source {
+// against returns a source whose server is a handler, for which it waits so long.
+func against(t *testing.T, wait time.Duration, handler http.HandlerFunc) *Source {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	s, err := New("media", &Settings{Endpoint: server.URL, Buckets: []string{"b"}},
-		Options{patience: patience{header: 200 * time.Millisecond, idle: 200 * time.Millisecond, call: 5 * time.Second, attempts: 1}})
+		Options{patience: patience{header: wait, idle: wait, call: max(wait, 5*time.Second), attempts: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestListingThatBeginsAgain(t *testing.T) {
 	for name, truncated := range map[string]bool{"by token": true, "behind the last key": false} {
 		t.Run(name, func(t *testing.T) {
 			var pages atomic.Int64
-			s := against(t, func(w http.ResponseWriter, _ *http.Request) {
+			s := against(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = fmt.Fprintf(w, `<ListBucketResult><IsTruncated>%t</IsTruncated><NextContinuationToken>%d</NextContinuationToken>`+
 					`<Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>`, truncated, pages.Add(1))
 			})
@@ -62,7 +62,7 @@ func TestListingThatBeginsAgain(t *testing.T) {
 func TestUploadThatStalls(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{})
-	s := against(t, func(_ http.ResponseWriter, r *http.Request) {
+	s := against(t, 200*time.Millisecond, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
 		<-released
 	})

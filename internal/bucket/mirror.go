@@ -75,7 +75,7 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 	index := newIndex(m.draft, m.base, book, packer, m.cut)
 	index.checkpoints = &checkpoints{index: index, bucket: m.bucket, below: m.base.above(), since: m.since}
 	fetcher := &fetcher{mirror: m, book: book, packer: packer, encoder: encoder, budget: semaphore.NewWeighted(m.source.options.Memory)}
-	if m.moving, err = m.base.mostlyDead(ctx); err != nil {
+	if m.moving, err = m.base.mostlyDead(ctx, m.since); err != nil {
 		return nil, err
 	}
 

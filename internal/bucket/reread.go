@@ -10,18 +10,9 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 )
 
-const (
-	// deadShare is the share of a pack that must still be wanted lest its
-	// objects be captured anew, so that the pack may be swept one day.
-	deadShare = 0.25
-	// mostMoved is the share of a bucket that a run captures anew for that, and
-	// leastMoved what it may in any case.
-	mostMoved  = 0.02
-	leastMoved = 64 << 20
-	// mostUnreadable is how many objects may be missing from a point: beyond
-	// that it is not objects that are lost, but a server.
-	mostUnreadable = 1000
-)
+// mostUnreadable is how many objects may be missing from a point: beyond that it
+// is not objects that are lost, but a server.
+const mostUnreadable = 1000
 
 // again says why an object that is listed as it was is fetched all the same.
 func (m *mirror) again(old *baseEntry) reason {
@@ -35,35 +26,6 @@ func (m *mirror) again(old *baseEntry) reason {
 	default:
 		return toCapture
 	}
-}
-
-// mostlyDead returns the packs of which little is wanted any more. An object in
-// a pack of its own is wanted whole or not at all.
-func (b *base) mostlyDead(ctx context.Context) (map[string]bool, error) {
-	if b == nil {
-		return nil, nil
-	}
-	live, size, bytes := map[string]int64{}, map[string]int64{}, int64(0)
-	for segment := range b.layers[0] {
-		packs, err := b.packs(ctx, 0, segment)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range packs {
-			live[p.ID] += p.LiveBytes
-			size[p.ID] = p.Size
-			bytes += p.LiveBytes
-		}
-	}
-	left := max(leastMoved, int64(mostMoved*float64(bytes)))
-	dead := map[string]bool{}
-	for id, wanted := range live {
-		if float64(wanted) < deadShare*float64(size[id]) && wanted <= left {
-			dead[id] = true
-			left -= wanted
-		}
-	}
-	return dead, nil
 }
 
 // recognise reports whether what was fetched is what is known already, so that

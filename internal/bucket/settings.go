@@ -17,9 +17,11 @@ type Settings struct {
 	Region    string     `yaml:"region,omitempty" json:"region,omitempty" jsonschema_description:"region to sign requests for; default us-east-1"`
 	AccessKey secret.Ref `yaml:"accessKey,omitempty" json:"accessKey,omitempty" jsonschema_description:"env:NAME or file:PATH; without both keys requests are not signed"`
 	SecretKey secret.Ref `yaml:"secretKey,omitempty" json:"secretKey,omitempty" jsonschema_description:"env:NAME or file:PATH"`
-	PathStyle *bool      `yaml:"pathStyle,omitempty" json:"pathStyle,omitempty" jsonschema_description:"the bucket stands in the path, not in the host name; default true"`
-	CA        string     `yaml:"ca,omitempty" json:"ca,omitempty" jsonschema_description:"path of a PEM file with the authorities that may sign the server's certificate; without it the system's"`
-	Buckets   []string   `yaml:"buckets" json:"buckets" jsonschema_description:"names of the buckets"`
+	// SessionToken goes with keys that somebody renews in their files.
+	SessionToken secret.Ref `yaml:"sessionToken,omitempty" json:"sessionToken,omitempty" jsonschema_description:"env:NAME or file:PATH; token that goes with temporary keys"`
+	PathStyle    *bool      `yaml:"pathStyle,omitempty" json:"pathStyle,omitempty" jsonschema_description:"the bucket stands in the path, not in the host name; default true"`
+	CA           string     `yaml:"ca,omitempty" json:"ca,omitempty" jsonschema_description:"path of a PEM file with the authorities that may sign the server's certificate; without it the system's"`
+	Buckets      []string   `yaml:"buckets" json:"buckets" jsonschema_description:"names of the buckets"`
 	// Unreadable and Recheck are about objects whose content is lost, which a
 	// listing does not tell.
 	Unreadable string `yaml:"unreadable,omitempty" json:"unreadable,omitempty" jsonschema:"enum=fail,enum=incomplete" jsonschema_description:"what a run does about an object that is listed and cannot be read: fail, the default, or incomplete: go on without it, with the copy of the point before where there is one, and mark the point incomplete"`
@@ -64,6 +66,8 @@ func (s *Settings) Validate() error {
 		return invalid("endpoint: it is only scheme, host and port; buckets are named in buckets")
 	case s.AccessKey.IsZero() != s.SecretKey.IsZero():
 		return invalid("accessKey and secretKey: either both or neither")
+	case s.AccessKey.IsZero() && !s.SessionToken.IsZero():
+		return invalid("sessionToken: it goes with an accessKey and a secretKey")
 	case len(s.Buckets) == 0:
 		return invalid("buckets: name at least one")
 	}

@@ -19,6 +19,7 @@ type Env struct {
 	MySQLImage          string
 	MySQLContainer      string
 	S3Endpoint          string // http://host:port
+	S3Domain            string // also reached as bucket.domain, which no DNS knows
 	S3AccessKey         string
 	S3SecretKey         string
 	S3Bucket            string // there already
@@ -86,6 +87,7 @@ func read(path string) (*Env, error) {
 		"MYSQL_IMAGE":           &env.MySQLImage,
 		"MYSQL_CONTAINER":       &env.MySQLContainer,
 		"S3_ENDPOINT":           &env.S3Endpoint,
+		"S3_DOMAIN":             &env.S3Domain,
 		"S3_ACCESS_KEY":         &env.S3AccessKey,
 		"S3_SECRET_KEY":         &env.S3SecretKey,
 		"S3_BUCKET":             &env.S3Bucket,

@@ -143,11 +143,14 @@ func (tb *Testbed) weedMaster(path, dir string) process {
 	}
 }
 
+// s3Domain has SeaweedFS take bucket.domain for the bucket, too.
+const s3Domain = "s3.openim.test"
+
 func (tb *Testbed) weedServer(path, dir string) process {
 	args := []string{
 		"-logtostderr=true", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=" + dir,
 		"-master=false", fmt.Sprintf("-master.peers=%s.%d", tb.address("weed.master"), tb.port("weed.master.grpc")),
-		"-volume.max=400", "-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"),
+		"-volume.max=400", "-filer", "-s3", "-s3.config=" + filepath.Join(dir, "s3.json"), "-s3.domainName=" + s3Domain,
 	}
 	for _, purpose := range weedServerPorts {
 		component, grpc := strings.CutSuffix(strings.TrimPrefix(purpose, "weed."), ".grpc")

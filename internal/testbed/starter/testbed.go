@@ -273,6 +273,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"MYSQL_IMAGE=" + mysqlImage,
 		"MYSQL_CONTAINER=" + tb.mysqlContainer(),
 		"S3_ENDPOINT=" + tb.s3Endpoint(),
+		"S3_DOMAIN=" + s3Domain,
 		"S3_ACCESS_KEY=" + tb.state.S3AccessKey,
 		"S3_SECRET_KEY=" + tb.state.S3SecretKey,
 		"S3_BUCKET=" + s3Bucket,
