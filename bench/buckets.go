@@ -39,21 +39,45 @@ type bucketBench struct {
 	listing                                             []measurement
 }
 
-func benchBuckets(ctx context.Context, o options) ([]result, error) {
+// untilSettled is how long a bucket is left alone before it is mirrored: what is
+// captured within two seconds of its writing is read again by the next run,
+// which is not what is to be measured.
+const untilSettled = 3 * time.Second
+
+// newBucketBench works in a directory of its own below the output, and in a
+// bucket that is not there yet.
+func newBucketBench(o options, dir string) (*bucketBench, error) {
 	env, err := readEnv(o.env)
 	if err != nil {
 		return nil, err
 	}
-	b := &bucketBench{options: o, dir: filepath.Join(o.out, "buckets"), env: env, bucket: fmt.Sprintf("bench-%d", time.Now().Unix())}
-	if err := os.RemoveAll(b.dir); err != nil {
-		return nil, err
-	}
+	b := &bucketBench{options: o, dir: filepath.Join(o.out, dir), env: env, bucket: fmt.Sprintf("bench-%d", time.Now().Unix())}
 	b.api = s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(env["S3_ENDPOINT"]), UsePathStyle: true,
 		Credentials:                credentials.NewStaticCredentialsProvider(env["S3_ACCESS_KEY"], env["S3_SECRET_KEY"], ""),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	})
+	return b, os.RemoveAll(b.dir)
+}
+
+// sources is the part of a configuration that names the bucket, and secrets are
+// the variables that it refers to.
+func (b *bucketBench) sources() string {
+	return fmt.Sprintf(`sources:
+  - {name: media, kind: buckets, endpoint: "%s", accessKey: "env:BENCH_ACCESS", secretKey: "env:BENCH_SECRET", buckets: [%s]}
+`, b.env["S3_ENDPOINT"], b.bucket)
+}
+
+func (b *bucketBench) secrets() []string {
+	return []string{"BENCH_ACCESS=" + b.env["S3_ACCESS_KEY"], "BENCH_SECRET=" + b.env["S3_SECRET_KEY"]}
+}
+
+func benchBuckets(ctx context.Context, o options) ([]result, error) {
+	b, err := newBucketBench(o, "buckets")
+	if err != nil {
+		return nil, err
+	}
 	seeded, err := seed.Bucket(ctx, b.api, b.bucket, o.size)
 	if err != nil {
 		return nil, err
@@ -62,9 +86,7 @@ func benchBuckets(ctx context.Context, o options) ([]result, error) {
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
-	// What is captured within two seconds of its writing is read again by the
-	// next run, which is not what is to be measured here.
-	time.Sleep(3 * time.Second)
+	time.Sleep(untilSettled)
 	for round := range o.rounds {
 		fmt.Printf("buckets: round %d of %d\n", round+1, o.rounds)
 		if err := b.round(ctx, round); err != nil {
@@ -76,12 +98,8 @@ func benchBuckets(ctx context.Context, o options) ([]result, error) {
 
 // prepare makes configurations.
 func (b *bucketBench) prepare(ctx context.Context) (err error) {
-	sources := fmt.Sprintf(`sources:
-  - {name: media, kind: buckets, endpoint: "%s", accessKey: "env:BENCH_ACCESS", secretKey: "env:BENCH_SECRET", buckets: [%s]}
-`, b.env["S3_ENDPOINT"], b.bucket)
-	secrets := []string{"BENCH_ACCESS=" + b.env["S3_ACCESS_KEY"], "BENCH_SECRET=" + b.env["S3_SECRET_KEY"]}
 	dir := filepath.Join(b.dir, "openim-dr")
-	if b.dirs, err = newTool(ctx, b.binary, dir, filepath.Join(dir, "repository"), sources, secrets...); err != nil {
+	if b.dirs, err = newTool(ctx, b.binary, dir, filepath.Join(dir, "repository"), b.sources(), b.secrets()...); err != nil {
 		return err
 	}
 	_, password, err := command(ctx, nil, b.rclone, "obscure", "a password of the benchmark")
@@ -97,14 +115,9 @@ func (b *bucketBench) prepare(ctx context.Context) (err error) {
 
 // gcsTool keeps each round's repository under a prefix of its own.
 func (b *bucketBench) gcsTool(ctx context.Context, round int) (tool, error) {
-	config, err := os.ReadFile(b.dirs.config)
-	if err != nil {
-		return tool{}, err
-	}
-	_, sources, _ := strings.Cut(string(config), "sources:")
 	url := fmt.Sprintf("gs://%s/%s-%d", b.env["GCS_BUCKET"], b.bucket, round)
 	env := append([]string{"STORAGE_EMULATOR_HOST=" + b.env["STORAGE_EMULATOR_HOST"]}, b.dirs.env...)
-	return newTool(ctx, b.binary, filepath.Join(b.dir, fmt.Sprintf("gcs-%d", round)), url, "sources:"+sources, env...)
+	return newTool(ctx, b.binary, filepath.Join(b.dir, fmt.Sprintf("gcs-%d", round)), url, b.sources(), env...)
 }
 
 // round measures everything once, ours and the peer in turn.

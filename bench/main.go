@@ -35,6 +35,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"mysql":        benchMySQL,
 	"mysql-memory": benchMemory,
 	"buckets":      benchBuckets,
+	"million":      benchMillion,
 }
 
 func main() {

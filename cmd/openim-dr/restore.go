@@ -18,6 +18,7 @@ type restoreFlags struct {
 	identities []string
 	target     string
 	include    []string
+	objects    string
 	exclude    []string
 	rename     []string
 	plan       bool
@@ -44,7 +45,9 @@ given with --overwrite. --plan shows what would happen and changes nothing.
 
 --include and --exclude take SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or
 SOURCE/NAMESPACE/KIND/NAME; exclusion wins, and with an --include sources that
-none of them names are left out. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
+none of them names are left out. --objects FILE restores single objects: each
+line is SOURCE/BUCKET/KEY as it is, and where FILE holds a NUL, NULs stand between
+them instead of line breaks. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
 schemas, buckets and namespaces. --output - writes the one object that --include
 names to standard output, and restores nothing.
 
@@ -54,6 +57,7 @@ names to standard output, and restores nothing.
   openim-dr restore latest --repository gs://openim-backups/prod --trust RWQ... --identity operator.key --target target.yaml
   openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key
   openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
+  openim-dr restore --objects lost.txt --missing-only --identity operator.key
   openim-dr restore --source media --missing-only --identity operator.key`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,6 +69,7 @@ names to standard output, and restores nothing.
 	f.StringArrayVar(&flags.identities, "identity", nil, "`FILE` with an operator's private key; may be repeated")
 	f.StringVar(&flags.target, "target", "", "`NAME` of a configured target, or a file with a list in the form of sources")
 	f.StringArrayVar(&flags.include, "include", nil, "only what matches `PATTERN`; may be repeated")
+	f.StringVar(&flags.objects, "objects", "", "the objects that `FILE` lists, or standard input (-)")
 	f.StringArrayVar(&flags.exclude, "exclude", nil, "not what matches `PATTERN`; may be repeated")
 	f.StringArrayVar(&flags.rename, "rename", nil, "restore `OLD=NEW` under another name; may be repeated")
 	f.BoolVar(&flags.plan, "plan", false, "show what would happen, and change nothing")
@@ -140,9 +145,14 @@ func (a *app) restoreRequest(ctx context.Context, d *deployment, point string, f
 	if r.Select, err = selections(targets, flags); err != nil {
 		return r, err
 	}
-	targets = slices.DeleteFunc(slices.Clone(targets), func(s config.Source) bool {
-		return len(flags.include) > 0 && len(r.Select[s.Name].Include) == 0
-	})
+	if err := addObjects(r.Select, targets, flags.objects, a.stdin); err != nil {
+		return r, err
+	}
+	if len(flags.include) > 0 || flags.objects != "" {
+		targets = slices.DeleteFunc(slices.Clone(targets), func(s config.Source) bool {
+			return len(r.Select[s.Name].Include)+len(r.Select[s.Name].Objects) == 0
+		})
+	}
 	if r.Identities, err = a.readIdentities(ctx, flags.identities); err != nil {
 		return r, err
 	}

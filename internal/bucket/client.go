@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,15 +44,17 @@ var usualPatience = patience{header: time.Minute, idle: time.Minute, call: 5 * t
 // client is the S3 client of one endpoint and what it has cost so far.
 type client struct {
 	s3        *s3.Client
+	options   s3.Options // of s3, which copies them for whoever asks
 	transport s3.HTTPClient
 	requests  atomic.Int64 // attempts on the wire
+	endpoints sync.Map     // URLs by name of bucket
 }
 
 // newClient is built from the settings alone: the SDK's own look-up of the
 // environment is not used, so AWS_CA_BUNDLE and shared profiles that happen to
 // be there change nothing.
 func newClient(settings *Settings, o Options) (*client, error) {
-	provider, err := newCredentials(settings)
+	keys, err := newCredentials(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -60,18 +63,21 @@ func newClient(settings *Settings, o Options) (*client, error) {
 		return nil, err
 	}
 	c := &client{transport: newThrottle(transport, o)}
-	c.s3 = newS3(settings, provider, o.patience.attempts, &countingClient{c.transport, &c.requests})
+	c.use(newS3(settings, keys, o.patience.attempts, &countingClient{c.transport, &c.requests}))
 	return c, nil
 }
 
-func newS3(settings *Settings, provider aws.CredentialsProvider, attempts int, transport s3.HTTPClient) *s3.Client {
+func (c *client) use(api *s3.Client) { c.s3, c.options = api, api.Options() }
+
+func newS3(settings *Settings, keys aws.CredentialsProvider, attempts int, transport s3.HTTPClient) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(strings.TrimSuffix(settings.Endpoint, "/")),
 		Region:       settings.Region,
 		UsePathStyle: *settings.PathStyle,
-		Credentials:  provider,
+		Credentials:  keys,
+		HTTPSignerV4: &signer{keys: keys},
 		HTTPClient:   transport,
-		Retryer:      newRetryer(attempts),
+		Retryer:      newRetryer(attempts, keys),
 		// Some versions of SeaweedFS store the trailer of a checksum inside
 		// the object, so checksums are sent only where S3 requires them. What
 		// comes back is held against our own SHA-256 in any case.
@@ -81,8 +87,9 @@ func newS3(settings *Settings, provider aws.CredentialsProvider, attempts int, t
 	})
 }
 
-func newRetryer(attempts int) aws.Retryer {
+func newRetryer(attempts int, keys aws.CredentialsProvider) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(retryRenewed(keys))}, o.Retryables...)
 		o.MaxAttempts = attempts
 		o.MaxBackoff = maxBackoff
 		// The SDK's quota is shared by all workers: one short outage would

@@ -162,7 +162,7 @@ func (c *comparer) read(ctx context.Context, e repository.IndexEntry) (*reposito
 func (c *comparer) try(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
 	ctx, guard := c.source.guardIdle(ctx)
 	defer guard.stop()
-	out, err := c.source.api().GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key)})
+	out, err := c.source.client.getObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key)})
 	if err != nil {
 		return c.marker(ctx, e, idleCause(ctx, err))
 	}

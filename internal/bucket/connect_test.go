@@ -77,7 +77,7 @@ func TestBucketInTheHostName(t *testing.T) {
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := s.source.client
-	client.s3 = newS3(&s.source.settings, client.s3.Options().Credentials, 1, &http.Client{Transport: transport})
+	client.use(newS3(&s.source.settings, client.options.Credentials, 1, &http.Client{Transport: transport}))
 	s.requireRoundTrip()
 	if _, found := hosts.Load(s.bucket + "." + s.env.S3Domain + ":80"); !found {
 		t.Error("no request was sent to the bucket's own host")
@@ -87,20 +87,42 @@ func TestBucketInTheHostName(t *testing.T) {
 	}
 }
 
-// Keys that stand in files are read again, and those of the environment are not.
+// keyFiles are keys that somebody renews.
+type keyFiles struct {
+	testing.TB
+	dir string
+}
+
+func newKeyFiles(t testing.TB) *keyFiles { return &keyFiles{t, t.TempDir()} }
+
+func (f *keyFiles) ref(name string) secret.Ref {
+	return secret.Ref("file:" + filepath.Join(f.dir, name))
+}
+
+func (f *keyFiles) write(name, value string) {
+	f.Helper()
+	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(value), 0o600); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *keyFiles) settings() *Settings {
+	return &Settings{AccessKey: f.ref("access"), SecretKey: f.ref("secret"), SessionToken: f.ref("token")}
+}
+
+// Keys that stand in files are read again, whole generations of them.
 func TestKeysThatAreRenewed(t *testing.T) {
-	dir := t.TempDir()
-	write := func(generation string) {
-		for _, name := range []string{"access", "secret", "token"} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(name+generation), 0o600); err != nil {
-				t.Fatal(err)
-			}
+	files := newKeyFiles(t)
+	names := []string{"access", "secret", "token"}
+	write := func(generation string, pause time.Duration) {
+		for _, name := range names {
+			files.write(name, name+generation)
+			time.Sleep(pause)
 		}
 	}
-	file := func(name string) secret.Ref { return secret.Ref("file:" + filepath.Join(dir, name)) }
-	write("1")
+	write("1", 0)
 	synctest.Test(t, func(t *testing.T) {
-		provider, err := newCredentials(&Settings{AccessKey: file("access"), SecretKey: file("secret"), SessionToken: file("token")})
+		provider, err := newCredentials(files.settings())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,15 +134,65 @@ func TestKeysThatAreRenewed(t *testing.T) {
 			}
 		}
 		require("1")
-		write("2")
+		write("2", 0)
 		require("1")
 		time.Sleep(keyLife)
 		require("2")
-	})
 
+		// One file after the other, while they are read.
+		time.Sleep(keyLife)
+		go write("3", settlePause/2)
+		synctest.Wait()
+		require("3")
+
+		// One of them is not there for a moment.
+		time.Sleep(keyLife)
+		if err := os.Remove(filepath.Join(files.dir, "token")); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			time.Sleep(settlePause)
+			write("4", 0)
+		}()
+		require("4")
+	})
+}
+
+// Keys of the environment never change.
+func TestKeysOfTheEnvironment(t *testing.T) {
 	t.Setenv("OPENIM_DR_TEST_KEY", "constant")
-	fixed := &keys{"env:OPENIM_DR_TEST_KEY", "env:OPENIM_DR_TEST_KEY", ""}
-	if c, err := fixed.Retrieve(t.Context()); err != nil || c.CanExpire {
-		t.Errorf("keys of the environment: %+v, %v", c, err)
+	provider, err := newCredentials(&Settings{AccessKey: "env:OPENIM_DR_TEST_KEY", SecretKey: "env:OPENIM_DR_TEST_KEY"})
+	if err != nil {
+		t.Fatal(err)
 	}
+	if c, err := provider.Retrieve(t.Context()); err != nil || c.AccessKeyID != "constant" {
+		t.Errorf("keys %+v, %v", c, err)
+	}
+	if provider.(*keyring).renewed() {
+		t.Error("keys of the environment are said to have been renewed")
+	}
+}
+
+// A server that refuses the keys of a moment ago is asked again with the new
+// ones; one that goes on refusing is asked once.
+func TestRefusedKeysAreReadAgain(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, Options{})
+	files := newKeyFiles(t)
+	files.write("access", s.env.S3AccessKey)
+	files.write("secret", "expired")
+	s.settings = func(settings *Settings) {
+		settings.AccessKey, settings.SecretKey = files.ref("access"), files.ref("secret")
+	}
+	s.source = s.openAt(s.endpoint, Options{})
+
+	_, err := s.TryCapture(t.Context(), t, "media", Kind, s.source)
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "refuses the access key") {
+		t.Errorf("with expired keys: %v", err)
+	}
+	if n := s.source.client.requests.Load(); n != 1 {
+		t.Errorf("a server that refuses the keys was asked %d times, want once", n)
+	}
+	files.write("secret", s.env.S3SecretKey)
+	s.requireRoundTrip()
 }

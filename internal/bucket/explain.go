@@ -45,10 +45,17 @@ func isAbsent(err error) bool {
 	return statusOf(err) == http.StatusNotFound && !isNoBucket(err) || errors.Is(err, errNoMarker)
 }
 
-// isDenied reports that the server refuses the credentials.
+// isDenied reports that the server refuses the credentials. S3 says of some
+// that have expired that the request is wrong, not that it is forbidden.
 func isDenied(err error) bool {
-	status := statusOf(err)
-	return status == http.StatusForbidden || status == http.StatusUnauthorized
+	switch statusOf(err) {
+	case http.StatusForbidden, http.StatusUnauthorized:
+		return true
+	case http.StatusBadRequest:
+		code := codeOf(err)
+		return code == "ExpiredToken" || code == "InvalidToken" || code == "TokenRefreshRequired"
+	}
+	return false
 }
 
 // explain turns the error of a call into what an operator can act on. An error

@@ -92,7 +92,7 @@ func (f *fetcher) try(ctx context.Context, s *slot, want *listed) error {
 
 	ctx, guard := f.source.guardIdle(ctx)
 	defer guard.stop()
-	out, err := f.source.api().GetObject(ctx, f.request(*want))
+	out, err := f.source.client.getObject(ctx, f.request(*want))
 	if err != nil {
 		return f.absent(ctx, s, *want, idleCause(ctx, err))
 	}

@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 	if err := from.Captured(&record); err != nil {
 		return nil, err
 	}
+	if err := checkObjects(from, record.Buckets, want.Objects); err != nil {
+		return nil, err
+	}
 	result, private := &source.Plan{}, &plan{}
 	targets := map[string]string{}
 	for _, b := range record.Buckets {
@@ -64,6 +68,17 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 	return result, nil
 }
 
+// checkObjects refuses a list that names a bucket which the point does not hold.
+func checkObjects(from *repository.SourceReader, buckets []Bucket, objects []string) error {
+	for _, object := range objects {
+		name, _, _ := strings.Cut(object, "/")
+		if !slices.ContainsFunc(buckets, func(b Bucket) bool { return b.Bucket == name }) {
+			return fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no bucket %s, of which object %q is listed; it holds %s", name, object, names(buckets))
+		}
+	}
+	return nil
+}
+
 func names(buckets []Bucket) string {
 	var all []string
 	for _, b := range buckets {
@@ -89,11 +104,24 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 		return p, nil
 	}
 	p.objects, p.bytes = 0, 0
-	return p, p.each(ctx, from, func(e repository.IndexEntry) error {
+	found := map[string]bool{}
+	err = p.each(ctx, from, func(e repository.IndexEntry) error {
 		p.objects++
 		p.bytes += e.Size
+		if pick.listed[e.Key] {
+			found[e.Key] = true
+		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	if lacks := pick.lacking(found); len(lacks) > 0 {
+		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point lacks %d of %d objects that are listed of bucket %s, %q among them",
+			len(lacks), len(pick.listed), bucket, lacks[0]).
+			Hint("keys are given as they are, without escapes; another point may hold them")
+	}
+	return p, nil
 }
 
 // each calls fn for all wanted entries of the point.
@@ -141,7 +169,7 @@ func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned) 
 // look says what the target's bucket holds, from the first page of its listing.
 func (s *Source) look(ctx context.Context, p *planned) (holds string, err error) {
 	began := time.Now()
-	page, err := s.list(p.target, p.pick.prefix()).next(ctx)
+	page, err := s.list(p.target, p.pick.common).next(ctx)
 	if isNoBucket(err) {
 		p.create = true
 		return "", nil

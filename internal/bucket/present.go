@@ -74,7 +74,7 @@ func (r *restorer) holds(ctx context.Context, e repository.IndexEntry) (bool, er
 	}
 	var out *s3.GetObjectOutput
 	err := r.source.call(ctx, func(ctx context.Context) (err error) {
-		if out, err = r.source.api().GetObject(ctx, input); err == nil {
+		if out, err = r.source.client.getObject(ctx, input); err == nil {
 			err = out.Body.Close()
 		}
 		return err

@@ -201,7 +201,7 @@ func (f *fetcher) readRange(ctx context.Context, key, etag string, from int64, i
 func (f *fetcher) tryRange(ctx context.Context, key, etag string, from int64, into []byte) error {
 	ctx, guard := f.source.guardIdle(ctx)
 	defer guard.stop()
-	out, err := f.source.api().GetObject(ctx, &s3.GetObjectInput{
+	out, err := f.source.client.getObject(ctx, &s3.GetObjectInput{
 		Bucket: aws.String(f.bucket), Key: aws.String(key), Range: byteRange(from, int64(len(into))), IfMatch: optional(etag),
 	})
 	if err != nil {

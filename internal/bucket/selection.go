@@ -13,6 +13,8 @@ import (
 type picker struct {
 	include []string // prefixes; "" is the whole bucket
 	exclude []string
+	listed  map[string]bool // keys that are wanted one by one
+	common  string          // what all wanted keys begin with
 }
 
 // newPicker returns the picker of one bucket; wanted is false where nothing of
@@ -20,10 +22,50 @@ type picker struct {
 func newPicker(want source.Selection, bucket string) (p picker, wanted bool) {
 	p.include = prefixes(want.Include, bucket)
 	p.exclude = prefixes(want.Exclude, bucket)
-	if len(want.Include) == 0 {
+	if len(want.Include) == 0 && len(want.Objects) == 0 {
 		p.include = []string{""}
 	}
-	return p, len(p.include) > 0 && !slices.Contains(p.exclude, "")
+	p.listed = keysOf(want.Objects, bucket)
+	p.common = commonPrefix(p.include, p.listed)
+	return p, len(p.include)+len(p.listed) > 0 && !slices.Contains(p.exclude, "")
+}
+
+// keysOf returns those of the objects that are of a bucket.
+func keysOf(objects []string, bucket string) map[string]bool {
+	keys := map[string]bool{}
+	for _, object := range objects {
+		if key, ok := strings.CutPrefix(object, bucket+"/"); ok {
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
+// commonPrefix returns what everything that is wanted begins with. Of keys it is
+// a directory, which servers list faster than the beginning of a name.
+func commonPrefix(include []string, keys map[string]bool) string {
+	if len(include) == 1 && len(keys) == 0 {
+		return include[0]
+	}
+	first, common := true, ""
+	join := func(s string) {
+		if first {
+			first, common = false, s
+			return
+		}
+		n := 0
+		for n < min(len(common), len(s)) && common[n] == s[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	for _, prefix := range include {
+		join(prefix)
+	}
+	for key := range keys {
+		join(key)
+	}
+	return common[:strings.LastIndexByte(common, '/')+1]
 }
 
 // prefixes returns what the patterns say of a bucket.
@@ -41,16 +83,20 @@ func prefixes(patterns []string, bucket string) []string {
 // whole reports whether everything is wanted.
 func (p picker) whole() bool { return slices.Contains(p.include, "") && len(p.exclude) == 0 }
 
-// prefix is what all wanted keys begin with.
-func (p picker) prefix() string {
-	if len(p.include) == 1 {
-		return p.include[0]
-	}
-	return ""
-}
-
 // wants reports whether an object is wanted. Exclusion wins.
 func (p picker) wants(key string) bool {
 	begins := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
-	return slices.ContainsFunc(p.include, begins) && !slices.ContainsFunc(p.exclude, begins)
+	return (p.listed[key] || slices.ContainsFunc(p.include, begins)) && !slices.ContainsFunc(p.exclude, begins)
+}
+
+// lacking returns the keys of the list that are not among those found, in order.
+func (p picker) lacking(found map[string]bool) []string {
+	var keys []string
+	for key := range p.listed {
+		if p.wants(key) && !found[key] {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

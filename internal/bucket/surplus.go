@@ -60,7 +60,7 @@ func (s *Source) surplus(ctx context.Context, from *repository.SourceReader, p *
 
 // eachPage lists the target.
 func (s *Source) eachPage(ctx context.Context, p *planned, fn func([]listed) error) error {
-	listing := s.list(p.target, p.pick.prefix())
+	listing := s.list(p.target, p.pick.common)
 	for {
 		began := time.Now()
 		page, err := listing.next(ctx)

@@ -73,6 +73,7 @@ type Extractor interface {
 type Selection struct {
 	Include []string          // patterns below the source: "schema.table", "bucket/prefix", "namespace/Kind/name"
 	Exclude []string          // the same; exclusion wins
+	Objects []string          // "bucket/key": exactly these, and what Include names; of buckets alone
 	Rename  map[string]string // schema, bucket or namespace -> its name at the target
 	// MissingOnly adds to buckets what they lack, and changes nothing that is
 	// there; DeleteSurplus deletes from those that are overwritten what the point
