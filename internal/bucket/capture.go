@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,20 +105,21 @@ func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraf
 	task := show.Task(s.name+"/"+name, progress.Objects, m.expected())
 	defer task.Done()
 	m.task = task
+	carried := s.startProperties(ctx, name)
 	found, err := m.persist(ctx)
-	if err != nil {
+	properties, denied, failed := carried(err == nil)
+	if err = cmp.Or(err, failed); err != nil {
 		return nil, err
 	}
 	if err := draft.PutBucketList(ctx, found.list); err != nil {
 		return nil, err
 	}
-	properties, err := s.captureProperties(ctx, draft, name)
-	if err != nil {
+	if err := keepProperties(ctx, draft, name, properties, denied); err != nil {
 		return nil, err
 	}
 	found.warn(draft)
 	return &Bucket{
-		Properties: properties,
+		Properties: properties.names(),
 		Bucket:     name, Order: found.list.Order, Objects: found.list.Objects, Bytes: found.list.Bytes, Digest: found.list.Digest,
 		New: found.changes.New, Changed: found.changes.Changed, Unchanged: found.changes.Unchanged, Deleted: found.changes.Deleted,
 		Gone: found.gone, Requests: s.client.requests.Load() - began, Fetched: m.fetched.Load(),

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -190,7 +191,11 @@ func TestRefusedKeysAreReadAgain(t *testing.T) {
 	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "refuses the access key") {
 		t.Errorf("with expired keys: %v", err)
 	}
-	if n := s.source.client.requests.Load(); n != 1 {
+	before := s.source.client.requests.Load()
+	if _, err := s.source.api().ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &s.bucket}); !isDenied(err) {
+		t.Errorf("with expired keys: %v", err)
+	}
+	if n := s.source.client.requests.Load() - before; n != 1 {
 		t.Errorf("a server that refuses the keys was asked %d times, want once", n)
 	}
 	files.write("secret", s.env.S3SecretKey)

@@ -175,12 +175,12 @@ func (f *fetcher) metadata(ctx context.Context, key string, out *s3.GetObjectOut
 func (s *Source) tags(ctx context.Context, bucket, key string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.patience.call)
 	defer cancel()
-	out, err := s.api().GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	set, err := s.client.getTags(ctx, bucket, key)
 	if err != nil {
 		return nil, err
 	}
-	tags := make(map[string]string, len(out.TagSet))
-	for _, t := range out.TagSet {
+	tags := make(map[string]string, len(set))
+	for _, t := range set {
 		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
 	return tags, nil

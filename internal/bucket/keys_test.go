@@ -105,10 +105,12 @@ func TestKeysThatServersHold(t *testing.T) {
 }
 
 // listedKeys returns the keys of a bucket as our listing decodes them.
-func listedKeys(t *testing.T, client *s3.Client, bucket string) []string {
+func listedKeys(t *testing.T, api *s3.Client, bucket string) []string {
 	t.Helper()
+	c := new(client)
+	c.use(api)
 	var keys []string
-	for l := newListing(client, time.Minute, bucket, ""); ; {
+	for l := newListing(c, time.Minute, bucket, ""); ; {
 		page, err := l.next(t.Context())
 		if err != nil {
 			return []string{err.Error()}

@@ -27,7 +27,7 @@ type listed struct {
 
 // listing reads the keys of a bucket page by page.
 type listing struct {
-	s3     *s3.Client
+	client *client
 	call   time.Duration // bounds the request for a page
 	bucket string
 	prefix string
@@ -37,13 +37,13 @@ type listing struct {
 	done   bool
 }
 
-func newListing(api *s3.Client, call time.Duration, bucket, prefix string) *listing {
-	return &listing{s3: api, call: call, bucket: bucket, prefix: prefix}
+func newListing(c *client, call time.Duration, bucket, prefix string) *listing {
+	return &listing{client: c, call: call, bucket: bucket, prefix: prefix}
 }
 
 // list begins a listing.
 func (s *Source) list(bucket, prefix string) *listing {
-	return newListing(s.api(), s.options.patience.call, bucket, prefix)
+	return newListing(s.client, s.options.patience.call, bucket, prefix)
 }
 
 // next returns a page in the server's order, and nil after the last one.
@@ -75,7 +75,7 @@ func (l *listing) fetch(ctx context.Context) ([]listed, error) {
 	if l.token == nil && l.after != "" {
 		input.StartAfter = aws.String(l.after)
 	}
-	out, err := l.s3.ListObjectsV2(ctx, input)
+	out, err := l.client.listObjects(ctx, input)
 	if err != nil {
 		return nil, err
 	}

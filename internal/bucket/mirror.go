@@ -65,7 +65,7 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 	for _, n := range []*atomic.Int64{&m.notText, &m.gone, &m.altered, &m.missing, &m.stayed} {
 		n.Store(0) // of a try before
 	}
-	encoder, err := newEncoder(m.source.options.Workers)
+	encoder, err := newEncoder()
 	if err != nil {
 		return nil, err
 	}

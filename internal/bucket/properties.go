@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
@@ -160,27 +161,45 @@ func (s *Source) call(ctx context.Context, do func(context.Context) error) error
 	return do(ctx)
 }
 
-// captureProperties keeps what a bucket carries, sealed: a policy names accounts.
-func (s *Source) captureProperties(ctx context.Context, draft *repository.SourceDraft, bucket string) (names []string, err error) {
-	p, denied, err := s.properties(ctx, bucket)
-	if err != nil {
-		return nil, err
+// startProperties reads what a bucket carries while its objects are mirrored:
+// SeaweedFS answers what it does not know with a page of keys. The caller must
+// call what it returns, which waits, not for long where it is not wanted.
+func (s *Source) startProperties(ctx context.Context, bucket string) func(wanted bool) (p *properties, denied int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var p *properties
+	var denied int64
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		p, denied, err = s.properties(ctx, bucket)
+		return err
+	})
+	return func(wanted bool) (*properties, int64, error) {
+		defer cancel()
+		if !wanted {
+			cancel()
+		}
+		err := group.Wait()
+		return p, denied, err
 	}
+}
+
+// keepProperties keeps what a bucket carries, sealed: a policy names accounts.
+func keepProperties(ctx context.Context, draft *repository.SourceDraft, bucket string, p *properties, denied int64) error {
 	if denied > 0 {
 		draft.Warn(warnProperties, denied)
 	}
-	if names = p.names(); len(names) == 0 {
-		return nil, nil
+	if len(p.names()) == 0 {
+		return nil
 	}
 	file, err := draft.Create(ctx, propertiesFile, bucket)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := json.NewEncoder(file).Encode(p); err != nil {
 		file.Abort()
-		return nil, err
+		return err
 	}
-	return names, file.Commit()
+	return file.Commit()
 }
 
 // readProperties returns what the point holds of a bucket, as its copy at the

@@ -60,9 +60,7 @@ func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []b
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	began := time.Now()
-	input := putInput(u.bucket, e)
-	input.Body = bytes.NewReader(content)
-	_, err := u.source.api().PutObject(ctx, input, exactHeaders(e))
+	err := u.source.client.putObject(ctx, u.bucket, e, content)
 	if err == nil {
 		err = u.tag(ctx, e)
 	}

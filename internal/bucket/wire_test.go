@@ -29,7 +29,8 @@ func (w *wire) after(bytes int64, call func()) { w.then.Store(&trigger{bytes, ca
 // answers has do see every answer that delivers an object whose key ends so.
 func (w *wire) answers(key string, do func(*http.Response)) {
 	meddle := func(r *http.Response) {
-		if r.Request.Method == http.MethodGet && strings.HasSuffix(r.Request.URL.Path, key) && r.Request.URL.RawQuery == "x-id=GetObject" {
+		ofObject := r.Request.URL.RawQuery == "" || r.Request.URL.RawQuery == "x-id=GetObject" // as the SDK asks
+		if r.Request.Method == http.MethodGet && strings.HasSuffix(r.Request.URL.Path, key) && ofObject {
 			do(r)
 		}
 	}

@@ -176,6 +176,9 @@ func (o object) headers() headers {
 	if o.contentType != "" && o.n%3 != 2 {
 		h.contentType = aws.String(o.contentType)
 	}
+	if o.catalog.plain {
+		return h
+	}
 	if o.n%5 == 1 {
 		h.cacheControl = aws.String("public, max-age=31536000")
 	}

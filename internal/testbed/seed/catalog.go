@@ -71,6 +71,7 @@ type catalog struct {
 	nasty  int64 // the first ones
 	media  int64 // of the others, 17 of 20
 	marker string
+	plain  bool // nothing beside the content but its type
 }
 
 func newCatalog(size Size) catalog {
@@ -88,6 +89,7 @@ func newCatalog(size Size) catalog {
 		nasty:  odd,
 		media:  rest/20*17 + min(rest%20, 17),
 		marker: marker(size.Seed, "object"),
+		plain:  size.Plain,
 	}
 }
 

@@ -29,7 +29,7 @@ type Size struct {
 	Seed      uint64 // everything random follows from it
 	MaxObject int64  // bytes of the largest object; 0 means 1 MiB
 	MidObject int64  // bytes that half of the objects do not reach; 0 means a thousandth of the largest
-	Plain     bool   // only what OpenIM itself has: no view, routine, trigger, event, table of a fork or odd key
+	Plain     bool   // only what OpenIM itself has: no view, routine, trigger, event, table of a fork, odd key, or tag and header of an object but its type
 }
 
 // Demo is the size that `make demo` shows.
