@@ -25,6 +25,7 @@ type restoreFlags struct {
 	overwrite  []string
 	missing    bool
 	surplus    bool
+	versions   bool
 	allow      []string
 	yes        bool
 	report     string
@@ -49,7 +50,8 @@ none of them names are left out. --objects FILE restores single objects: each
 line is SOURCE/BUCKET/KEY as it is, and where FILE holds a NUL, NULs stand between
 them instead of line breaks. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
 schemas, buckets and namespaces. --output - writes the one object that --include
-names to standard output, and restores nothing.
+names to standard output, and restores nothing. --versions brings the older versions
+of objects back, too, where they were captured.
 
 ` + exitCodes,
 		Example: `  openim-dr restore --plan --identity operator.key
@@ -76,6 +78,7 @@ names to standard output, and restores nothing.
 	f.StringArrayVar(&flags.overwrite, "overwrite", nil, "destroy what `TARGET` holds, spelled as the plan prints it; may be repeated")
 	f.BoolVar(&flags.missing, "missing-only", false, "add to buckets what they lack, and leave alone what is there; takes no --overwrite")
 	f.BoolVar(&flags.surplus, "delete-surplus", false, "delete from overwritten buckets what the point does not hold")
+	f.BoolVar(&flags.versions, "versions", false, "bring older versions of objects back, too, into a bucket that is empty or new")
 	f.StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowances())
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
 	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
@@ -134,6 +137,10 @@ func (a *app) restoreRequest(ctx context.Context, d *deployment, point string, f
 			return r, usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowances())
 		}
 		r.Allow = append(r.Allow, allowance)
+	}
+	if flags.versions && (flags.missing || flags.surplus) {
+		return r, usage("read flags", "--versions goes with neither --missing-only nor --delete-surplus").
+			Hint("older versions are restored into a bucket that is empty or new: --rename BUCKET=NEW")
 	}
 	targets, err := d.restoreTargets(flags.target)
 	if err != nil {

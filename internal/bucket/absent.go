@@ -60,6 +60,19 @@ func (f *fetcher) marker(ctx context.Context, s *slot, want listed) error {
 	return nil
 }
 
+// deleteMarker takes a delete marker for what it is: there is nothing to fetch.
+func (f *fetcher) deleteMarker(s *slot) bool {
+	v, err := parseVersion(s.listed.Key)
+	if err != nil || !v.deleted {
+		return false
+	}
+	if s.entry = (repository.IndexEntry{Key: s.listed.Key, Modified: s.listed.Modified, SHA256: emptySHA256}); s.old != nil {
+		s.keep()
+	}
+	close(s.done)
+	return true
+}
+
 // vanish notes that an object is no longer there.
 func (f *fetcher) vanish(s *slot) {
 	f.gone.Add(1)
@@ -85,9 +98,13 @@ func (s *Source) markerListed(ctx context.Context, bucket, key string) (bool, er
 func (f *fetcher) isThere(ctx context.Context, key string) (bool, error) {
 	call, cancel := context.WithTimeout(ctx, f.source.options.patience.call)
 	defer cancel()
-	_, err := f.source.api().HeadObject(call, &s3.HeadObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(key)})
+	object, id := f.address(key)
+	_, err := f.source.api().HeadObject(call, &s3.HeadObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(object), VersionId: id})
 	if err == nil || !isAbsent(err) {
 		return err == nil, err
+	}
+	if f.older {
+		return false, nil
 	}
 	_, there, err := f.source.exists(ctx, f.bucket, key, key)
 	return there, err

@@ -19,6 +19,9 @@
 // A slot is one key of the new index. An unchanged one is complete at once, a
 // new one when its bytes are in a pack. Bytes in flight are bounded by a
 // budget, keys in flight by the window (invariant 7).
+//
+// Older versions are mirrored in the same way, into a list of their own, after the
+// objects.
 package bucket
 
 import (

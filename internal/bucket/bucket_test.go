@@ -168,19 +168,26 @@ func (s *stand) describe(bucket, key string) string {
 	if err != nil {
 		s.Fatalf("get %q: %v", key, err)
 	}
+	return s.describeOutput(got) + fmt.Sprint(s.tagsOf(bucket, key, nil))
+}
+
+// describeOutput reads what a GET delivers.
+func (s *stand) describeOutput(got *s3.GetObjectOutput) string {
+	s.Helper()
 	defer got.Body.Close()
 	sum := sha256.New()
 	size, err := io.Copy(sum, got.Body)
 	if err != nil {
 		s.Fatal(err)
 	}
-	return fmt.Sprintf("%d bytes %s type=%q cache=%q encoding=%q disposition=%q user=%v tags=%v", size, hex.EncodeToString(sum.Sum(nil)[:8]),
-		aws.ToString(got.ContentType), aws.ToString(got.CacheControl), aws.ToString(got.ContentEncoding), aws.ToString(got.ContentDisposition), got.Metadata, s.tags(bucket, key))
+	return fmt.Sprintf("%d bytes %s type=%q cache=%q encoding=%q disposition=%q user=%v tags=", size, hex.EncodeToString(sum.Sum(nil)[:8]),
+		aws.ToString(got.ContentType), aws.ToString(got.CacheControl), aws.ToString(got.ContentEncoding), aws.ToString(got.ContentDisposition), got.Metadata)
 }
 
-func (s *stand) tags(bucket, key string) []string {
+// tagsOf reads the tags of an object, or of a version of it.
+func (s *stand) tagsOf(bucket, key string, id *string) []string {
 	s.Helper()
-	got, err := s.client.GetObjectTagging(s.Context(), &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key})
+	got, err := s.client.GetObjectTagging(s.Context(), &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key, VersionId: id})
 	if err != nil {
 		return nil // a directory marker has none
 	}

@@ -55,6 +55,10 @@ type Bucket struct {
 	Unchanged int64 `json:"unchanged"`
 	Deleted   int64 `json:"deleted"`
 	Gone      int64 `json:"gone"`
+	// OlderVersions is how many versions that are not current were captured,
+	// delete markers among them, and OlderBytes what they hold.
+	OlderVersions int64 `json:"olderVersions,omitempty"`
+	OlderBytes    int64 `json:"olderBytes,omitempty"`
 	// Properties names what the bucket carries besides its objects, and what of
 	// that was captured.
 	Properties []string `json:"properties,omitempty"`
@@ -114,6 +118,13 @@ func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraf
 	if err := draft.PutBucketList(ctx, found.list); err != nil {
 		return nil, err
 	}
+	older := &mirrored{list: new(repository.BucketList)}
+	if s.settings.Versions == allVersions {
+		if older, err = s.captureOlder(ctx, m); err != nil {
+			return nil, err
+		}
+		older.warn(draft)
+	}
 	if err := keepProperties(ctx, draft, name, properties, denied); err != nil {
 		return nil, err
 	}
@@ -122,6 +133,7 @@ func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraf
 		Properties: properties.names(),
 		Bucket:     name, Order: found.list.Order, Objects: found.list.Objects, Bytes: found.list.Bytes, Digest: found.list.Digest,
 		New: found.changes.New, Changed: found.changes.Changed, Unchanged: found.changes.Unchanged, Deleted: found.changes.Deleted,
+		OlderVersions: older.list.Objects, OlderBytes: older.list.Bytes,
 		Gone: found.gone, Requests: s.client.requests.Load() - began, Fetched: m.fetched.Load(),
 	}, nil
 }
@@ -142,7 +154,7 @@ func (m *mirror) persist(ctx context.Context) (*mirrored, error) {
 			m.draft.Warn(warnBase, 1)
 		case errors.As(err, &wrongOrder) && wrongOrder.otherHolds:
 			m.order = m.order.other()
-		case isNoBucket(err) && m.before != nil && m.before.list.Objects > 0:
+		case isNoBucket(err) && !m.older && m.before != nil && m.before.list.Objects > 0:
 			return m.noBucket()
 		default:
 			return nil, err

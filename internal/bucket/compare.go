@@ -100,6 +100,11 @@ func (c *comparer) run(ctx context.Context) error {
 		return err
 	}
 	c.checkDigest()
+	if c.plan.older != nil {
+		if err := c.compareOlder(ctx); err != nil {
+			return err
+		}
+	}
 	return c.compareProperties(ctx)
 }
 
@@ -142,8 +147,13 @@ func (c *comparer) work(ctx context.Context, entries <-chan repository.IndexEntr
 // read downloads an object of the target; nil where it is missing or cannot
 // be read, which is a difference.
 func (c *comparer) read(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
+	return c.readVersion(ctx, e, nil)
+}
+
+// readVersion does it with a version of an object.
+func (c *comparer) readVersion(ctx context.Context, e repository.IndexEntry, id *string) (*repository.IndexEntry, error) {
 	began := time.Now()
-	got, err := backoff.Retry(ctx, func() (*repository.IndexEntry, error) { return c.try(ctx, e) },
+	got, err := backoff.Retry(ctx, func() (*repository.IndexEntry, error) { return c.try(ctx, e, id) },
 		backoff.WithBackOff(newBackOff()), backoff.WithMaxTries(fetchTries), backoff.WithMaxElapsedTime(0))
 	switch {
 	case err == nil || ctx.Err() != nil:
@@ -159,17 +169,17 @@ func (c *comparer) read(ctx context.Context, e repository.IndexEntry) (*reposito
 	}
 }
 
-func (c *comparer) try(ctx context.Context, e repository.IndexEntry) (*repository.IndexEntry, error) {
+func (c *comparer) try(ctx context.Context, e repository.IndexEntry, id *string) (*repository.IndexEntry, error) {
 	ctx, guard := c.source.guardIdle(ctx)
 	defer guard.stop()
-	out, err := c.source.client.getObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key)})
+	out, err := c.source.client.getObject(ctx, &s3.GetObjectInput{Bucket: aws.String(c.plan.target), Key: aws.String(e.Key), VersionId: id})
 	if err != nil {
 		return c.marker(ctx, e, idleCause(ctx, err))
 	}
 	defer out.Body.Close() //nolint:errcheck // what was read was checked
 	metadata := metadataOf(out)
 	if aws.ToInt32(out.TagCount) > 0 {
-		tags, err := c.source.tags(ctx, c.plan.target, e.Key)
+		tags, err := c.source.tags(ctx, c.plan.target, e.Key, id)
 		if err != nil {
 			return nil, permanent(err)
 		}

@@ -49,7 +49,11 @@ var (
 func (f *fetcher) fetch(ctx context.Context, s *slot) error {
 	began := time.Now()
 	want := s.listed
-	doing := fmt.Sprintf("read object %q of bucket %s", want.Key, f.bucket)
+	object, id := f.address(want.Key)
+	doing := fmt.Sprintf("read object %q of bucket %s", object, f.bucket)
+	if id != nil {
+		doing = fmt.Sprintf("read version %s of object %q of bucket %s", *id, object, f.bucket)
+	}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		return struct{}{}, f.try(ctx, s, &want)
 	}, backoff.WithBackOff(newBackOff()), backoff.WithMaxTries(fetchTries), backoff.WithMaxElapsedTime(0))
@@ -80,6 +84,9 @@ func newBackOff() *backoff.ExponentialBackOff {
 // try reads the object once. What want says decides how much memory is taken;
 // it is corrected when the object turns out to be another one.
 func (f *fetcher) try(ctx context.Context, s *slot, want *listed) error {
+	if f.older && f.deleteMarker(s) {
+		return nil
+	}
 	weight := 2*want.Size + overhead
 	if want.Size > memberLimit {
 		weight = (rangesAhead + 2) * memberLimit // ranges, and one of them compressed
@@ -154,7 +161,8 @@ func describe(l listed, size int64, out *s3.GetObjectOutput, metadata *repositor
 func (f *fetcher) metadata(ctx context.Context, key string, out *s3.GetObjectOutput) (*repository.Metadata, error) {
 	metadata := metadataOf(out)
 	if aws.ToInt32(out.TagCount) > 0 {
-		tags, err := f.source.tags(ctx, f.bucket, key)
+		object, id := f.address(key)
+		tags, err := f.source.tags(ctx, f.bucket, object, id)
 		if isAbsent(err) {
 			return nil, errChanged
 		}
@@ -168,14 +176,14 @@ func (f *fetcher) metadata(ctx context.Context, key string, out *s3.GetObjectOut
 	}
 	// Not a silent loss: it is counted, and the object named where names may stand.
 	f.notText.Add(1)
-	return metadata, f.draft.Detail(map[string]string{"warning": warnNotText, "bucket": f.bucket, "key": key})
+	return metadata, f.detail(key, map[string]string{"warning": warnNotText})
 }
 
-// tags reads the tags of an object.
-func (s *Source) tags(ctx context.Context, bucket, key string) (map[string]string, error) {
+// tags reads the tags of an object, or of a version of it.
+func (s *Source) tags(ctx context.Context, bucket, key string, id *string) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.patience.call)
 	defer cancel()
-	set, err := s.client.getTags(ctx, bucket, key)
+	set, err := s.client.getTags(ctx, bucket, key, id)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ type mirror struct {
 	source *Source
 	draft  *repository.SourceDraft
 	bucket string
+	older  bool      // its older versions are mirrored, not its objects
 	before *previous // nil where no point holds the bucket
 	base   *base     // nil where nothing is known or it cannot be used
 	order  order
@@ -73,14 +74,14 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 	book := newPackBook()
 	packer := newPacker(m.draft, book, m.source.pace)
 	index := newIndex(m.draft, m.base, book, packer, m.cut)
-	index.checkpoints = &checkpoints{index: index, bucket: m.bucket, below: m.base.above(), since: m.since}
+	index.checkpoints = &checkpoints{index: index, bucket: m.list(), below: m.base.above(), since: m.since}
 	fetcher := &fetcher{mirror: m, book: book, packer: packer, encoder: encoder, budget: semaphore.NewWeighted(m.source.options.Memory)}
 	if m.moving, err = m.base.mostlyDead(ctx, m.since); err != nil {
 		return nil, err
 	}
 
 	group, groupCtx := errgroup.WithContext(ctx)
-	merger := m.merge(groupCtx, group, m.list(groupCtx, group), m.entries(groupCtx, group))
+	merger := m.merge(groupCtx, group, m.pages(groupCtx, group), m.entries(groupCtx, group))
 	m.fetch(groupCtx, group, fetcher, merger.jobs)
 	group.Go(func() error { return packer.run(groupCtx) })
 	group.Go(func() error { return m.write(groupCtx, index, merger.slots) })
@@ -88,18 +89,29 @@ func (m *mirror) run(ctx context.Context) (*mirrored, error) {
 		return nil, err
 	}
 	list := &repository.BucketList{
-		Bucket: m.bucket, Order: string(merger.keys.assumed), Objects: index.objects, Bytes: index.bytes,
+		Bucket: m.list(), Order: string(merger.keys.assumed), Objects: index.objects, Bytes: index.bytes,
 		Digest: index.digest, Segments: index.refs,
 	}
 	return &mirrored{list, merger.changes, m.gone.Load(), m.notText.Load(), m.altered.Load(), m.missing.Load(), m.stayed.Load()}, nil
 }
 
-// list reads the listing ahead of the merge.
-func (m *mirror) list(ctx context.Context, group *errgroup.Group) <-chan []listed {
+// list is the name of what is written.
+func (m *mirror) list() string {
+	if m.older {
+		return olderOf(m.bucket)
+	}
+	return m.bucket
+}
+
+// pages reads the listing ahead of the merge.
+func (m *mirror) pages(ctx context.Context, group *errgroup.Group) <-chan []listed {
 	pages := make(chan []listed, 2)
 	group.Go(func() error {
 		defer close(pages)
-		listing := m.source.list(m.bucket, "")
+		var listing pager = m.source.list(m.bucket, "")
+		if m.older {
+			listing = &versionListing{source: m.source, bucket: m.bucket}
+		}
 		for {
 			began := time.Now()
 			page, err := listing.next(ctx)

@@ -15,7 +15,8 @@ import (
 // planned is what a restore does with one bucket.
 type planned struct {
 	list     *repository.BucketList
-	target   string // name of the bucket at the target
+	older    *repository.BucketList // nil where older versions are not wanted
+	target   string                 // name of the bucket at the target
 	pick     picker
 	objects  int64
 	bytes    int64
@@ -58,6 +59,11 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		private.buckets = append(private.buckets, p)
 		if err := s.describe(ctx, result, p); err != nil {
 			return nil, err
+		}
+		if want.Versions {
+			if err := s.planOlder(ctx, from, result, p); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if len(private.buckets) == 0 {

@@ -98,8 +98,8 @@ func (c *client) endpoint(ctx context.Context, bucket string) (*url.URL, error) 
 	return &found.URI, nil
 }
 
-// getObject is the SDK's GetObject. It understands Range and IfMatch alone, and
-// of the answer fills in what this package reads.
+// getObject is the SDK's GetObject. It understands Range, IfMatch and
+// VersionId alone, and of the answer fills in what this package reads.
 func (c *client) getObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetObjectOutput, error) {
 	header := http.Header{}
 	if in.Range != nil {
@@ -108,7 +108,7 @@ func (c *client) getObject(ctx context.Context, in *s3.GetObjectInput) (*s3.GetO
 	if in.IfMatch != nil {
 		header.Set("If-Match", *in.IfMatch)
 	}
-	response := c.do(ctx, quick{method: http.MethodGet, bucket: *in.Bucket, key: *in.Key, header: header, sha256: emptySHA256}) //nolint:bodyclose // the caller reads it
+	response := c.do(ctx, quick{method: http.MethodGet, bucket: *in.Bucket, key: *in.Key, query: ofVersion("", in.VersionId), header: header, sha256: emptySHA256}) //nolint:bodyclose // the caller reads it
 	if response == nil {
 		return c.s3.GetObject(ctx, in)
 	}
@@ -149,9 +149,17 @@ func getOutput(response *http.Response) *s3.GetObjectOutput {
 	return out
 }
 
-// getTags returns the tags of an object.
-func (c *client) getTags(ctx context.Context, bucket, key string) ([]types.Tag, error) {
-	response := c.do(ctx, quick{method: http.MethodGet, bucket: bucket, key: key, query: "tagging=", sha256: emptySHA256})
+// ofVersion asks for a version of an object, behind what else is asked.
+func ofVersion(before string, id *string) string {
+	if id == nil {
+		return ""
+	}
+	return before + "versionId=" + url.QueryEscape(*id)
+}
+
+// getTags returns the tags of an object, or of a version of it.
+func (c *client) getTags(ctx context.Context, bucket, key string, id *string) ([]types.Tag, error) {
+	response := c.do(ctx, quick{method: http.MethodGet, bucket: bucket, key: key, query: "tagging=" + ofVersion("&", id), sha256: emptySHA256})
 	if response != nil {
 		defer response.Body.Close() //nolint:errcheck // what was read was decoded
 		var answer struct {
@@ -162,7 +170,7 @@ func (c *client) getTags(ctx context.Context, bucket, key string) ([]types.Tag, 
 			return answer.Tags, nil
 		}
 	}
-	out, err := c.s3.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	out, err := c.s3.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String(bucket), Key: aws.String(key), VersionId: id})
 	if err != nil {
 		return nil, err
 	}

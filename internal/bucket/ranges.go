@@ -27,7 +27,8 @@ const rangesAhead = 2
 // larger than that: the rest comes in ranges, several at once, each of which is
 // asked for again when it breaks off.
 func (f *fetcher) request(l listed) *s3.GetObjectInput {
-	input := &s3.GetObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(l.Key)}
+	object, id := f.address(l.Key)
+	input := &s3.GetObjectInput{Bucket: aws.String(f.bucket), Key: aws.String(object), VersionId: id}
 	if l.Size > memberLimit {
 		input.Range = byteRange(0, memberLimit)
 	}
@@ -201,8 +202,9 @@ func (f *fetcher) readRange(ctx context.Context, key, etag string, from int64, i
 func (f *fetcher) tryRange(ctx context.Context, key, etag string, from int64, into []byte) error {
 	ctx, guard := f.source.guardIdle(ctx)
 	defer guard.stop()
+	object, id := f.address(key)
 	out, err := f.source.client.getObject(ctx, &s3.GetObjectInput{
-		Bucket: aws.String(f.bucket), Key: aws.String(key), Range: byteRange(from, int64(len(into))), IfMatch: optional(etag),
+		Bucket: aws.String(f.bucket), Key: aws.String(object), VersionId: id, Range: byteRange(from, int64(len(into))), IfMatch: optional(etag),
 	})
 	if err != nil {
 		return permanent(idleCause(ctx, err))

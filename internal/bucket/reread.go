@@ -40,7 +40,7 @@ func (f *fetcher) recognise(ctx context.Context, s *slot) (bool, error) {
 		if listedAlike && s.why != toCapture && s.why != toSettle {
 			// The server changed what it promised not to: bits that rot look like this.
 			f.altered.Add(1)
-			return false, f.draft.Detail(map[string]string{"warning": warnAltered, "bucket": f.bucket, "key": s.entry.Key})
+			return false, f.detail(s.entry.Key, map[string]string{"warning": warnAltered})
 		}
 		return false, nil
 	}
@@ -61,7 +61,7 @@ func (f *fetcher) stay(s *slot) error {
 	f.stayed.Add(1)
 	s.keep()
 	close(s.done)
-	return f.draft.Detail(map[string]string{"warning": warnStayed, "bucket": f.bucket, "key": s.listed.Key})
+	return f.detail(s.listed.Key, map[string]string{"warning": warnStayed})
 }
 
 // miss goes on without an object that cannot be read: with the copy that the
@@ -71,12 +71,12 @@ func (f *fetcher) miss(ctx context.Context, s *slot, why error) error {
 		return fault.New(fault.Failed, "read objects of bucket "+f.bucket, "more than %d cannot be delivered, the last one for this reason: %w", mostUnreadable, why).
 			On("at " + f.source.settings.Endpoint).Hint("look at the volume servers; a point without so many objects is not worth much")
 	}
-	detail := map[string]string{"missing": missingUnreadable, "bucket": f.bucket, "key": s.listed.Key, "why": why.Error(), "instead": "nothing"}
+	detail := map[string]string{"missing": missingUnreadable, "why": why.Error(), "instead": "nothing"}
 	s.origin = fromNowhere
 	if s.old != nil {
 		s.keep()
 		detail["instead"] = fmt.Sprintf("what was modified at %s", s.old.Modified.Format(time.RFC3339))
 	}
 	close(s.done)
-	return f.draft.Detail(detail)
+	return f.detail(s.listed.Key, detail)
 }

@@ -56,7 +56,7 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 			source: s, from: from, plan: p, task: task, budget: semaphore.NewWeighted(half),
 			uploader: &uploader{s, p.target, semaphore.NewWeighted(half), half},
 		}
-		err := r.run(ctx)
+		err := r.all(ctx)
 		task.Done()
 		sum.Objects += r.objects.Load()
 		sum.Bytes += r.bytes.Load()
@@ -105,12 +105,27 @@ type job struct {
 	content []byte
 	release func()
 	pack    repository.PackRef // of an object that is streamed
+	member  string             // its key in the pack
 }
 
 // packJob is a pack with the entries that are wanted of it.
 type packJob struct {
 	ref     repository.PackRef
 	entries []repository.IndexEntry
+}
+
+// all brings the older versions back where they are wanted, and then the objects.
+func (r *restorer) all(ctx context.Context) error {
+	if r.plan.older == nil || r.plan.older.Objects == 0 {
+		return r.run(ctx)
+	}
+	if err := r.restoreOlder(ctx); err != nil {
+		return err
+	}
+	if err := r.run(ctx); err != nil {
+		return err
+	}
+	return r.endOlder(ctx)
 }
 
 func (r *restorer) run(ctx context.Context) error {
@@ -218,7 +233,7 @@ func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jo
 			continue
 		}
 		for _, e := range p.entries {
-			if err := send(ctx, jobs, job{entry: e, pack: p.ref}); err != nil {
+			if err := send(ctx, jobs, job{entry: e, pack: p.ref, member: e.Key}); err != nil {
 				return err
 			}
 		}
@@ -321,8 +336,13 @@ func (r *restorer) uploadOne(ctx context.Context, j job) error {
 		defer j.release()
 		return r.uploader.put(ctx, j.entry, j.content)
 	}
+	return r.uploadFrom(ctx, j)
+}
+
+// uploadFrom uploads an object that is read from its pack meanwhile.
+func (r *restorer) uploadFrom(ctx context.Context, j job) error {
 	open := func() (io.ReadCloser, error) {
-		return r.from.OpenExtent(ctx, j.pack, j.entry.Key, j.entry.Extent)
+		return r.from.OpenExtent(ctx, j.pack, j.member, j.entry.Extent)
 	}
 	if j.entry.Size > memberLimit {
 		return r.uploader.large(ctx, j.entry, open)

@@ -25,6 +25,7 @@ type Settings struct {
 	// Unreadable and Recheck are about objects whose content is lost, which a
 	// listing does not tell.
 	Unreadable string `yaml:"unreadable,omitempty" json:"unreadable,omitempty" jsonschema:"enum=fail,enum=incomplete" jsonschema_description:"what a run does about an object that is listed and cannot be read: fail, the default, or incomplete: go on without it, with the copy of the point before where there is one, and mark the point incomplete"`
+	Versions   string `yaml:"versions,omitempty" json:"versions,omitempty" jsonschema:"enum=current,enum=all" jsonschema_description:"what is captured of buckets with versions: current, the default, or all: the older versions and delete markers too"`
 	Recheck    int    `yaml:"recheck,omitempty" json:"recheck,omitempty" jsonschema_description:"in how many days every unchanged object is read again, a share of them with each day's runs; 0, the default, trusts size, ETag and modification time"`
 
 	MaxShrink *quantity.Percent `yaml:"maxShrink,omitempty" json:"maxShrink,omitempty" jsonschema_description:"share of objects or bytes that a bucket may lose between two points before a run is refused; default 20%"`
@@ -34,6 +35,12 @@ type Settings struct {
 const (
 	failsUnreadable     = "fail"
 	toleratesUnreadable = "incomplete"
+)
+
+// What is captured of buckets with versions.
+const (
+	currentVersions = "current"
+	allVersions     = "all"
 )
 
 // effective returns the settings with the defaults filled in.
@@ -75,6 +82,11 @@ func (s *Settings) Validate() error {
 	case "", failsUnreadable, toleratesUnreadable:
 	default:
 		return invalid("unreadable: it is %s or %s", failsUnreadable, toleratesUnreadable)
+	}
+	switch s.Versions {
+	case "", currentVersions, allVersions:
+	default:
+		return invalid("versions: it is %s or %s", currentVersions, allVersions)
 	}
 	if s.Recheck < 0 {
 		return invalid("recheck: it is a number of days")

@@ -13,7 +13,7 @@ import (
 // previous point: a mirror that follows a disaster would push the last good
 // copy out of the retention.
 func (m *mirror) guardShrink(now changes) error {
-	if m.before == nil || m.source.options.AcceptShrink {
+	if m.before == nil || m.older || m.source.options.AcceptShrink { // older versions expire
 		return nil
 	}
 	was := m.before.list

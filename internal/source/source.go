@@ -79,6 +79,9 @@ type Selection struct {
 	// there; DeleteSurplus deletes from those that are overwritten what the point
 	// does not hold. They mean nothing to other kinds.
 	MissingOnly, DeleteSurplus bool
+	// Versions brings the older versions of objects back, too, into buckets that
+	// hold nothing. It means nothing to other kinds.
+	Versions bool
 }
 
 // Plan is what a restore of one source would do.

@@ -79,6 +79,34 @@ func removeBucket(ctx context.Context, client *s3.Client, name string) error {
 			return err
 		}
 	}
+	if err := removeVersions(ctx, client, bucket); err != nil {
+		return err
+	}
 	_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: bucket})
 	return err
+}
+
+// removeVersions deletes what a bucket keeps of objects that are gone. A server
+// that keeps nothing lists none.
+func removeVersions(ctx context.Context, client *s3.Client, bucket *string) error {
+	for {
+		page, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: bucket, MaxKeys: aws.Int32(500)})
+		if err != nil {
+			return err
+		}
+		var doomed []types.ObjectIdentifier
+		for _, v := range page.Versions {
+			doomed = append(doomed, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
+		}
+		for _, d := range page.DeleteMarkers {
+			doomed = append(doomed, types.ObjectIdentifier{Key: d.Key, VersionId: d.VersionId})
+		}
+		if len(doomed) == 0 {
+			return nil
+		}
+		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: doomed, Quiet: aws.Bool(true)}})
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -2,6 +2,7 @@ package starter
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -33,7 +34,8 @@ func (tb *Testbed) startVersitygw(ctx context.Context) error {
 	}
 	dir := tb.data("versitygw")
 	buckets := filepath.Join(dir, "buckets")
-	if err := os.MkdirAll(buckets, 0o755); err != nil {
+	versions := filepath.Join(dir, "versions")
+	if err := errors.Join(os.MkdirAll(buckets, 0o755), os.MkdirAll(versions, 0o755)); err != nil {
 		return err
 	}
 	return tb.serve(ctx, service{
@@ -41,7 +43,7 @@ func (tb *Testbed) startVersitygw(ctx context.Context) error {
 		command: func() process {
 			return process{
 				name: "versitygw", path: path, dir: dir, log: tb.log("versitygw"),
-				args: []string{"--port", tb.address("versitygw"), "posix", buckets},
+				args: []string{"--port", tb.address("versitygw"), "posix", "--versioning-dir", versions, buckets},
 				env:  []string{"ROOT_ACCESS_KEY=" + tb.state.S3AccessKey, "ROOT_SECRET_KEY=" + tb.state.S3SecretKey},
 			}
 		},
