@@ -54,6 +54,9 @@ func (c *checkpoints) add(ctx context.Context, s *slot) error {
 	c.order = s.order
 	c.bytes += s.entry.Size
 	if c.due() {
+		if err := c.open.writer.Finish(); err != nil {
+			return err
+		}
 		c.pending = append(c.pending, c.open)
 		c.fetched += c.bytes
 		c.open = nil

@@ -205,6 +205,9 @@ func (x *index) cutHere(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := seg.writer.Finish(); err != nil {
+		return err
+	}
 	x.pending = append(x.pending, &seg)
 	return x.settle(ctx, pendingSegments)
 }

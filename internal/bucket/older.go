@@ -70,7 +70,7 @@ func (s *Source) planOlder(ctx context.Context, from *repository.SourceReader, r
 		}
 		return nil
 	})
-	result.Steps = append(result.Steps, step)
+	result.Steps = slices.Insert(result.Steps, len(result.Steps)-1, step) // the objects come last
 	return err
 }
 

@@ -216,7 +216,7 @@ func TestManyVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, plan := s.restoreVersions(s.capture())
-	if step := plan.Steps[len(plan.Steps)-1]; step.Objects != many-1+others {
+	if step := plan.Steps[len(plan.Steps)-2]; step.Objects != many-1+others {
 		t.Errorf("restored %d older versions, want %d", step.Objects, many-1+others)
 	}
 }

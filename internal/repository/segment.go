@@ -2,7 +2,6 @@ package repository
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +83,7 @@ type SegmentWriter struct {
 	source  *SourceDraft
 	id      string
 	key     seal.Identity
-	buf     bytes.Buffer
+	buf     chunks
 	sealed  *seal.Writer
 	encoder *json.Encoder
 	entries int64
@@ -120,6 +119,10 @@ func (w *SegmentWriter) Add(e IndexEntry) error {
 	return nil
 }
 
+// Finish says that no entry follows. What is left in memory until Commit is the
+// sealed bytes alone.
+func (w *SegmentWriter) Finish() error { return w.sealed.Close() }
+
 // Entries returns how many entries the segment holds so far.
 func (w *SegmentWriter) Entries() int64 { return w.entries }
 
@@ -136,14 +139,14 @@ func (w *SegmentWriter) Commit(ctx context.Context, packs func(id string) (PackR
 		list.Packs = append(list.Packs, SegmentPack{ref, w.live[id]})
 		draft.needKey(ref.Key)
 	}
-	if err := w.sealed.Close(); err != nil {
+	if err := w.Finish(); err != nil {
 		return SegmentRef{}, err
 	}
 	packsData, err := putPlain(ctx, draft.writer.store, segmentPacksPath(w.id), list)
 	if err != nil {
 		return SegmentRef{}, err
 	}
-	if _, err := storage.Put(ctx, draft.writer.store, segmentPath(w.id), w.buf.Bytes()); err != nil {
+	if _, err := storage.Put(ctx, draft.writer.store, segmentPath(w.id), w.buf...); err != nil {
 		return SegmentRef{}, fmt.Errorf("write index segment: %w", err)
 	}
 	sums := w.sealed.Sums()

@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -94,8 +95,13 @@ func NewWriter(dst io.Writer, c Compression, recipients ...age.Recipient) (*Writ
 	return w, nil
 }
 
+var errClosed = errors.New("write to a sealed file that is closed")
+
 // Write seals p.
 func (w *Writer) Write(p []byte) (int, error) {
+	if w.closed {
+		return 0, errClosed
+	}
 	n, err := w.dst.Write(p)
 	w.plain += int64(n)
 	return n, err
@@ -116,6 +122,7 @@ func (w *Writer) Close() error {
 	if err := w.age.Close(); err != nil {
 		return fmt.Errorf("encrypt: %w", err)
 	}
+	w.zstd, w.age, w.dst = nil, nil, nil // megabytes, while the sums may be wanted for long
 	return nil
 }
 

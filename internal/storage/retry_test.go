@@ -119,9 +119,9 @@ func TestLastingErrorsAreNotRepeated(t *testing.T) {
 // TestPutOutlastsALostReply: what an attempt left behind is found to be equal.
 func TestPutOutlastsALostReply(t *testing.T) {
 	for _, fault := range []faulty.Fault{faulty.Fail, faulty.FailAfter} {
-		for at := 1; at <= 3; at++ { // create, write, commit
+		for at := 1; at <= 4; at++ { // create, write, write, commit
 			_, store := shaky(t, faulty.Plan{Fault: fault, At: at})
-			info, err := storage.Put(t.Context(), store, "put/new", []byte("content"))
+			info, err := storage.Put(t.Context(), store, "put/new", []byte("con"), []byte("tent"))
 			if err != nil || info.Size != 7 || !store.Reached() {
 				t.Errorf("%s at call %d: %v, %v", fault, at, info, err)
 			}

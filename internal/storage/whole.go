@@ -25,11 +25,11 @@ func (i Info) Check(size int64, crc32c uint32) error {
 	return nil
 }
 
-// Put creates a small object whose content is known, and repeats the whole
-// create with backoff while the failure may pass. That is safe: the bytes are
+// Put creates a small object whose content, all of data in a row, is known, and
+// repeats the whole create with backoff while the failure may pass. That is safe: the bytes are
 // the same each time, so what an attempt with a lost reply has left behind is
 // found to be equal, which is success.
-func Put(ctx context.Context, w Writer, name string, data []byte) (Info, error) {
+func Put(ctx context.Context, w Writer, name string, data ...[]byte) (Info, error) {
 	var info Info
 	p := Policy{}.withDefaults()
 	p.Idle = p.UploadIdle // an attempt may send all of data
@@ -43,20 +43,26 @@ func Put(ctx context.Context, w Writer, name string, data []byte) (Info, error) 
 	return info, nil
 }
 
-func put(ctx context.Context, w Writer, name string, data []byte) (Info, error) {
+func put(ctx context.Context, w Writer, name string, data [][]byte) (Info, error) {
 	upload, err := w.Create(ctx, name)
 	if err != nil {
 		return Info{}, err
 	}
 	defer upload.Abort()
-	if _, err := upload.Write(data); err != nil {
-		return Info{}, err
+	var size int64
+	var crc uint32
+	for _, part := range data {
+		if _, err := upload.Write(part); err != nil {
+			return Info{}, err
+		}
+		size += int64(len(part))
+		crc = crc32.Update(crc, Castagnoli(), part)
 	}
 	info, err := upload.Commit()
 	if err != nil {
 		return Info{}, err
 	}
-	return info, info.Check(int64(len(data)), crc32.Checksum(data, Castagnoli()))
+	return info, info.Check(size, crc)
 }
 
 // Get reads a small object whole. An object of more than limit bytes is an
