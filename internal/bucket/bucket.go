@@ -84,6 +84,7 @@ type Source struct {
 	options  Options
 	pace     pace
 	racy     time.Duration
+	batch    int    // entries of the index that a restore holds at once
 	host     string // HOST:PORT of the endpoint, for targets
 	client   *client
 }
@@ -93,7 +94,7 @@ func New(name string, settings *Settings, options Options) (*Source, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
-	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults(), pace: defaultPace, racy: usualRacy}
+	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults(), pace: defaultPace, racy: usualRacy, batch: batchEntries}
 	endpoint, err := url.Parse(s.settings.Endpoint)
 	if err != nil {
 		return nil, invalid("endpoint: it is not a URL")

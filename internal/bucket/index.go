@@ -13,7 +13,7 @@ import (
 
 // pendingSegments is how many finished segments may wait in memory for the
 // packs that they name.
-const pendingSegments = 3
+const pendingSegments = 1
 
 // index writes the entries of a bucket into segments, in listing order.
 //

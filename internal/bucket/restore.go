@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -26,12 +27,14 @@ import (
 const (
 	// batchEntries is how many entries of the index are sorted by pack at
 	// once, so that packs are read once and in order.
-	batchEntries = 64 << 10
+	batchEntries = 32 << 10
 	// packReaders is how many packs are read at once.
 	packReaders = 2
-	// sparse is the share of a pack below which objects are read one by one:
-	// a few old objects are not worth a whole pack.
-	sparse = 0.25
+	// sparse is the share of a pack below which objects are read one by one, and
+	// requestCost how many bytes of a pack may as well be read as one request be
+	// sent: a few old objects are not worth a whole pack.
+	sparse      = 0.25
+	requestCost = 1 << 20
 )
 
 // Restore carries a plan out: buckets are created, objects that an overwritten
@@ -158,25 +161,27 @@ func (r *restorer) schedule(ctx context.Context, packs chan<- packJob, jobs chan
 		if err != nil {
 			return fmt.Errorf("read packs of index segment %s: %w", ref.ID, err)
 		}
+		refs := make(map[string]repository.PackRef, len(needed))
 		for _, p := range needed {
-			batch.refs[p.ID] = p.PackRef
+			refs[p.ID] = p.PackRef
 		}
+		maps.Copy(batch.refs, refs)
 		err = eachEntry(ctx, r.from.IndexReader, ref, func(e repository.IndexEntry) error {
 			if !r.plan.pick.wants(e.Key) {
 				return nil
+			}
+			if batch.count >= r.source.batch {
+				if err := r.flush(ctx, batch, packs, jobs); err != nil {
+					return err
+				}
+				batch = newBatch()
+				maps.Copy(batch.refs, refs)
 			}
 			return batch.add(e)
 		})
 		if err != nil {
 			return fmt.Errorf("read index of bucket %s: %w", r.plan.list.Bucket, err)
 		}
-		if batch.count < batchEntries {
-			continue
-		}
-		if err := r.flush(ctx, batch, packs, jobs); err != nil {
-			return err
-		}
-		batch = newBatch()
 	}
 	return r.flush(ctx, batch, packs, jobs)
 }
@@ -248,7 +253,9 @@ func (p packJob) alone() bool {
 	for _, e := range p.entries {
 		wanted += e.Length
 	}
-	return len(p.entries) == 1 && p.entries[0].Members > 1 || float64(wanted) < sparse*float64(p.ref.Size)
+	large := len(p.entries) == 1 && p.entries[0].Members > 1
+	few := float64(wanted) < sparse*float64(p.ref.Size) && int64(len(p.entries))*requestCost < p.ref.Size
+	return large || few
 }
 
 func (r *restorer) readPacks(ctx context.Context, packs <-chan packJob, jobs chan<- job) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,21 +29,25 @@ func (s *Source) surplus(ctx context.Context, from *repository.SourceReader, p *
 			h := maphash.String(seed, key)
 			return h, h%passes == pass
 		}
-		held := make(map[uint64]struct{}, uint64(p.objects)/passes)
+		held := make([]uint64, 0, uint64(p.objects)/passes+1)
 		err := p.each(ctx, from, func(e repository.IndexEntry) error {
 			if h, ok := mine(e.Key); ok {
-				held[h] = struct{}{}
+				held = append(held, h)
 			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
+		slices.Sort(held)
 		err = s.eachPage(ctx, p, func(page []listed) error {
 			var extra []listed
 			for _, l := range page {
 				h, ok := mine(l.Key)
-				if _, found := held[h]; ok && !found && p.pick.wants(l.Key) {
+				if !ok || !p.pick.wants(l.Key) {
+					continue
+				}
+				if _, found := slices.BinarySearch(held, h); !found {
 					extra = append(extra, l)
 				}
 			}
