@@ -7,7 +7,7 @@ const (
 	// average, maxSegment the most. Both, and the hash, are part of how an
 	// incremental mirror finds its segments again; readers need neither.
 	meanSegment = 64 << 10
-	maxSegment  = 4 * meanSegment
+	maxSegment  = 2 * meanSegment
 )
 
 // cutter decides where segments end. Whether a segment ends after a key

@@ -11,7 +11,7 @@ import (
 // Besides by bytes (see pace) the time between two checkpoints is bounded by
 // these.
 const (
-	checkpointEntries = 32 << 10
+	checkpointEntries = 16 << 10
 	checkpointTime    = 10 * time.Minute
 
 	// pendingCheckpoints is how many may wait for the packs that they name.

@@ -15,6 +15,10 @@ import (
 // packs that they name.
 const pendingSegments = 1
 
+// lookAgain is after how many entries it is looked whether the packs that a
+// finished segment waits for are there.
+const lookAgain = 1 << 10
+
 // index writes the entries of a bucket into segments, in listing order.
 //
 // A segment begins clean: as long as its entries are those of one segment of
@@ -85,6 +89,9 @@ func (x *index) add(ctx context.Context, s *slot) error {
 	seg.count++
 	if x.cut.endsAfter(s.entry.Key, seg.count) {
 		return x.cutHere(ctx)
+	}
+	if len(x.pending) > 0 && seg.count%lookAgain == 0 {
+		return x.settle(ctx, pendingSegments)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ import (
 const (
 	// batchEntries is how many entries of the index are sorted by pack at
 	// once, so that packs are read once and in order.
-	batchEntries = 32 << 10
+	batchEntries = 24 << 10
 	// packReaders is how many packs are read at once.
 	packReaders = 2
 	// sparse is the share of a pack below which objects are read one by one, and
