@@ -120,7 +120,7 @@ func (s *Source) captureBucket(ctx context.Context, draft *repository.SourceDraf
 	}
 	older := &mirrored{list: new(repository.BucketList)}
 	if s.settings.Versions == allVersions {
-		if older, err = s.captureOlder(ctx, m); err != nil {
+		if older, err = s.captureOlder(ctx, m, found.list); err != nil {
 			return nil, err
 		}
 		older.warn(draft)

@@ -292,3 +292,21 @@ func TestVersionKeys(t *testing.T) {
 		}
 	}
 }
+
+// A bucket that is gone, and may be, has no history either.
+func TestVersionsOfABucketThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newVersionedStand(t)
+	s.put(object{key: "k", content: []byte("1")}, object{key: "k", content: []byte("2")})
+	s.capture()
+	for range 2 {
+		s.removeOldest("k")
+	}
+	if _, err := s.client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &s.bucket}); err != nil {
+		t.Fatal(err)
+	}
+	s.source = s.openAt(s.endpoint, Options{AcceptShrink: true})
+	if got := s.capture().Summary(); got.Objects != 0 {
+		t.Errorf("captured %d objects of a bucket that is gone", got.Objects)
+	}
+}

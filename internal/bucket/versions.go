@@ -21,6 +21,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
 // olderOf is the name of the list of a bucket's older versions, which no bucket
@@ -265,7 +266,7 @@ func keepBody(into *[]byte) func(*s3.Options) {
 
 // captureOlder mirrors the older versions of a bucket, after its objects: what is
 // overwritten meanwhile is among them, and none is missing.
-func (s *Source) captureOlder(ctx context.Context, m *mirror) (*mirrored, error) {
+func (s *Source) captureOlder(ctx context.Context, m *mirror, current *repository.BucketList) (*mirrored, error) {
 	was, err := openPrevious(ctx, m.draft.Base(), olderOf(m.bucket))
 	if err != nil {
 		return nil, fmt.Errorf("read the previous point's list of older versions in bucket %s: %w", m.bucket, err)
@@ -276,6 +277,9 @@ func (s *Source) captureOlder(ctx context.Context, m *mirror) (*mirrored, error)
 		o.order = o.base.order
 	}
 	found, err := o.persist(ctx)
+	if isNoBucket(err) && current.Objects == 0 { // it is gone, and that was accepted
+		found, err = &mirrored{list: &repository.BucketList{Bucket: olderOf(m.bucket), Order: string(o.order)}}, nil
+	}
 	if errors.Is(err, errNoVersions) {
 		return nil, fault.New(fault.Usage, "list versions in bucket "+m.bucket, "%w", err).On("at "+s.settings.Endpoint).
 			Hint("set versions of source %s to current, or leave it out", s.name)
