@@ -17,6 +17,7 @@ type connector struct {
 	inner sqldriver.Connector // dials with dialWire
 	clear bool                // nothing is encrypted, and silence is not borne
 	idle  time.Duration       // longest silence of the server while rows are read
+	wide  wideRow             // of all links
 }
 
 var _ sqldriver.Connector = (*connector)(nil)
@@ -61,7 +62,7 @@ func (c *connector) connect(ctx context.Context) (*link, error) {
 	}
 	l := &link{driverConn: opened.(driverConn)} //nolint:forcetypeassert // the driver says so of its connections
 	if c.clear {
-		l.rows = newRowReader(wire, c.idle)
+		l.rows = newRowReader(wire, c.idle, c.wide)
 	}
 	return l, nil
 }

@@ -203,7 +203,7 @@ func (s *Server) connector(config *driver.Config) (sqldriver.Connector, error) {
 	if err != nil {
 		return nil, s.usage("connect to", "%w", err)
 	}
-	return &connector{inner: inner, clear: config.TLS == nil && config.ReadTimeout > 0, idle: config.ReadTimeout}, nil
+	return &connector{inner: inner, clear: config.TLS == nil && config.ReadTimeout > 0, idle: config.ReadTimeout, wide: newWideRow()}, nil
 }
 
 func readPublicKey(path string) (*rsa.PublicKey, error) {

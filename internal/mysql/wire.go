@@ -25,6 +25,8 @@ type rowReader struct {
 	buf        []byte
 	start, end int    // of what was read and not consumed yet
 	long       []byte // a row that takes more than one packet
+	wide       wideRow
+	wideHeld   bool
 	sequence   byte
 	values     [][]byte
 }
@@ -44,8 +46,9 @@ const (
 	shortEOF  = 5         // length of the packet between columns and rows, for old clients
 )
 
-func newRowReader(conn net.Conn, idle time.Duration) *rowReader {
-	return &rowReader{conn: conn, idle: idle}
+// newRowReader returns a reader that takes wide rows in turn with others.
+func newRowReader(conn net.Conn, idle time.Duration, wide wideRow) *rowReader {
+	return &rowReader{conn: conn, idle: idle, wide: wide}
 }
 
 // errProtocol means that the server sent what the protocol does not allow.
@@ -59,6 +62,7 @@ func (r *rowReader) query(ctx context.Context, query string, each func(values []
 	// Both the end of ctx and a silent server end a read (invariant 9).
 	stop := context.AfterFunc(ctx, func() { _ = r.conn.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
+		r.giveWide()
 		if !stop() && ctx.Err() != nil && err != nil {
 			err = ctx.Err()
 		}
@@ -159,7 +163,7 @@ func (r *rowReader) skipShortEOF(ctx context.Context) error {
 
 // packet returns the next payload, which is never empty.
 func (r *rowReader) packet(ctx context.Context) ([]byte, error) {
-	r.long = nil // of a row that was longer than a packet, and is done with
+	r.giveWide() // a row that was longer than a packet is done with
 	for {
 		if err := r.fill(ctx, 4); err != nil {
 			return nil, err
@@ -177,6 +181,11 @@ func (r *rowReader) packet(ctx context.Context) ([]byte, error) {
 		r.start += 4 + length
 		if length < maxPacket && len(r.long) == 0 {
 			return payload, nil
+		}
+		if !r.wideHeld {
+			if err := r.takeWide(ctx, payload); err != nil {
+				return nil, err
+			}
 		}
 		r.long = append(r.long, payload...)
 		if length < maxPacket {

@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"net"
 	"slices"
@@ -119,12 +121,12 @@ func TestWireDoesNotWaitForever(t *testing.T) {
 		}
 	}()
 	none := func([][]byte) error { return nil }
-	if err := newRowReader(near, 10*time.Millisecond).query(t.Context(), "SELECT 1", none); err == nil {
+	if err := newRowReader(near, 10*time.Millisecond, newWideRow()).query(t.Context(), "SELECT 1", none); err == nil {
 		t.Error("a silent server gives no error")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if err := newRowReader(near, time.Hour).query(ctx, "SELECT 1", none); !errors.Is(err, context.Canceled) {
+	if err := newRowReader(near, time.Hour, newWideRow()).query(ctx, "SELECT 1", none); !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that ends: %v", err)
 	}
 }
@@ -151,7 +153,7 @@ func FuzzWire(f *testing.F) {
 			}
 			_ = far.Close()
 		}()
-		_ = newRowReader(near, 0).query(t.Context(), "SELECT 1", func(values [][]byte) error {
+		_ = newRowReader(near, 0, newWideRow()).query(t.Context(), "SELECT 1", func(values [][]byte) error {
 			for _, v := range values {
 				_ = append([]byte(nil), v...)
 			}
@@ -188,7 +190,7 @@ func TestWireRemembersACancellation(t *testing.T) {
 	conn := &deadlineTeller{near, make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- newRowReader(conn, time.Hour).query(ctx, "SELECT 1", func([][]byte) error {
+		ended <- newRowReader(conn, time.Hour, newWideRow()).query(ctx, "SELECT 1", func([][]byte) error {
 			cancel()
 			<-conn.set
 			return nil
@@ -204,4 +206,70 @@ func TestWireRemembersACancellation(t *testing.T) {
 		near.Close()
 		<-ended
 	}
+}
+
+// Invariant 7: of all rows that take more than a packet one is held at a time,
+// whichever sessions meet them.
+func TestWideRowsTakeTurns(t *testing.T) {
+	wide := newWideRow()
+	holding := make(chan struct{}, 2)
+	goOn := make(chan struct{})
+	ended := make(chan error, 2)
+	for range 2 {
+		near := sendsAWideRow(t)
+		go func() {
+			ended <- newRowReader(near, time.Hour, wide).query(t.Context(), "SELECT 1", func(values [][]byte) error {
+				holding <- struct{}{}
+				<-goOn
+				if len(values) != 1 || len(values[0]) != wideLength || values[0][wideLength-1] != 'w' {
+					return errors.New("it is not the row that was sent")
+				}
+				return nil
+			})
+		}()
+	}
+	<-holding
+	select {
+	case <-holding:
+		t.Error("two rows are held at once")
+	case <-time.After(50 * time.Millisecond): // a row that comes later than this goes unnoticed
+	}
+	close(goOn)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if place := <-wide; cap(place) < wideLength || cap(place) > 2*wideLength {
+		t.Errorf("the place has %d bytes for rows of %d", cap(place), wideLength)
+	}
+}
+
+const wideLength = 2*maxPacket + 100
+
+// sendsAWideRow is a server that answers with one row of one value.
+func sendsAWideRow(t *testing.T) net.Conn {
+	t.Helper()
+	near, far := net.Pipe()
+	t.Cleanup(func() { far.Close() })
+	value := append(append([]byte{0xfe}, binary.LittleEndian.AppendUint64(nil, wideLength)...), bytes.Repeat([]byte("w"), wideLength)...)
+	go func() {
+		buf := make([]byte, 1024)
+		if _, err := far.Read(buf); err != nil {
+			return
+		}
+		_, _ = far.Write([]byte{1, 0, 0, 1, 1, 1, 0, 0, 2, 0})
+		for sequence := byte(3); ; sequence++ {
+			part := value[:min(len(value), maxPacket)]
+			value = value[len(part):]
+			if _, err := far.Write(append([]byte{byte(len(part)), byte(len(part) >> 8), byte(len(part) >> 16), sequence}, part...)); err != nil {
+				return
+			}
+			if len(part) < maxPacket {
+				_, _ = far.Write([]byte{5, 0, 0, sequence + 1, 0xfe, 0, 0, 2, 0})
+				return
+			}
+		}
+	}()
+	return near
 }
