@@ -3,8 +3,11 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
@@ -19,6 +22,11 @@ type Result struct {
 	// RTOSeconds is from the word to the end of the last comparison.
 	RTOSeconds    float64 `json:"rtoSeconds"`
 	RollbackPoint *string `json:"rollbackPoint"`
+	// Resumable says that it has not come to its end, and that another process
+	// can go on with it.
+	Resumable bool `json:"resumable"`
+	// Stopped says that what writes to the targets is stopped, and stays so.
+	Stopped bool `json:"stopped"`
 }
 
 // SourceResult is what came back of one source.
@@ -33,7 +41,9 @@ type SourceResult struct {
 	Differences    []source.Difference `json:"differences"`
 	// Deviations are differences that the settings of the target ask for.
 	Deviations []source.Deviation `json:"deviations"`
-	Equal      bool               `json:"equal"`
+	// Lost is what could not be brought back, since the point is damaged.
+	Lost  []source.Lost `json:"lost"`
+	Equal bool          `json:"equal"`
 }
 
 // Refused returns the error that keeps the plan from being carried out, or
@@ -58,59 +68,214 @@ func (p *Plan) Refused() error {
 	return e.Hint("%s", hint)
 }
 
-// Carry carries the plan out: configuration, then databases, then files, then
-// the comparison of everything. A difference is a fault.Corrupt error, with
-// the result beside it.
+// Carry carries the plan out: configuration, then databases and files side by
+// side, then the comparison of everything. A difference is a fault.Corrupt
+// error, with the result beside it. After any other error, and after a
+// cancellation, another process can go on if there is a journal.
 func (p *Plan) Carry(ctx context.Context) (*Result, error) {
 	if err := p.Refused(); err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	result := &Result{Restore: repository.NewRestoreID(began), Sources: make([]SourceResult, len(p.parts))}
-	for i := range p.parts {
-		if err := p.load(ctx, i, &result.Sources[i]); err != nil {
-			return result, err
+	c := &carrier{Plan: p, result: &Result{Restore: p.Restore, Sources: make([]SourceResult, len(p.parts))}, began: p.began}
+	if p.request.Resumed != nil {
+		c.began = p.request.Resumed.Began()
+	}
+	for i, member := range p.Set {
+		c.result.Sources[i] = SourceResult{
+			Name: member.Source, Kind: member.Kind, Point: member.Point,
+			Items: []source.Compared{}, Differences: []source.Difference{}, Deviations: []source.Deviation{}, Lost: []source.Lost{},
 		}
 	}
-	result.Equal = len(p.parts) > 0
-	for i := range p.parts {
-		if err := p.compare(ctx, i, &result.Sources[i]); err != nil {
-			return result, err
-		}
-		result.Equal = result.Equal && result.Sources[i].Equal
+	if err := c.begin(ctx); err != nil {
+		return c.result, err
 	}
-	result.RTOSeconds = time.Since(began).Seconds()
-	return result, result.requireEqual()
+	c.result.Resumable = p.request.Journal != nil
+	return c.result, c.run(ctx)
 }
 
-func (p *Plan) load(ctx context.Context, i int, into *SourceResult) error {
-	part, member := p.parts[i], p.Set[i]
-	*into = SourceResult{Name: member.Source, Kind: member.Kind, Point: member.Point, Items: []source.Compared{}, Differences: []source.Difference{}, Deviations: []source.Deviation{}}
-	p.request.Log.Info("restore begun", "source", member.Source, "point", member.Point)
-	began := time.Now()
-	var err error
-	into.Summary, err = part.source.Restore(ctx, part.from, part.plan, p.request.Show)
-	into.LoadSeconds = time.Since(began).Seconds()
+// carrier carries a plan out.
+type carrier struct {
+	*Plan
+	result *Result
+	began  time.Time
+}
+
+// note writes into the journal, where there is one.
+func (c *carrier) note(ctx context.Context, r repository.RestoreRecord) error {
+	if c.request.Journal == nil {
+		return nil
+	}
+	return c.request.Journal.Note(ctx, r)
+}
+
+// begin makes the restore known, with all that it takes to resume it.
+func (c *carrier) begin(ctx context.Context) error {
+	if c.request.Resumed != nil {
+		return c.note(ctx, repository.RestoreRecord{Step: repository.StepResume, State: repository.StateBegun})
+	}
+	if c.request.Journal == nil || len(c.parts) == 0 {
+		return nil
+	}
+	sealed, err := c.parts[0].from.Seal(ctx, c.request.Remember)
 	if err != nil {
-		return fmt.Errorf("restore %s from point %s: %w", member.Source, member.Point, err)
+		return err
+	}
+	first := repository.RestoreRecord{
+		Step: repository.StepBegin, State: repository.StateBegun,
+		Points: map[string]string{}, Targets: c.targets(), Request: sealed,
+	}
+	for _, m := range c.Set {
+		first.Points[m.Source] = m.Point
+	}
+	return c.note(ctx, first)
+}
+
+func (c *carrier) run(ctx context.Context) error {
+	steps := []func(context.Context) error{c.stop, c.rollback, c.loadAll, c.purge}
+	if c.request.ReleaseEarly {
+		steps = append(steps, c.release)
+	}
+	for _, step := range append(steps, c.compareAll) {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.finish(ctx); err != nil {
+		return err
+	}
+	if c.result.Equal {
+		if err := c.release(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.note(ctx, repository.RestoreRecord{Step: repository.StepEnd, State: repository.StateDone, Equal: &c.result.Equal}); err != nil {
+		return err
+	}
+	c.result.Resumable = false
+	return c.result.requireEqual()
+}
+
+// order is what is done after what, and what side by side.
+var order = [][]source.Phase{{source.Configuration}, {source.Databases, source.Files}}
+
+func (c *carrier) loadAll(ctx context.Context) error {
+	for _, phases := range order {
+		if err := c.each(ctx, phases, c.load); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (p *Plan) compare(ctx context.Context, i int, into *SourceResult) error {
-	part, member := p.parts[i], p.Set[i]
-	p.request.Log.Info("comparison begun", "source", member.Source, "point", member.Point)
+func (c *carrier) compareAll(ctx context.Context) error {
+	for _, phases := range order {
+		if err := c.each(ctx, phases, c.compare); err != nil {
+			return err
+		}
+	}
+	c.result.Equal = len(c.result.Sources) > 0
+	for _, s := range c.result.Sources {
+		c.result.Equal = c.result.Equal && s.Equal
+	}
+	c.result.RTOSeconds = time.Since(c.began).Seconds()
+	c.offer(ctx)
+	return nil
+}
+
+// each does something for all sources of some phases at once.
+func (c *carrier) each(ctx context.Context, phases []source.Phase, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range c.parts {
+		if slices.Contains(phases, c.parts[i].source.Phase) {
+			group.Go(func() error { return do(ctx, i) })
+		}
+	}
+	return group.Wait()
+}
+
+// rollback keeps what will be overwritten.
+func (c *carrier) rollback(ctx context.Context) error {
+	if h := c.request.Resumed; h != nil && h.RollbackPoint() != "" {
+		point := h.RollbackPoint()
+		c.result.RollbackPoint = &point
+		return nil
+	}
+	if len(c.lost) == 0 || c.request.Rollback == nil {
+		return nil
+	}
+	if err := c.note(ctx, repository.RestoreRecord{Step: repository.StepRollback, State: repository.StateBegun}); err != nil {
+		return err
+	}
+	point, err := c.request.Rollback(ctx, c.lost)
+	if err != nil {
+		return rollbackFailed(err)
+	}
+	c.result.RollbackPoint = &point
+	c.request.Log.Info("rollback point taken", "point", point)
+	return c.note(ctx, repository.RestoreRecord{Step: repository.StepRollback, State: repository.StateDone, Point: point})
+}
+
+// rollbackFailed says that nothing was overwritten yet, and what there is to do.
+func rollbackFailed(err error) error {
+	e := fault.New(fault.KindOf(err), "take a rollback point", "%w", err)
+	hint := "nothing was overwritten; to go on without one, and lose for good what the target holds, add --no-rollback-point"
+	if inner, ok := fault.Outermost(err); ok && inner.Try != "" {
+		hint = inner.Try + "; " + hint
+	}
+	return e.Hint("%s", hint)
+}
+
+func (c *carrier) load(ctx context.Context, i int) error {
+	part, member, into := &c.parts[i], c.Set[i], &c.result.Sources[i]
+	if c.done(repository.StepLoad, member.Source) {
+		into.Summary = part.from.Summary()
+		return nil
+	}
+	record := repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateBegun, Source: member.Source, Targets: part.targets()}
+	if err := c.note(ctx, record); err != nil {
+		return err
+	}
+	c.request.Log.Info("restore begun", "source", member.Source, "point", member.Point)
 	began := time.Now()
-	comparison, err := part.source.Compare(ctx, part.from, part.plan, p.request.Show)
+	var err error
+	into.Summary, err = part.source.Restore(ctx, part.from, part.plan, c.request.Show)
+	into.LoadSeconds = time.Since(began).Seconds()
+	if err != nil {
+		return fmt.Errorf("restore %s from point %s: %w", member.Source, member.Point, err)
+	}
+	record.State, record.Targets, record.Summary = repository.StateDone, nil, &into.Summary
+	return c.note(ctx, record)
+}
+
+func (c *carrier) compare(ctx context.Context, i int) error {
+	part, member, into := &c.parts[i], c.Set[i], &c.result.Sources[i]
+	c.request.Log.Info("comparison begun", "source", member.Source, "point", member.Point)
+	began := time.Now()
+	comparison, err := part.source.Compare(ctx, part.from, part.plan, c.request.Show)
 	into.CompareSeconds = time.Since(began).Seconds()
 	if err != nil {
 		return fmt.Errorf("compare %s with point %s: %w", member.Source, member.Point, err)
 	}
-	into.Equal = comparison.Equal()
+	into.Lost = append(into.Lost, part.damage.Lost()...)
+	into.Equal = comparison.Equal() && len(into.Lost) == 0
 	into.Items = append(into.Items, comparison.Items...)
 	into.Differences = append(into.Differences, comparison.Differences...)
 	into.Deviations = append(into.Deviations, comparison.Deviations...)
-	p.request.Log.Info("comparison ended", "source", member.Source, "point", member.Point, "equal", into.Equal, "items", len(into.Items))
+	c.request.Log.Info("comparison ended", "source", member.Source, "point", member.Point, "equal", into.Equal, "items", len(into.Items))
+	return c.note(ctx, repository.RestoreRecord{Step: repository.StepCompare, State: repository.StateDone, Source: member.Source, Equal: &into.Equal})
+}
+
+// finish removes from the targets what was kept there for being resumed.
+func (c *carrier) finish(ctx context.Context) error {
+	for _, part := range c.parts {
+		finisher, ok := part.source.Restorer.(source.Finisher)
+		if !ok {
+			continue
+		}
+		if err := finisher.Finish(ctx, part.from, part.plan); err != nil {
+			return fmt.Errorf("finish the restore of %s: %w", part.source.Name, err)
+		}
+	}
 	return nil
 }
 
@@ -128,10 +293,13 @@ func (r *Result) Deviations() int {
 func (r *Result) requireEqual() error {
 	var where []string
 	for _, s := range r.Sources {
+		for _, l := range s.Lost {
+			where = append(where, fmt.Sprintf("%s %s: %s is lost: %s", s.Name, l.Object, l.What, l.Why))
+		}
 		for _, d := range s.Differences {
 			where = append(where, fmt.Sprintf("%s %s: %s: want %s, got %s", s.Name, d.Object, d.What, d.Want, d.Got))
 		}
-		if len(s.Differences) == 0 && !s.Equal {
+		if len(s.Differences)+len(s.Lost) == 0 && !s.Equal {
 			where = append(where, s.Name+": nothing was there to compare")
 		}
 	}

@@ -124,12 +124,12 @@ type base struct {
 	memory  *repotest.Memory
 }
 
-func newBase(t *testing.T) *base {
+func newBase(t *testing.T, beside ...*repotest.Sample) *base {
 	t.Helper()
 	b := &base{memory: repotest.NewMemory()}
 	synctest.Test(t, func(t *testing.T) {
 		f := repotest.Over(t, b.memory)
-		mustBackUp(t, f, small())
+		mustBackUp(t, f, append(beside, small())...)
 		b.fixture = *f
 	})
 	return b
@@ -153,11 +153,15 @@ func small() *repotest.Sample {
 
 // backUp opens the repository and takes one point, as the command does.
 func backUp(ctx context.Context, f *repotest.Fixture, sources ...*repotest.Sample) (*backup.Result, error) {
+	return backUpTo(ctx, f, "manual", sources...)
+}
+
+func backUpTo(ctx context.Context, f *repotest.Fixture, stream string, sources ...*repotest.Sample) (*backup.Result, error) {
 	w, err := repository.OpenWriter(ctx, f.Store, f.WriterOptions())
 	if err != nil {
 		return nil, err
 	}
-	o := backup.Options{Instance: repotest.Instance, Stream: "manual", Show: progress.Discard, Log: slog.New(slog.DiscardHandler)}
+	o := backup.Options{Instance: repotest.Instance, Stream: stream, Show: progress.Discard, Log: slog.New(slog.DiscardHandler)}
 	for _, s := range sources {
 		o.Sources = append(o.Sources, backup.Source{Name: s.Name, Kind: repotest.SampleKind, FormatVersion: 1, Capturer: s})
 	}
@@ -166,7 +170,12 @@ func backUp(ctx context.Context, f *repotest.Fixture, sources ...*repotest.Sampl
 
 func mustBackUp(t *testing.T, f *repotest.Fixture, sources ...*repotest.Sample) string {
 	t.Helper()
-	result, err := backUp(t.Context(), f, sources...)
+	return mustBackUpTo(t, f, "manual", sources...)
+}
+
+func mustBackUpTo(t *testing.T, f *repotest.Fixture, stream string, sources ...*repotest.Sample) string {
+	t.Helper()
+	result, err := backUpTo(t.Context(), f, stream, sources...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +185,7 @@ func mustBackUp(t *testing.T, f *repotest.Fixture, sources ...*repotest.Sample) 
 // request asks for everything that targets can take.
 func request(f *repotest.Fixture, point string, targets ...*repotest.Sample) restore.Request {
 	r := restore.Request{
-		Point: point, Instance: repotest.Instance, Identities: []seal.Identity{f.Operator},
+		Choice: restore.Choice{Point: point}, Instance: repotest.Instance, Identities: []seal.Identity{f.Operator},
 		Show: progress.Discard, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, s := range targets {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/journal"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -41,20 +41,54 @@ var Allowances = []Allowance{Unsigned, Instance, Clock}
 
 // Request is what the operator asks for.
 type Request struct {
-	Point      string // id, unique prefix or latest
+	Choice
 	Instance   string // whose points are one's own; empty: whatever the point says
 	Sources    []Source
 	Identities []seal.Identity
 	Select     map[string]source.Selection // by source name
 	Overwrite  []string                    // targets, spelled as the plan prints them
 	Allow      []Allowance
-	Show       progress.Reporter
-	Log        *slog.Logger
+	// Rollback takes a point of what will be overwritten; nil where none is
+	// wanted. NoRollback says why none can be taken that is wanted.
+	Rollback   Rollback
+	NoRollback error
+	// KeepGoing brings back all that is not damaged.
+	KeepGoing bool
+	// Quiesce and Purge are what is done around the restore; nil: nothing.
+	// ReleaseEarly starts again what was stopped before the comparison.
+	Quiesce      Quiescer
+	Purge        Purger
+	ReleaseEarly bool
+	// Journal, where there is one, makes a restore that can be resumed; Resumed is
+	// what an earlier process has done of it.
+	Journal Journal
+	Resumed *journal.History
+	// Remember is what whoever resumes it wants to know again. It is sealed.
+	Remember []byte
+	ID       string // of the restore
+	Show     progress.Reporter
+	Log      *slog.Logger
+}
+
+// Journal notes what a restore does.
+type Journal interface {
+	Note(ctx context.Context, r repository.RestoreRecord) error
+}
+
+// Rollback takes a point of what a restore is about to overwrite, and returns
+// its id.
+type Rollback func(ctx context.Context, lost []Overwritten) (point string, err error)
+
+// Overwritten is what a restore destroys, as agreed.
+type Overwritten struct {
+	Source string
+	source.Occupied
 }
 
 // Plan is what a restore would do, in the order of execution, and why it
 // would not.
 type Plan struct {
+	Restore  string    `json:"restore"` // id of the restore
 	Set      []Member  `json:"set"`
 	Steps    []Step    `json:"steps"`
 	Checks   []Check   `json:"checks"`
@@ -64,7 +98,11 @@ type Plan struct {
 	// Deviations are what will not come back as it was, as the settings allow.
 	Deviations []Deviation  `json:"deviations"`
 	parts      []sourcePlan // parallel to Set
+	lost       []Overwritten
 	request    Request
+	repo       *repository.Repository
+	listing    *repository.Listing
+	began      time.Time
 }
 
 // Member is the point that one source is restored from.
@@ -110,17 +148,22 @@ type sourcePlan struct {
 	source Source
 	from   *repository.SourceReader
 	plan   *source.Plan
+	damage *source.Damage // nil: it does not keep going
 }
 
 // MakePlan chooses the restore set, looks at points and targets, and changes
 // nothing. It fails where the restore could not even begin: no such point, no
 // key that opens it, a server that does not answer.
 func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Plan, error) {
+	p := &Plan{
+		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{},
+		request: r, repo: repo, began: time.Now(),
+	}
 	listing, err := repo.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, request: r}
+	p.listing = listing
 	for _, b := range listing.Broken {
 		p.warn("point %s cannot be read and is left aside: %v", b.ID, b.Err)
 	}
@@ -133,33 +176,15 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 			return nil, fmt.Errorf("plan the restore of %s: %w", s.Name, err)
 		}
 	}
-	return p, p.checkOverwrite()
-}
-
-// choose returns the point that one source is restored from: the one that is
-// named, or the newest eligible one that holds the source.
-func choose(listing *repository.Listing, r Request, name string) (*repository.Point, error) {
-	if r.Point == "" || r.Point == repository.Latest {
-		latest, err := listing.Find(repository.Latest)
-		if err != nil {
-			return nil, err
-		}
-		instance := cmp.Or(r.Instance, latest.Instance)
-		if point := listing.Newest(instance, name); point != nil {
-			return point, nil
-		}
-		return nil, fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance).
-			Hint("openim-dr list --all shows what each point holds; --source NAME restores only some sources")
-	}
-	point, err := listing.Find(r.Point)
-	if err != nil {
+	p.planRollback()
+	if err := p.planAround(ctx); err != nil {
 		return nil, err
 	}
-	if _, ok := point.SourceNamed(name); !ok {
-		return nil, fault.New(fault.Usage, "restore source "+name, "point %s does not hold it; it holds %s", point.Point, strings.Join(sourceNames(point), ", ")).
-			Hint("leave the source out with --source, or choose another point")
+	p.compareAges()
+	if r.Resumed != nil {
+		return p, p.checkResumed()
 	}
-	return point, nil
+	return p, p.checkOverwrite()
 }
 
 // add plans one source.
@@ -173,26 +198,39 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		return err
 	}
 	p.check("keys", s.Name, "every key of the point opens")
+	part := sourcePlan{source: s, from: from}
+	if p.request.KeepGoing {
+		part.damage = new(source.Damage)
+	}
 	count, err := from.CheckPresent(ctx)
+	switch {
+	case part.damage.Tolerates(err):
+		p.Checks = append(p.Checks, Check{"files", s.Name, false, err.Error()})
+		p.warn("%v: --keep-going brings back the rest", err)
+	case err != nil:
+		return err
+	default:
+		p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
+	}
+	want := p.request.Select[s.Name]
+	want.Attempt, want.Damage = p.request.attempt(), part.damage
+	planned, err := s.Plan(ctx, from, want)
 	if err != nil {
 		return err
 	}
-	p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
-	planned, err := s.Plan(ctx, from, p.request.Select[s.Name])
-	if err != nil {
-		return err
-	}
-	p.take(point, s, from, planned)
+	part.plan = planned
+	p.take(point, part)
 	return nil
 }
 
 // take enters what a source has planned.
-func (p *Plan) take(point *repository.Point, s Source, from *repository.SourceReader, planned *source.Plan) {
+func (p *Plan) take(point *repository.Point, part sourcePlan) {
+	s, planned := part.source, part.plan
 	p.Set = append(p.Set, Member{
 		Source: s.Name, Kind: s.Kind, Point: point.Point, Time: point.Started,
-		AgeSeconds: time.Since(point.Started).Seconds(), Summary: from.Summary(),
+		AgeSeconds: time.Since(point.Started).Seconds(), Summary: part.from.Summary(),
 	})
-	p.parts = append(p.parts, sourcePlan{s, from, planned})
+	p.parts = append(p.parts, part)
 	for _, step := range planned.Steps {
 		p.Steps = append(p.Steps, Step{s.Name, step})
 	}
@@ -203,6 +241,7 @@ func (p *Plan) take(point *repository.Point, s Source, from *repository.SourceRe
 	for _, o := range planned.Occupied {
 		if slices.Contains(p.request.Overwrite, o.Target) {
 			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
+			p.lost = append(p.lost, Overwritten{s.Name, o})
 			continue
 		}
 		// Invariant 5: only the target's own name, typed again, opens the way.
@@ -269,12 +308,4 @@ func inOrder(sources []Source) []Source {
 		return int(s.Phase)
 	}
 	return slices.SortedStableFunc(slices.Values(sources), func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
-}
-
-func sourceNames(p *repository.Point) []string {
-	var names []string
-	for _, s := range p.Sources {
-		names = append(names, s.Name)
-	}
-	return names
 }

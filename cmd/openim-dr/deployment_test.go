@@ -31,7 +31,12 @@ type seeded struct {
 // of a run has several storage calls, and small enough to be run many times.
 func seedDeployment(t *testing.T) *seeded {
 	t.Helper()
-	d := &seeded{env: testbed.Need(t), dir: t.TempDir(), size: seed.Size{Rows: 400, Objects: 40, Seed: 7, MaxObject: 32 << 10}}
+	return seedDeploymentOf(t, seed.Size{Rows: 400, Objects: 40, Seed: 7, MaxObject: 32 << 10})
+}
+
+func seedDeploymentOf(t *testing.T, size seed.Size) *seeded {
+	t.Helper()
+	d := &seeded{env: testbed.Need(t), dir: t.TempDir(), size: size}
 	d.stores = seed.Stores{
 		DB: d.env.OpenMySQL(t), Schemas: seed.Schemas{Server: d.env.NewSchema(t), Chat: d.env.NewSchema(t)},
 		S3: d.env.S3(t), Bucket: d.env.NewBucket(t), Kubernetes: d.env.Kubernetes(t),
@@ -90,12 +95,18 @@ sources:
 // directory and the configuration that names it.
 func (d *seeded) repository(t *testing.T) (dir, config string) {
 	t.Helper()
+	return d.repositoryThat(t, func(outcome) {})
+}
+
+// repositoryThat also shows what init printed, as JSON.
+func (d *seeded) repositoryThat(t *testing.T, printed func(outcome)) (dir, config string) {
+	t.Helper()
 	dir = filepath.Join(t.TempDir(), "repository")
 	config = filepath.Join(filepath.Dir(dir), "config.yaml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, d.config, dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.run(t, "init", "--config", config).ok(t)
+	printed(d.run(t, "init", "--config", config, "-o", "json").ok(t))
 	return dir, config
 }
 

@@ -111,7 +111,7 @@ func (d *seeded) kill(t *testing.T, moments []string) (hit map[string]int) {
 func (d *seeded) killAt(t *testing.T, at string) (hit string) {
 	t.Helper()
 	_, config := d.repository(t)
-	ahead, code, stderr := killedBackup(t, config, at)
+	ahead, code, stderr := killed(t, at, "backup", "--config", config)
 	if code == 0 {
 		// Two runs differ by a few calls, so the last one may not come.
 		d.points(t, config)
@@ -129,14 +129,14 @@ func (d *seeded) killAt(t *testing.T, at string) (hit string) {
 	return phase(ahead)
 }
 
-// killedBackup runs a backup in a process of its own that is killed at a moment.
-// It returns the call that was not made, and how the process ended: -1 is death
-// by a signal.
-func killedBackup(t *testing.T, config, at string) (ahead faulty.Call, code int, stderr string) {
+// killed runs openim-dr in a process of its own that is killed at a moment. It
+// returns the call that was not made, and how the process ended: -1 is death by
+// a signal.
+func killed(t *testing.T, at string, args ...string) (ahead faulty.Call, code int, stderr string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "call")
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Args = []string{"openim-dr-killed", "backup", "--config", config, "--no-progress"} // TestMain knows it by its name
+	cmd.Args = append([]string{"openim-dr-killed"}, append(args, "--no-progress")...) // TestMain knows it by its name
 	cmd.Env = append(os.Environ(), atVariable+"="+at, callVariable+"="+path)
 	var log bytes.Buffer
 	cmd.Stderr = &log

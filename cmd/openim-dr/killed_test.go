@@ -22,9 +22,13 @@ func killedMain() {
 	moment := os.Getenv(atVariable)
 	at, _ := strconv.Atoi(moment) // 0 is no call's number
 	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	phaseOf := phase
+	if os.Args[1] == "restore" {
+		phaseOf = restorePhase
+	}
 	a.wrap = func(s storage.Storage) storage.Storage {
 		return faulty.New(s, faulty.Plan{Before: func(c faulty.Call) {
-			if c.N == at || phase(c) == moment {
+			if c.N == at || phaseOf(c) == moment {
 				die(c)
 			}
 		}})

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -27,7 +28,7 @@ func (a *app) execute(args []string) int {
 	a.out.json = a.common.output == "json" // also where the command line could not be read to its end
 	if err != nil && ctx.Err() != nil && fault.KindOf(err) != fault.Corrupt {
 		err = fault.New(fault.Failed, verb.Name(), "it was stopped: %w", context.Cause(ctx)).
-			Hint("run it again")
+			Hint("%s", cmp.Or(a.goOn, "run it again"))
 	}
 	return a.out.finish(err)
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/restore"
 )
 
@@ -27,8 +27,15 @@ type restoreFlags struct {
 	surplus    bool
 	versions   bool
 	allow      []string
+	at         string
+	maxAge     string
+	resume     string
+	noRollback bool
+	keepGoing  bool
 	yes        bool
 	report     string
+
+	given map[string]bool // flags that were given
 }
 
 func newRestore(a *app) *cobra.Command {
@@ -38,11 +45,17 @@ func newRestore(a *app) *cobra.Command {
 		Short: "Bring a recovery point back, and compare",
 		Long: `Bring a recovery point back, and compare every table, object and document with
 what was captured. POINT is an id, the beginning of one that fits no other, or
-latest, which is the default.
+latest, which is the default. --at TIME takes of each source the newest state that
+was finished by then, and --max-age refuses a set that is older.
 
 Without --target the configured sources themselves are restored. A target that
 holds data is refused (exit code 4) until its name, as the plan prints it, is
-given with --overwrite. --plan shows what would happen and changes nothing.
+given with --overwrite. Before it is overwritten a rollback point of it is taken
+into the repository, in the stream rollback, where it is held for 14 days.
+--plan shows what would happen and changes nothing.
+
+A restore that was killed, stopped or cut off is gone on with by --resume ID, with
+the same --config and --identity: what is there already is not sent again.
 
 --include and --exclude take SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or
 SOURCE/NAMESPACE/KIND/NAME; exclusion wins, and with an --include sources that
@@ -60,10 +73,13 @@ of objects back, too, where they were captured.
   openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key
   openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
   openim-dr restore --objects lost.txt --missing-only --identity operator.key
-  openim-dr restore --source media --missing-only --identity operator.key`,
+  openim-dr restore --source media --missing-only --identity operator.key
+  openim-dr restore --at 2026-11-23T01:30+08:00 --source main --plan --identity operator.key
+  openim-dr restore --resume 20261123T031500Z-m4pa --identity operator.key`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.restore(cmd.Context(), append(args, "latest")[0], flags)
+			flags.given = given(cmd)
+			return a.restore(cmd.Context(), args, flags)
 		},
 	}
 	f := cmd.Flags()
@@ -80,32 +96,39 @@ of objects back, too, where they were captured.
 	f.BoolVar(&flags.surplus, "delete-surplus", false, "delete from overwritten buckets what the point does not hold")
 	f.BoolVar(&flags.versions, "versions", false, "bring older versions of objects back, too, into a bucket that is empty or new")
 	f.StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowances())
+	f.StringVar(&flags.at, "at", "", "the newest state at or before `TIME`, such as 2026-11-23T01:30+08:00")
+	f.StringVar(&flags.maxAge, "max-age", "", "refuse a state that is older than `DURATION`, such as 2h")
+	f.StringVar(&flags.resume, "resume", "", "go on with the restore `ID` that did not end")
+	f.BoolVar(&flags.noRollback, "no-rollback-point", false, "do not keep what is overwritten: it is lost for good")
+	f.BoolVar(&flags.keepGoing, "keep-going", false, "where the point is damaged bring back all the rest, and end with exit code 3 and the list")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
 	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
 	return cmd
 }
 
-func (a *app) restore(ctx context.Context, point string, flags restoreFlags) error {
+func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) error {
 	d, err := a.deployment()
 	if err != nil {
 		return err
 	}
-	request, err := a.restoreRequest(ctx, d, point, flags)
-	if err != nil {
+	o := &restoreOrder{app: a, deployment: d, flags: flags}
+	if err := o.read(ctx, args); err != nil {
 		return err
 	}
-	repo, end, err := d.open(ctx, a)
+	end, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
 	if a.common.output == rawOutput {
-		return restore.Extract(ctx, repo, request, a.out.stdout)
+		return restore.Extract(ctx, o.repo, o.request, a.out.stdout)
 	}
 	show, stop := a.progress()
 	defer func() { stop() }()
-	request.Show = show
-	plan, err := restore.MakePlan(ctx, repo, request)
+	if err := o.prepare(ctx, show); err != nil {
+		return err
+	}
+	plan, err := restore.MakePlan(ctx, o.repo, o.request)
 	if err != nil {
 		return err
 	}
@@ -118,59 +141,31 @@ func (a *app) restore(ctx context.Context, point string, flags restoreFlags) err
 			return err
 		}
 	}
+	a.goOn = o.goOn()
 	result, err := plan.Carry(ctx)
 	stop()
 	stop = func() {}
-	if result != nil {
-		a.out.print(result, func(p *page) { writeRestored(p, result) })
-		err = errors.Join(err, writeReport(flags.report, result))
+	if result == nil {
+		return err
 	}
-	return err
+	a.out.print(result, func(p *page) { writeRestored(p, result) })
+	switch {
+	case err != nil && result.Resumable && fault.KindOf(err) == fault.Corrupt:
+		err = hinted(err, a.goOn+" --keep-going brings back all the rest")
+	case err != nil && result.Resumable:
+		err = hinted(err, a.goOn)
+	}
+	return errors.Join(err, writeReport(flags.report, result))
 }
 
-// restoreRequest turns flags into what the stage wants to know.
-func (a *app) restoreRequest(ctx context.Context, d *deployment, point string, flags restoreFlags) (restore.Request, error) {
-	r := restore.Request{Point: point, Instance: d.instance(), Overwrite: flags.overwrite, Log: a.log}
-	for _, name := range flags.allow {
-		allowance := restore.Allowance(name)
-		if !slices.Contains(restore.Allowances, allowance) {
-			return r, usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowances())
-		}
-		r.Allow = append(r.Allow, allowance)
+// hinted adds to an error's hint what there is to do then.
+func hinted(err error, then string) error {
+	e := fault.New(fault.KindOf(err), "restore", "%w", err)
+	inner, ok := fault.Outermost(err)
+	if !ok || inner.Try == "" {
+		return e.Hint("%s", then)
 	}
-	if flags.versions && (flags.missing || flags.surplus) {
-		return r, usage("read flags", "--versions goes with neither --missing-only nor --delete-surplus").
-			Hint("older versions are restored into a bucket that is empty or new: --rename BUCKET=NEW")
-	}
-	targets, err := d.restoreTargets(flags.target)
-	if err != nil {
-		return r, err
-	}
-	if targets, err = chooseSources(targets, flags.sources); err != nil {
-		return r, err
-	}
-	if r.Select, err = selections(targets, flags); err != nil {
-		return r, err
-	}
-	if err := addObjects(r.Select, targets, flags.objects, a.stdin); err != nil {
-		return r, err
-	}
-	if len(flags.include) > 0 || flags.objects != "" {
-		targets = slices.DeleteFunc(slices.Clone(targets), func(s config.Source) bool {
-			return len(r.Select[s.Name].Include)+len(r.Select[s.Name].Objects) == 0
-		})
-	}
-	if r.Identities, err = a.readIdentities(ctx, flags.identities); err != nil {
-		return r, err
-	}
-	for _, s := range targets {
-		o, err := openSource(s, sourceOptions{limits: d.limits()})
-		if err != nil {
-			return r, err
-		}
-		r.Sources = append(r.Sources, restore.Source{Name: o.name, Kind: o.kind.name, Phase: o.kind.phase, Restorer: o.Source})
-	}
-	return r, nil
+	return e.Hint("%s; then %s", inner.Try, then)
 }
 
 // restoreTargets returns where to restore to: a configured target, a file of

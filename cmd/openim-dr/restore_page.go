@@ -79,6 +79,12 @@ func writeRestored(p *page, r *restore.Result) {
 	}
 	p.table([]column{left("source"), left("point"), number("content"), number("bytes"), number("load"), number("compare"), number("compared"), left("equal")}, rows)
 	for _, s := range r.Sources {
+		for _, l := range s.Lost {
+			p.line("lost  %s %s: %s: %s", s.Name, l.Object, l.What, l.Why)
+			if l.Offer != "" {
+				p.line("      %s", l.Offer)
+			}
+		}
 		for _, d := range s.Differences {
 			p.line("different  %s %s: %s: want %s, got %s", s.Name, d.Object, d.What, d.Want, d.Got)
 		}
@@ -89,13 +95,15 @@ func writeRestored(p *page, r *restore.Result) {
 		}
 	}
 	p.line("")
-	if n := r.Deviations(); r.Equal && n > 0 {
+	switch n := r.Deviations(); {
+	case r.Equal && n > 0:
 		p.line("restore %s: equal to what was captured but for %s that the settings ask for, after %s", r.Restore, plural(int64(n), "deviation"), seconds(r.RTOSeconds))
-		return
-	}
-	if r.Equal {
+	case r.Equal:
 		p.line("restore %s: everything is equal to what was captured, after %s", r.Restore, seconds(r.RTOSeconds))
-		return
+	default:
+		p.line("restore %s: NOT shown to be equal", r.Restore)
 	}
-	p.line("restore %s: NOT shown to be equal", r.Restore)
+	if r.RollbackPoint != nil {
+		p.line("what was there before is rollback point %s, held for 14 days", *r.RollbackPoint)
+	}
 }

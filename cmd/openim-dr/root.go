@@ -22,6 +22,8 @@ type app struct {
 	log     *slog.Logger
 	// wrap is put around every storage driver: tests make faults there.
 	wrap func(storage.Storage) storage.Storage
+	// goOn is what to do after a signal, where running it again is not it.
+	goOn string
 }
 
 // asIs leaves a driver as it is.

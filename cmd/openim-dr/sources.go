@@ -21,6 +21,9 @@ type kind struct {
 	phase         source.Phase
 	settings      func() config.Settings
 	open          func(name string, settings config.Settings, o sourceOptions) (source.Source, error)
+	// only returns settings with which just these parts are captured, as they
+	// stand in source.Occupied.
+	only func(settings config.Settings, parts []string) config.Settings
 	// parts says what the settings kept out of a point; nil where a kind's
 	// manifest shows that by itself.
 	parts func(captured json.RawMessage) []string
@@ -29,9 +32,9 @@ type kind struct {
 // kinds is the table of all kinds: a new one is one line here.
 func kinds() []kind {
 	return []kind{
-		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, mysql.Parts},
-		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, nil},
-		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, nil},
+		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, onlyOf[*mysql.Settings], mysql.Parts},
+		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, onlyOf[*bucket.Settings], nil},
+		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, onlyOf[*kube.Settings], nil},
 	}
 }
 
@@ -55,6 +58,14 @@ func openBuckets(name string, settings config.Settings, o sourceOptions) (source
 
 func openKubernetes(name string, settings config.Settings, _ sourceOptions) (source.Source, error) {
 	return kube.New(name, settings.(*kube.Settings))
+}
+
+// onlyOf calls the method of a kind's own settings.
+func onlyOf[S interface {
+	config.Settings
+	Only(parts []string) S
+}](settings config.Settings, parts []string) config.Settings {
+	return settings.(S).Only(parts) //nolint:forcetypeassert // the table keeps kinds and settings together
 }
 
 // partsOf says what the settings kept out of a source's part of a point.

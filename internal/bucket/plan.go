@@ -24,6 +24,7 @@ type planned struct {
 	occupied bool // it holds objects among those that are wanted
 
 	missingOnly, deleteSurplus bool // as in source.Selection
+	damage                     *source.Damage
 }
 
 // plan is what Restore and Compare find in Plan.Private.
@@ -48,6 +49,10 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 			continue
 		}
 		p, err := s.planBucket(ctx, from, b.Bucket, pick, want)
+		if want.Damage.Tolerates(err) {
+			want.Damage.Add(source.Lost{Object: b.Bucket, What: fmt.Sprintf("all %d objects", b.Objects), Why: err.Error(), Include: b.Bucket})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +62,7 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		}
 		targets[p.target] = b.Bucket
 		private.buckets = append(private.buckets, p)
-		if err := s.describe(ctx, result, p); err != nil {
+		if err := s.describe(ctx, result, p, want.Attempt); err != nil {
 			return nil, err
 		}
 		if want.Versions {
@@ -66,7 +71,7 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 			}
 		}
 	}
-	if len(private.buckets) == 0 {
+	if len(private.buckets) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no bucket that is wanted; it holds %s", names(record.Buckets)).
 			Hint("patterns are SOURCE/BUCKET/PREFIX")
 	}
@@ -102,7 +107,7 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 	if list == nil {
 		return nil, fault.New(fault.Corrupt, "plan restore of "+from.Name(), "the point says that it holds bucket %s, but has no list of it", bucket)
 	}
-	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus}
+	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus, damage: want.Damage}
 	if name, ok := want.Rename[bucket]; ok {
 		p.target = name
 	}
@@ -139,6 +144,9 @@ func (p *planned) each(ctx context.Context, from *repository.SourceReader, fn fu
 			}
 			return fn(e)
 		})
+		if p.lacks(ref, err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read index of bucket %s: %w", p.list.Bucket, err)
 		}
@@ -146,8 +154,21 @@ func (p *planned) each(ctx context.Context, from *repository.SourceReader, fn fu
 	return nil
 }
 
+// lacks reports whether a segment of the index is damaged, and the restore goes
+// on without it.
+func (p *planned) lacks(ref repository.SegmentRef, err error) bool {
+	if !p.damage.Tolerates(err) {
+		return false
+	}
+	p.damage.Add(source.Lost{
+		Object: p.list.Bucket, What: fmt.Sprintf("up to %d objects, which segment %s of the index names", ref.Entries, ref.ID),
+		Why: err.Error(), Include: p.list.Bucket,
+	})
+	return true
+}
+
 // describe looks at the target and adds the bucket's steps.
-func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned) error {
+func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned, attempt source.Attempt) error {
 	holds, err := s.look(ctx, p)
 	if err != nil {
 		return err
@@ -161,9 +182,11 @@ func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned) 
 	case p.occupied && p.missingOnly:
 		action = "upload objects that are missing"
 		result.Warnings = append(result.Warnings, fmt.Sprintf("%s holds %s: they stay as they are", target, holds))
+	case p.occupied && attempt.HasBegun(target):
+		action = "go on uploading objects"
 	case p.occupied:
 		action = "upload objects that are missing or differ"
-		result.Occupied = append(result.Occupied, source.Occupied{Target: target, Holds: holds})
+		result.Occupied = append(result.Occupied, source.Occupied{Target: target, Parts: []string{p.target}, Holds: holds})
 	}
 	if p.occupied && !p.missingOnly && p.deleteSurplus {
 		result.Steps = append(result.Steps, source.Step{Action: "delete objects that the point does not hold", Target: target})

@@ -88,7 +88,12 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 	if err := s.setProperties(ctx, from, p); err != nil || !p.occupied || !p.deleteSurplus {
 		return err
 	}
-	return s.surplus(ctx, from, p, func(page []listed) error { return s.remove(ctx, p.target, page) })
+	return s.surplus(ctx, from, p, func(page []listed) error {
+		if len(p.damage.Lost()) > 0 {
+			return nil // some of these may be what the damaged part of the index names
+		}
+		return s.remove(ctx, p.target, page)
+	})
 }
 
 // restorer brings one bucket back. It is safe for concurrent use.
@@ -158,6 +163,9 @@ func (r *restorer) schedule(ctx context.Context, packs chan<- packJob, jobs chan
 	batch := newBatch()
 	for _, ref := range r.plan.list.Segments {
 		needed, err := r.from.SegmentPacks(ctx, ref)
+		if r.plan.lacks(ref, err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read packs of index segment %s: %w", ref.ID, err)
 		}
@@ -179,6 +187,9 @@ func (r *restorer) schedule(ctx context.Context, packs chan<- packJob, jobs chan
 			}
 			return batch.add(e)
 		})
+		if r.plan.lacks(ref, err) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read index of bucket %s: %w", r.plan.list.Bucket, err)
 		}
@@ -264,42 +275,59 @@ func (r *restorer) readPacks(ctx context.Context, packs <-chan packJob, jobs cha
 		if err != nil || !more {
 			return err
 		}
-		if err := r.readPack(ctx, p, jobs); err != nil {
+		left, err := r.readPack(ctx, p, jobs)
+		if r.plan.damage.Tolerates(err) {
+			err = r.readAlone(ctx, p.ref, left, jobs)
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// readPack reads a pack in order, up to the last object that is wanted.
-func (r *restorer) readPack(ctx context.Context, p packJob, jobs chan<- job) (err error) {
+// readAlone has objects read one by one that a damaged pack could not be read up
+// to: those are lost that the damage itself hits.
+func (r *restorer) readAlone(ctx context.Context, ref repository.PackRef, entries []repository.IndexEntry, jobs chan<- job) error {
+	for _, e := range entries {
+		if err := send(ctx, jobs, job{entry: e, pack: ref, member: e.Key}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPack reads a pack in order, up to the last object that is wanted. After an
+// error it returns the objects that are left.
+func (r *restorer) readPack(ctx context.Context, p packJob, jobs chan<- job) (left []repository.IndexEntry, err error) {
 	slices.SortFunc(p.entries, func(a, b repository.IndexEntry) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	left = p.entries
 	pack, err := r.from.OpenPack(ctx, p.ref)
 	if err != nil {
-		return err
+		return left, err
 	}
 	defer func() { err = errors.Join(err, pack.Close()) }()
-	for left := p.entries; len(left) > 0; {
+	for len(left) > 0 {
 		member, content, err := pack.Next()
 		if errors.Is(err, io.EOF) {
-			return corrupt(left[0], "the pack ends before it")
+			return left, corrupt(left[0], "the pack ends before it")
 		}
 		if err != nil {
-			return fmt.Errorf("read pack %s: %w", p.ref.ID, err)
+			return left, fmt.Errorf("read pack %s: %w", p.ref.ID, err)
 		}
 		for len(left) > 0 && left[0].Ordinal == member.Ordinal {
 			if left[0].Key != member.Key || left[0].Members != 1 {
-				return corrupt(left[0], "another object stands in its place")
+				return left, corrupt(left[0], "another object stands in its place")
 			}
 			if err := r.readMember(ctx, left[0], content, jobs); err != nil {
-				return err
+				return left, err
 			}
 			left = left[1:]
 		}
 		if len(left) > 0 && left[0].Ordinal < member.Ordinal {
-			return corrupt(left[0], "the pack has no such member")
+			return left, corrupt(left[0], "the pack has no such member")
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // readMember verifies an object and hands it to the uploads.
@@ -327,9 +355,15 @@ func (r *restorer) upload(ctx context.Context, jobs <-chan job) error {
 		if err != nil || !more {
 			return err
 		}
-		if err := r.uploadOne(ctx, j); errors.Is(err, errRefused) {
+		err = r.uploadOne(ctx, j)
+		switch {
+		case errors.Is(err, errRefused):
 			continue // it is not counted, and the comparison misses it
-		} else if err != nil {
+		case r.plan.damage.Tolerates(err):
+			object := r.plan.list.Bucket + "/" + j.entry.Key
+			r.plan.damage.Add(source.Lost{Object: object, What: "the object", Why: err.Error(), Include: object, Names: []string{r.plan.list.Bucket, j.entry.Key}})
+			continue
+		case err != nil:
 			return err
 		}
 		r.objects.Add(1)

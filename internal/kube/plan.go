@@ -49,13 +49,13 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 		return nil, err
 	}
 	defer s.close()
-	planner := &planner{session: s, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected}}
+	planner := &planner{session: s, attempt: want.Attempt, damage: want.Damage, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected}}
 	for _, captured := range p.captured.Namespaces {
 		if err := planner.namespace(ctx, captured); err != nil {
 			return nil, err
 		}
 	}
-	if len(planner.private.namespaces) == 0 {
+	if len(planner.private.namespaces) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
 			On("source " + from.Name()).Hint("`openim-dr show` lists what the point holds; patterns are namespace/Kind/name")
 	}
@@ -65,6 +65,8 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 
 // planner collects a plan.
 type planner struct {
+	damage  *source.Damage
+	attempt source.Attempt
 	session *session
 	catalog *catalog
 	point   *point
@@ -78,6 +80,10 @@ func (r *planner) namespace(ctx context.Context, captured CapturedNamespace) err
 		return nil
 	}
 	held, err := r.point.inventory(ctx, captured)
+	if r.damage.Tolerates(err) {
+		r.damage.Add(source.Lost{Object: captured.Name, What: "all of it", Why: err.Error(), Include: captured.Name, Names: []string{captured.Name}})
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -151,10 +157,10 @@ func (r *planner) occupied(ctx context.Context, planned *plannedNamespace, held 
 	if found.foreign > 0 {
 		r.warn("%s also holds %s that the restore leaves as found", target, objects(found.foreign))
 	}
-	if planned.occupied = found.present > 0; planned.occupied {
+	if planned.occupied = found.present > 0; planned.occupied && !r.attempt.HasBegun(target) {
 		r.plan.Occupied = append(r.plan.Occupied, source.Occupied{
-			Target: target,
-			Holds:  fmt.Sprintf("%d of the %s to be restored, %d of them different from the point", found.present, objects(planned.objects), found.differing),
+			Target: target, Parts: []string{planned.target},
+			Holds: fmt.Sprintf("%d of the %s to be restored, %d of them different from the point", found.present, objects(planned.objects), found.differing),
 		})
 	}
 	return nil

@@ -96,7 +96,7 @@ func TestOverwritingMakesTheNamespaceEqualAndSparesOtherObjects(t *testing.T) {
 	if diff := cmp.Diff(want, cluster.look(t, namespace)); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
 	}
-	occupied := []source.Occupied{{Target: "kubernetes/testbed/" + namespace, Holds: "11 of the 12 objects to be restored, 4 of them different from the point"}}
+	occupied := []source.Occupied{{Target: "kubernetes/testbed/" + namespace, Parts: []string{namespace}, Holds: "11 of the 12 objects to be restored, 4 of them different from the point"}}
 	if diff := cmp.Diff(occupied, plan.Occupied); diff != "" {
 		t.Errorf("occupied (-want +got):\n%s", diff)
 	}

@@ -250,8 +250,8 @@ func (p *accountPlanner) show() error {
 		// Invariant 5 holds for passwords and grants, too.
 		p.plan.Steps = append(p.plan.Steps, source.Step{Action: fmt.Sprintf("replace %d accounts", n), Target: server})
 		p.plan.Occupied = append(p.plan.Occupied, source.Occupied{
-			Target: p.client.server.schemaTarget("@accounts"),
-			Holds:  fmt.Sprintf("%d accounts with other passwords or grants: %s", n, strings.Join(replaced, ", ")),
+			Target: p.client.server.schemaTarget(accountsPart), Parts: []string{accountsPart},
+			Holds: fmt.Sprintf("%d accounts with other passwords or grants: %s", n, strings.Join(replaced, ", ")),
 		})
 	}
 	if n := counts[fateEqual] + counts[fateKeep] + counts[fateOwn]; n > 0 {

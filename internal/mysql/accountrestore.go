@@ -135,7 +135,7 @@ func (l *load) membersOfReplaced(ctx context.Context) ([]string, error) {
 func (l *load) finishAccounts(ctx context.Context) error {
 	// The objects have left the session as they were created in: quotes and
 	// names could mean another thing in it.
-	for _, statement := range l.client.server.loadSession() {
+	for _, statement := range l.client.server.loadSession(l.plan) {
 		if _, err := l.main.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", statement, clean(err))
 		}

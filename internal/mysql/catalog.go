@@ -122,7 +122,8 @@ func (c *catalog) readSchema(ctx context.Context, d *schemaDefinition) error {
 
 func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine, TABLE_ROWS AS estimate,"+
-		" DATA_LENGTH AS size, CREATE_TIME AS created, TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteText(d.Name)+" ORDER BY TABLE_NAME")
+		" DATA_LENGTH AS size, CREATE_TIME AS created, TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteText(d.Name)+
+		" AND TABLE_NAME <> "+quoteText(markTable)+" ORDER BY TABLE_NAME")
 	if err != nil {
 		return err
 	}

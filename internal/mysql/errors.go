@@ -56,6 +56,8 @@ const (
 	erParse                   = 1064
 	erWrongArguments          = 1318
 	erDupFieldName            = 1060
+	erDupKeyName              = 1061
+	erDupForeignKey           = 1826
 	erRoutineUnsafe           = 1418
 	erRoutineNoSuper          = 1419
 	erSessionVariableDenied   = 1229

@@ -16,15 +16,19 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/source"
 )
 
 // tableLoad is a table while its chunks are loaded.
 type tableLoad struct {
 	*table
-	from string       // the schema's name in the point
-	into string       // the table's quoted name at the target
-	left atomic.Int64 // chunks that are not loaded yet
+	from   string       // the schema's name in the point
+	target string       // and at the target
+	into   string       // the table's quoted name at the target
+	left   atomic.Int64 // chunks that are not loaded yet
 }
+
+func (t *tableLoad) mark(c *chunk) mark { return mark{t.target, t.Name, c.File} }
 
 // loadJob is one chunk to be loaded, or, where that is nil, the indexes of a
 // table whose chunks all are.
@@ -43,9 +47,14 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 	var jobs []loadJob
 	for _, t := range tables {
 		for i := range t.Chunks {
-			jobs = append(jobs, loadJob{t, &t.Chunks[i]})
+			if c := &t.Chunks[i]; !l.marks.found[t.mark(c)] {
+				jobs = append(jobs, loadJob{t, c})
+				t.left.Add(1)
+			} else {
+				shown.Add(c.Rows)
+			}
 		}
-		if len(t.Chunks) == 0 {
+		if t.left.Load() == 0 {
 			jobs = append(jobs, loadJob{table: t})
 		}
 	}
@@ -68,8 +77,10 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 func loadTables(r *restoration) (tables []*tableLoad, rows int64) {
 	for _, schema := range r.schemas {
 		for i := range schema.Tables {
-			t := &tableLoad{table: &schema.Tables[i], from: schema.Name, into: quoteName(schema.target) + "." + quoteName(schema.Tables[i].Name)}
-			t.left.Store(int64(len(t.Chunks)))
+			t := &tableLoad{
+				table: &schema.Tables[i], from: schema.Name, target: schema.target,
+				into: quoteName(schema.target) + "." + quoteName(schema.Tables[i].Name),
+			}
 			tables = append(tables, t)
 			rows += t.Total.Rows
 		}
@@ -98,9 +109,15 @@ func (l *load) work(ctx context.Context, conn *sql.Conn, work *queue[loadJob], s
 func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[loadJob]) error {
 	t := job.table
 	if job.chunk == nil {
-		return addIndexes(ctx, conn, t)
+		return l.addIndexes(ctx, conn, t)
 	}
-	if err := l.loadChunk(ctx, conn, t, job.chunk); err != nil {
+	err := l.loadChunk(ctx, conn, t, job.chunk)
+	if l.plan.damage.Tolerates(err) {
+		l.plan.damage.Add(source.Lost{
+			Object: t.from + "." + t.Name, What: fmt.Sprintf("chunk %s of %d rows", job.chunk.File, job.chunk.Rows), Why: err.Error(),
+			Include: escapePattern(t.from) + "." + escapePattern(t.Name), Names: []string{t.from, t.Name},
+		})
+	} else if err != nil {
 		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.Name, l.client.tooLarge(err))
 	}
 	if t.left.Add(-1) == 0 {
@@ -109,7 +126,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 	return nil
 }
 
-func addIndexes(ctx context.Context, conn *sql.Conn, t *tableLoad) error {
+func (l *load) addIndexes(ctx context.Context, conn *sql.Conn, t *tableLoad) error {
 	parts, err := parseCreateTable(t.Create)
 	if err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)
@@ -119,11 +136,18 @@ func addIndexes(ctx context.Context, conn *sql.Conn, t *tableLoad) error {
 			_, err := conn.ExecContext(ctx, "ALTER TABLE "+t.into+" "+clauses)
 			return err
 		})
-		if err != nil {
+		if err != nil && !l.thereAlready(err) {
 			return fmt.Errorf("add indexes to table %q: %w", t.Name, clean(err))
 		}
 	}
 	return nil
+}
+
+// thereAlready reports whether a process that was here before has added what is
+// to be added. An ALTER TABLE adds all or nothing, and the comparison looks at
+// what is there.
+func (l *load) thereAlready(err error) bool {
+	return l.marks.ready && isServer(err, erDupKeyName, erDupForeignKey)
 }
 
 // deadlockTries is how often a statement is given that loses to others.
@@ -153,6 +177,11 @@ func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *c
 	if _, err := conn.ExecContext(ctx, "START TRANSACTION"); err != nil {
 		return clean(err)
 	}
+	there, err := l.noteChunk(ctx, conn, t, c)
+	if err != nil || there {
+		rollback(ctx, conn)
+		return err
+	}
 	stream := &verifiedStream{from: file}
 	var took outcome
 	if l.insert {
@@ -167,8 +196,24 @@ func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *c
 		rollback(ctx, conn)
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "COMMIT")
-	return clean(err)
+	if _, err = conn.ExecContext(ctx, "COMMIT"); err != nil || t.transactional() {
+		return clean(err)
+	}
+	return l.note(ctx, conn, "INSERT IGNORE", t.mark(c)) // see emptyAgain
+}
+
+// noteChunk notes a chunk in the transaction that is to load it. That comes
+// first: where a session that is just ending holds the mark, this waits until it
+// is known whether that one has loaded the chunk.
+func (l *load) noteChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *chunk) (there bool, err error) {
+	if !t.transactional() {
+		return false, nil // it is noted afterwards: the server warns of transactions that mix
+	}
+	err = l.note(ctx, conn, "INSERT", t.mark(c))
+	if l.plan.attempt.Resumed && isServer(err, erDupEntry) {
+		return true, nil
+	}
+	return false, err
 }
 
 // rollback also runs after a cancellation. Where it fails, the session is at

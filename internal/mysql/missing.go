@@ -45,6 +45,7 @@ func (m missing) lacks(account string) string {
 type requirement struct {
 	held    *privileges
 	lacking []missing
+	marks   bool // the restore notes at the target how far it has come
 }
 
 func (r *requirement) add(m missing) {

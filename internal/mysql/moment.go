@@ -66,7 +66,7 @@ func definedName(kind, schema, name string) string {
 // it is chosen, if any.
 func namesQuery(schemas []string) string {
 	in := " IN (" + quoteTexts(schemas) + ")"
-	return "SELECT TABLE_TYPE AS type, TABLE_SCHEMA AS owner, TABLE_NAME AS name, TABLE_NAME AS tab FROM information_schema.TABLES WHERE TABLE_SCHEMA" + in +
+	return "SELECT TABLE_TYPE AS type, TABLE_SCHEMA AS owner, TABLE_NAME AS name, TABLE_NAME AS tab FROM information_schema.TABLES WHERE TABLE_SCHEMA" + in + " AND TABLE_NAME <> " + quoteText(markTable) +
 		" UNION ALL SELECT 'TRIGGER', TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA" + in +
 		" UNION ALL SELECT 'EVENT', EVENT_SCHEMA, EVENT_NAME, '' FROM information_schema.EVENTS WHERE EVENT_SCHEMA" + in +
 		" UNION ALL SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME, '' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA" + in +

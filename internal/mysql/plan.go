@@ -14,6 +14,8 @@ import (
 
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
+	attempt         source.Attempt
+	damage          *source.Damage // what a restore that keeps going does without
 	schemas         []*schemaPlan
 	recorded        Captured
 	binlogOff       bool // the restore does not go into the target's binary log
@@ -38,6 +40,7 @@ type schemaPlan struct {
 	whole    bool   // nothing of it was left out
 	exists   bool   // the target has a schema of that name
 	occupied bool   // the target holds what the restore would destroy
+	marked   bool   // what the target holds is of this restore, see markTable
 	// incomplete says that objects were left out which others may need.
 	incomplete bool
 }
@@ -54,6 +57,9 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	plan := &source.Plan{Private: r}
+	if err := client.lookForMarks(ctx, want.Attempt, r.schemas); err != nil {
+		return nil, err
+	}
 	for _, schema := range r.schemas {
 		if err := client.planSchema(ctx, plan, schema); err != nil {
 			return nil, fmt.Errorf("look at schema %q of %s: %w", schema.target, s.target(), err)
@@ -61,7 +67,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	}
 	plan.Warnings = append(plan.Warnings, r.recorded.parts()...)
 	plan.Warnings = append(plan.Warnings, client.warnOfPackets(r.recorded)...)
-	if s.settings.DisableRedoLog {
+	if s.settings.DisableRedoLog && !want.Attempt.Resumed {
 		if err := client.requireNothing(ctx); err != nil {
 			return nil, err
 		}
@@ -82,7 +88,7 @@ func (c *client) planActors(ctx context.Context, plan *source.Plan, r *restorati
 	if err != nil {
 		return err
 	}
-	need := &requirement{held: held}
+	need := &requirement{held: held, marks: r.attempt.ID != ""}
 	if len(r.accounts) > 0 {
 		need.toReadAccounts("without it the accounts that are there cannot be seen", leaveAccountsOut)
 	}
@@ -106,9 +112,13 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if recorded.DigestVersion != digestVersion {
 		return nil, s.usage("restore into", "the point's digests are of version %d, and this openim-dr compares version %d", recorded.DigestVersion, digestVersion)
 	}
-	r := &restoration{recorded: recorded}
+	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage}
 	for _, schema := range recorded.Schemas {
 		d, err := readDefinition(ctx, from, schema.Name)
+		if want.Damage.Tolerates(err) {
+			want.Damage.Add(source.Lost{Object: schema.Name, What: "all of it, since its definitions cannot be read", Why: err.Error(), Include: escapePattern(schema.Name), Names: []string{schema.Name}})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +170,7 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	}
 	if holds != "" {
 		schema.occupied = true
-		plan.Occupied = append(plan.Occupied, source.Occupied{Target: target, Holds: holds})
+		plan.Occupied = append(plan.Occupied, source.Occupied{Target: target, Parts: schema.parts(), Holds: holds})
 	}
 	sum := schema.total()
 	plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("load %d tables", len(schema.Tables)), Target: target, Rows: sum.Rows, Bytes: sum.Bytes})
@@ -187,8 +197,12 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 // schema, or the tables of the same names where only some are restored. It
 // returns "" where there is nothing.
 func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) {
+	if schema.marked {
+		return "", nil
+	}
 	is := " = " + quoteText(schema.target)
-	records, err := queryRecords(ctx, c, "SELECT TABLE_NAME AS name, DATA_LENGTH + INDEX_LENGTH AS size FROM information_schema.TABLES WHERE TABLE_SCHEMA"+is)
+	records, err := queryRecords(ctx, c, "SELECT TABLE_NAME AS name, DATA_LENGTH + INDEX_LENGTH AS size FROM information_schema.TABLES WHERE TABLE_SCHEMA"+is+
+		" AND TABLE_NAME <> "+quoteText(markTable))
 	if err != nil {
 		return "", err
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // loadSession prepares a session in which everything comes in as it was.
-func (s *Server) loadSession() []string {
-	return []string{
+func (s *Server) loadSession(r *restoration) []string {
+	statements := []string{
 		"SET NAMES utf8mb4",
 		"SET SESSION time_zone = '+00:00'",
 		"SET SESSION sql_mode = " + quoteText(loadMode),
@@ -31,6 +31,10 @@ func (s *Server) loadSession() []string {
 		"SET SESSION wait_timeout = 86400",
 		"SET SESSION lock_wait_timeout = 60",
 	}
+	if r.binlogOff {
+		statements = append(statements, leaveBinlogOut)
+	}
+	return statements
 }
 
 // lenient are switches with which a server refuses tables that were legal
@@ -55,7 +59,12 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	l := &load{client: client, from: from, plan: r}
+	l := &load{client: client, from: from, plan: r, marks: &marks{restore: r.attempt.ID, found: map[mark]bool{}}}
+	if r.attempt.Resumed {
+		if err := l.endFormerSessions(ctx); err != nil {
+			return repository.Summary{}, err
+		}
+	}
 	if l.main, err = l.session(ctx); err != nil {
 		return repository.Summary{}, err
 	}
@@ -83,15 +92,15 @@ var quick = []string{
 
 // session opens a session that loads.
 func (l *load) session(ctx context.Context) (*sql.Conn, error) {
-	statements := l.client.server.loadSession()
-	if l.plan.binlogOff {
-		statements = append(statements, leaveBinlogOut)
-	}
-	conn, err := l.client.session(ctx, statements...)
+	conn, err := l.client.session(ctx, l.client.server.loadSession(l.plan)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := attempt(ctx, conn, slices.Concat(lenient, quick)...); err != nil {
+	err = attempt(ctx, conn, slices.Concat(lenient, quick)...)
+	if err == nil {
+		err = l.marks.hold(ctx, l.client.server, conn)
+	}
+	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
@@ -104,6 +113,7 @@ type load struct {
 	objects *sql.Conn // takes on the session of each object that is created
 	from    *repository.SourceReader
 	plan    *restoration
+	marks   *marks
 	insert  bool // rows come in by INSERT, since LOAD DATA is not allowed
 }
 
@@ -122,17 +132,27 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 	for _, schema := range r.schemas {
 		sum.add(schema.total())
 	}
-	steps := []func() error{
-		func() error { return l.createAccounts(ctx) },
-		func() error { return eachSchema(ctx, r, l.createTables) },
-		func() error { return eachSchema(ctx, r, l.createRoutines) },
-		func() error { return l.createViews(ctx, r.schemas) },
+	if err := l.readMarks(ctx); err != nil {
+		return repository.Summary{}, err
+	}
+	steps := []func() error{func() error { return l.createAccounts(ctx) }}
+	if l.marks.ready {
+		steps = append(steps, func() error { return l.goOn(ctx) })
+	} else {
+		steps = append(steps, []func() error{
+			func() error { return eachSchema(ctx, r, l.createTables) },
+			func() error { return eachSchema(ctx, r, l.createRoutines) },
+			func() error { return l.createViews(ctx, r.schemas) },
+			func() error { return l.markReady(ctx) },
+		}...)
+	}
+	steps = append(steps, []func() error{
 		func() error { return l.loadRows(ctx, r, show) },
 		func() error { return eachSchema(ctx, r, l.addReferences) },
 		func() error { return eachSchema(ctx, r, l.gatherHistograms) },
 		func() error { return eachSchema(ctx, r, l.createActors) },
 		func() error { return l.finishAccounts(ctx) },
-	}
+	}...)
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return repository.Summary{}, err
@@ -221,10 +241,22 @@ func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
 		if !schema.exists { // the statement takes a privilege even where it does nothing
 			statements = append(statements, "CREATE DATABASE IF NOT EXISTS "+quoteName(schema.target)+options)
 		}
-		for i := range schema.Tables {
-			statements = append(statements, "DROP TABLE IF EXISTS "+quoteName(schema.target)+"."+quoteName(schema.Tables[i].Name))
-		}
 	}
+	if err := l.clearing(ctx, schema, statements...); err != nil {
+		return err
+	}
+	if err := l.createMarkTable(ctx, schema); err != nil || schema.whole {
+		return err
+	}
+	statements = nil
+	for i := range schema.Tables {
+		statements = append(statements, "DROP TABLE IF EXISTS "+quoteName(schema.target)+"."+quoteName(schema.Tables[i].Name))
+	}
+	return l.clearing(ctx, schema, statements...)
+}
+
+// clearing runs statements that make room in a schema.
+func (l *load) clearing(ctx context.Context, schema *schemaPlan, statements ...string) error {
 	for _, statement := range statements {
 		if err := l.define(ctx, statement); isDenied(err) {
 			return l.client.server.usage("restore into", "account %q may not create and drop schema %q", l.client.server.settings.User, schema.target).
@@ -245,7 +277,8 @@ func (l *load) addReferences(ctx context.Context, schema *schemaPlan) error {
 			return fmt.Errorf("table %q: %w", t.Name, err)
 		}
 		for _, clauses := range parts.references() {
-			if err := l.define(ctx, "ALTER TABLE "+quoteName(schema.target)+"."+quoteName(t.Name)+" "+clauses); err != nil {
+			err := l.define(ctx, "ALTER TABLE "+quoteName(schema.target)+"."+quoteName(t.Name)+" "+clauses)
+			if err != nil && !l.thereAlready(err) {
 				return fmt.Errorf("add foreign keys to table %q: %w", t.Name, clean(err))
 			}
 		}

@@ -72,6 +72,7 @@ func (r *requirement) forSchema(p *schemaPlan) {
 	for i := range p.Tables {
 		r.forTable(p, &p.Tables[i])
 	}
+	r.forMarks(p)
 	for _, o := range p.objects() {
 		switch o.Type {
 		case typeView:
@@ -96,6 +97,17 @@ func (r *requirement) forSchema(p *schemaPlan) {
 			r.onSchema(p.target, "CREATE ROUTINE", "without it nothing can stand in for what a broken view lacks")
 			r.onSchema(p.target, "ALTER", "without it nothing can stand in for what a broken view lacks")
 		}
+	}
+}
+
+// forMarks requires what it takes to note in a schema how far the restore has
+// come. Where all of it is restored there is enough for that.
+func (r *requirement) forMarks(p *schemaPlan) {
+	if p.whole || !r.marks {
+		return
+	}
+	for _, privilege := range []string{"CREATE", "DROP", "INSERT", "SELECT"} {
+		r.onTable(p.target, markTable, privilege, "without it the restore cannot note how far it has come")
 	}
 }
 

@@ -90,7 +90,7 @@ func TestEncryptedTableNeedsAKeyring(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	l := &load{client: client, plan: &restoration{}}
+	l := &load{client: client, plan: &restoration{}, marks: new(marks)}
 	if l.main, err = l.session(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -124,8 +124,10 @@ func (l *load) withoutRedoLog(ctx context.Context) (undo func() error, err error
 	if !l.client.server.settings.DisableRedoLog {
 		return nothing, nil
 	}
-	if err := l.client.requireNothing(ctx); err != nil {
-		return nothing, err
+	if !l.plan.attempt.Resumed {
+		if err := l.client.requireNothing(ctx); err != nil {
+			return nothing, err
+		}
 	}
 	_, err = l.main.ExecContext(ctx, "ALTER INSTANCE DISABLE INNODB REDO_LOG")
 	if isDenied(err) {

@@ -155,6 +155,20 @@ func (r *Repository) verifyFile(ctx context.Context, f File) (FileStatus, error)
 	return status, nil
 }
 
+// Intact reads files, and reports whether every one is what it must be.
+func (r *Repository) Intact(ctx context.Context, files []File) (bool, error) {
+	for _, f := range files {
+		status, err := r.verifyFile(ctx, f)
+		if err != nil || status.Damage != Intact {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// PackFile is a pack as a file.
+func PackFile(p PackRef) File { return fileOf(packPath(p.ID), p.sums()) }
+
 // RequireIntact returns a fault.Corrupt error that names the damaged files.
 func RequireIntact(point string, statuses []FileStatus) error {
 	var damaged []string

@@ -20,6 +20,7 @@ const (
 	kindStart      = "start"
 	kindCheckpoint = "checkpoint"
 	kindLease      = "lease"
+	kindRestore    = "restore"
 )
 
 // Header opens every signed file: what it is, and where it belongs, so that a

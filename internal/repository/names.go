@@ -91,6 +91,3 @@ func PointTime(id string) (time.Time, error) {
 	}
 	return t, nil
 }
-
-// NewRestoreID names one restore; ids sort by time.
-func NewRestoreID(at time.Time) string { return newPointID(at) }

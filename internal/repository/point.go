@@ -18,6 +18,14 @@ import (
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
+// RollbackStream holds points of what restores have overwritten. They are no
+// defaults, and count for nothing but being restored by name; each is held from
+// the beginning for RollbackTime, unless somebody decides otherwise.
+const (
+	RollbackStream = "rollback"
+	RollbackTime   = 14 * 24 * time.Hour
+)
+
 // maxSkew is how far a point's own times may be from the storage's clock.
 const maxSkew = time.Hour
 
@@ -41,7 +49,7 @@ type Point struct {
 // Eligible reports whether the point may be a default, a base of another or
 // the occupant of a retention slot.
 func (p *Point) Eligible() bool {
-	return p.Complete && p.Untrusted == nil && p.Quarantined == "" && p.Forgotten == nil
+	return p.Complete && p.Untrusted == nil && p.Quarantined == "" && p.Forgotten == nil && p.Stream != RollbackStream
 }
 
 // Time returns when the point's run began.
@@ -267,6 +275,8 @@ func (p *Point) whyNot() string {
 		return "is quarantined: " + p.Quarantined
 	case p.Forgotten != nil:
 		return "is forgotten"
+	case p.Stream == RollbackStream:
+		return "is a rollback point"
 	default:
 		return "is incomplete"
 	}
@@ -274,12 +284,34 @@ func (p *Point) whyNot() string {
 
 // Newest returns the newest eligible point that holds a source completely.
 func (l *Listing) Newest(instance, source string) *Point {
+	return l.NewestAt(instance, source, time.Time{})
+}
+
+// NewestAt is Newest among those whose capture of the source had ended at some
+// time; zero: all.
+func (l *Listing) NewestAt(instance, source string, at time.Time) *Point {
 	for _, p := range slices.Backward(l.Points) {
-		if s, ok := p.SourceNamed(source); ok && s.Complete && p.Instance == instance && p.Eligible() {
+		if s, ok := p.counts(instance, source); ok && (at.IsZero() || !s.Ended.After(at)) {
 			return p
 		}
 	}
 	return nil
+}
+
+// Oldest returns the oldest eligible point that holds a source completely.
+func (l *Listing) Oldest(instance, source string) *Point {
+	for _, p := range l.Points {
+		if _, ok := p.counts(instance, source); ok {
+			return p
+		}
+	}
+	return nil
+}
+
+// counts returns what the point holds of a source, if it is a default for that.
+func (p *Point) counts(instance, source string) (Source, bool) {
+	s, ok := p.SourceNamed(source)
+	return s, ok && s.Complete && p.Instance == instance && p.Eligible()
 }
 
 // Head returns the last trusted point of a stream, complete or not: the one

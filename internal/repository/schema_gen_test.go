@@ -28,6 +28,7 @@ var schemas = map[string]any{
 	"state":         State{},
 	"lease":         leaseTerm{},
 	"checkpoint":    Checkpoint{},
+	"restore":       RestoreRecord{},
 	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},

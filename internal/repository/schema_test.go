@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/openim-dr/openim-dr/internal/journal"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // plainFiles says which schema a plain file has to fit.
@@ -26,6 +29,7 @@ var plainFiles = map[string]*regexp.Regexp{
 	"bucket-list":   regexp.MustCompile(`^points/[^/]+/[^/]+/[^/]+\.json$`),
 	"segment-packs": regexp.MustCompile(`^index/[^/]+\.packs\.json$`),
 	"manifest":      regexp.MustCompile(`^points/[^/]+/manifest\.json$`),
+	"restore":       regexp.MustCompile(`^restores/[^/]+/[0-9]{12}\.json$`),
 }
 
 func compile(t *testing.T, name string) *jsonschema.Schema {
@@ -70,6 +74,13 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	restored := journal.New(f.Open(t), repository.NewRestoreID(time.Now()), "test", slog.New(slog.DiscardHandler),
+		journal.Place{Open: func() (storage.ReadWriter, error) { return m, nil }})
+	for _, r := range journalRecords(id) {
+		if err := restored.Note(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	seen := map[string]int{}
 	for _, name := range m.Names() {
 		if strings.HasSuffix(name, ".age") || strings.HasSuffix(name, ".minisig") {
@@ -85,6 +96,18 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 	}
 	if seen["fence"] != 1 || seen["index-entry"] != len(s.Objects) {
 		t.Errorf("seen %v", seen)
+	}
+}
+
+// journalRecords are what a restore notes, with every field in use.
+func journalRecords(point string) []repository.RestoreRecord {
+	equal := true
+	return []repository.RestoreRecord{
+		{Step: repository.StepBegin, State: repository.StateBegun, Points: map[string]string{"main": point}, Targets: []string{"sample/host/main"}, Request: []byte("sealed")},
+		{Step: repository.StepRollback, State: repository.StateDone, Point: point},
+		{Step: repository.StepLoad, State: repository.StateDone, Source: "main", Summary: &repository.Summary{Rows: 1, Bytes: 2}},
+		{Step: repository.StepStop, State: repository.StateFailed, Detail: "Deployment openim/openim-api"},
+		{Step: repository.StepEnd, State: repository.StateDone, Equal: &equal},
 	}
 }
 

@@ -97,6 +97,20 @@ func (s *SourceReader) Files() []File {
 	return own
 }
 
+// FilesBelow returns those of the source's own files that belong to something
+// which has files of its own: a schema, a table of one, a namespace.
+func (s *SourceReader) FilesBelow(names ...string) []File {
+	path := s.dir() + joinName("", names)
+	var below []File
+	for _, f := range s.point.Files {
+		rest, ok := strings.CutPrefix(f.Path, strings.TrimSuffix(path, "/"))
+		if ok && rest != "" && (rest[0] == '/' || rest[0] == '.') { // no name ends before a dot: it is escaped
+			below = append(below, f)
+		}
+	}
+	return below
+}
+
 // Has reports whether the point holds a file of the source.
 func (s *SourceReader) Has(name string, dirs ...string) bool {
 	_, ok := s.files[s.dir()+joinName(name, dirs)+sealedSuffix]

@@ -41,6 +41,7 @@ func (r *Repository) loadStates(ctx context.Context, p *Point) error {
 	if err != nil {
 		return fmt.Errorf("list states of point %s: %w", p.Point, err)
 	}
+	p.holdRollback(r.now())
 	for _, n := range numbers {
 		state, err := r.readState(ctx, p.Point, n)
 		if err != nil {
@@ -77,6 +78,16 @@ func stateTime(data []byte) time.Time {
 		return time.Time{}
 	}
 	return s.Time
+}
+
+// holdRollback holds a rollback point, which nobody has to do by hand in the
+// midst of an incident.
+func (p *Point) holdRollback(now time.Time) {
+	if p.Stream != RollbackStream {
+		return
+	}
+	until := p.Started.Add(RollbackTime)
+	p.apply(&State{Point: p.Point, Change: Hold, By: "openim-dr", Reason: "a restore has overwritten what it holds", Until: &until, Time: p.Started}, now)
 }
 
 func (p *Point) apply(s *State, now time.Time) {

@@ -10,6 +10,7 @@ package source
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
@@ -63,6 +64,20 @@ type Doctor interface {
 	Examine(ctx context.Context) []Finding
 }
 
+// Finisher is an optional ability of a source: it removes from a target what a
+// restore has kept there in order to be resumed. It is called when the
+// comparison has ended, and may be called again.
+type Finisher interface {
+	Finish(ctx context.Context, from *repository.SourceReader, plan *Plan) error
+}
+
+// Locator is an optional ability of a source whose parts are not files of their
+// own: it says which files hold what Lost.Names lead to; none where the point
+// does not hold it.
+type Locator interface {
+	Locate(ctx context.Context, from *repository.SourceReader, names []string) ([]repository.File, error)
+}
+
 // Extractor is an optional ability of a source: it delivers one object of a point
 // without a target. What w has got is right only if there is no error.
 type Extractor interface {
@@ -82,7 +97,24 @@ type Selection struct {
 	// Versions brings the older versions of objects back, too, into buckets that
 	// hold nothing. It means nothing to other kinds.
 	Versions bool
+	Attempt  Attempt `json:"-"`
+	// Damage, where there is one, lets a restore go on without what is damaged.
+	Damage *Damage `json:"-"`
 }
+
+// Attempt is which restore a plan is made for. The zero Attempt is one that
+// cannot be resumed.
+type Attempt struct {
+	ID string
+	// Resumed says that an earlier process has begun the restore and did not end
+	// it. What holds of that restore is not in the way of this one.
+	Resumed bool
+	// Begun are the targets that it has begun to write to, spelled as in Occupied.
+	Begun []string
+}
+
+// HasBegun reports whether an earlier process has begun to write to a target.
+func (a Attempt) HasBegun(target string) bool { return a.Resumed && slices.Contains(a.Begun, target) }
 
 // Plan is what a restore of one source would do.
 type Plan struct {
@@ -110,7 +142,9 @@ type Occupied struct {
 	// Target is spelled mysql/HOST:PORT/SCHEMA, bucket/HOST:PORT/BUCKET or
 	// kubernetes/CLUSTER/NAMESPACE; --overwrite takes exactly that.
 	Target string `json:"target"`
-	Holds  string `json:"holds"` // "41 tables (8.2 GiB)"; also says where it is only what OpenIM creates by itself
+	// Parts are what a point of just that holds, in the words of the kind.
+	Parts []string `json:"-"`
+	Holds string   `json:"holds"` // "41 tables (8.2 GiB)"; also says where it is only what OpenIM creates by itself
 }
 
 // Deviation is one thing that is not restored as it was captured, because the

@@ -17,10 +17,10 @@ import (
 )
 
 // Plan implements source.Restorer.
-func (s *Sample) Plan(_ context.Context, from *repository.SourceReader, _ source.Selection) (*source.Plan, error) {
+func (s *Sample) Plan(_ context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
 	plan := &source.Plan{Steps: []source.Step{{Action: "fill", Target: s.target(), Bytes: from.Summary().Bytes}}}
-	if n := len(s.Tables) + len(s.Objects); n > 0 {
-		plan.Occupied = []source.Occupied{{Target: s.target(), Holds: fmt.Sprintf("%d things", n)}}
+	if n := len(s.Tables) + len(s.Objects); n > 0 && !want.Attempt.HasBegun(s.target()) {
+		plan.Occupied = []source.Occupied{{Target: s.target(), Parts: []string{s.Name}, Holds: fmt.Sprintf("%d things", n)}}
 	}
 	return plan, nil
 }

@@ -25,7 +25,7 @@ func mapError(verb, name string, err error) error {
 		return fault.New(fault.Failed, doing, "the disk is full: %w", err).
 			Hint("free some space or raise the quota, then run it again; nothing was left behind")
 	case errors.Is(err, syscall.EROFS):
-		return fault.New(fault.Usage, doing, "%w", err).
+		return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, err).
 			Hint("mount the volume for writing")
 	default:
 		return fmt.Errorf("%s: %w", doing, err)

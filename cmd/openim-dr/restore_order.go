@@ -1,0 +1,332 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/journal"
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/storage/dir"
+	"github.com/openim-dr/openim-dr/restore"
+)
+
+// restoreOrder is a restore as it was ordered, by flags or by an earlier process.
+type restoreOrder struct {
+	app        *app
+	deployment *deployment
+	repo       *repository.Repository
+	store      storage.Storage
+	flags      restoreFlags
+
+	remembered remembered
+	targets    []config.Source
+	request    restore.Request
+	journal    *journal.Journal
+}
+
+// remembered is what is kept of an order, sealed, for whoever resumes it.
+type remembered struct {
+	Target     string                      `json:"target"`
+	Sources    []string                    `json:"sources"`
+	Select     map[string]source.Selection `json:"select"`
+	Overwrite  []string                    `json:"overwrite"`
+	Allow      []restore.Allowance         `json:"allow"`
+	NoRollback bool                        `json:"noRollback"`
+	KeepGoing  bool                        `json:"keepGoing"`
+}
+
+// read reads the command line and what it names.
+func (o *restoreOrder) read(ctx context.Context, args []string) (err error) {
+	o.request = restore.Request{Instance: o.deployment.instance(), Log: o.app.log}
+	if o.flags.resume != "" {
+		err = o.readResume(args)
+	} else {
+		err = o.readFlags(args)
+	}
+	if err != nil {
+		return err
+	}
+	o.request.Identities, err = o.app.readIdentities(ctx, o.flags.identities)
+	return err
+}
+
+// open opens the repository, reads the journal of an earlier process there, and
+// makes of the order what the stage wants to know. The caller calls end.
+func (o *restoreOrder) open(ctx context.Context) (end func(), err error) {
+	if o.store, end, err = o.app.openStorage(ctx, o.deployment.url, mustExist); err != nil {
+		return nil, err
+	}
+	if err := o.complete(ctx); err != nil {
+		end()
+		return nil, err
+	}
+	return end, nil
+}
+
+func (o *restoreOrder) complete(ctx context.Context) (err error) {
+	if o.repo, err = repository.Open(ctx, o.store, repository.Options{Trust: o.deployment.trust}); err != nil {
+		return err
+	}
+	if o.flags.resume != "" {
+		if err := o.readJournal(ctx); err != nil {
+			return err
+		}
+	}
+	r, was := &o.request, &o.remembered
+	r.Select, r.Overwrite, r.Allow, r.KeepGoing = was.Select, was.Overwrite, was.Allow, was.KeepGoing
+	if r.Remember, err = json.Marshal(was); err != nil {
+		return fmt.Errorf("keep what was ordered: %w", err)
+	}
+	return o.openTargets()
+}
+
+// readFlags reads an order from the command line.
+func (o *restoreOrder) readFlags(args []string) (err error) {
+	flags, was := o.flags, &o.remembered
+	was.Target, was.Overwrite, was.NoRollback = flags.target, flags.overwrite, flags.noRollback
+	was.KeepGoing = flags.keepGoing
+	if err := o.readChoice(args); err != nil {
+		return err
+	}
+	for _, name := range flags.allow {
+		allowance := restore.Allowance(name)
+		if !slices.Contains(restore.Allowances, allowance) {
+			return usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowances())
+		}
+		was.Allow = append(was.Allow, allowance)
+	}
+	if flags.versions && (flags.missing || flags.surplus) {
+		return usage("read flags", "--versions goes with neither --missing-only nor --delete-surplus").
+			Hint("older versions are restored into a bucket that is empty or new: --rename BUCKET=NEW")
+	}
+	targets, err := o.deployment.restoreTargets(flags.target)
+	if err != nil {
+		return err
+	}
+	if targets, err = chooseSources(targets, flags.sources); err != nil {
+		return err
+	}
+	if was.Select, err = selections(targets, flags); err != nil {
+		return err
+	}
+	if err := addObjects(was.Select, targets, flags.objects, o.app.stdin); err != nil {
+		return err
+	}
+	some := len(flags.include) > 0 || flags.objects != ""
+	for _, t := range targets {
+		if some && len(was.Select[t.Name].Include)+len(was.Select[t.Name].Objects) == 0 {
+			continue
+		}
+		was.Sources = append(was.Sources, t.Name)
+	}
+	o.request.ID = repository.NewRestoreID(time.Now())
+	return nil
+}
+
+// readChoice reads which points are wanted.
+func (o *restoreOrder) readChoice(args []string) error {
+	c := &o.request.Choice
+	if len(args) > 0 {
+		c.Point = args[0]
+	}
+	if o.flags.at != "" {
+		if c.Point != "" && c.Point != repository.Latest {
+			return usage("read flags", "--at goes with no POINT: it chooses one itself")
+		}
+		var err error
+		if c.At, err = parseTime(o.flags.at); err != nil {
+			return err
+		}
+	}
+	if o.flags.maxAge != "" {
+		age, err := quantity.ParseDuration(o.flags.maxAge)
+		if err != nil || age <= 0 {
+			return usage("read flags", "--max-age %s is no duration", o.flags.maxAge).Hint("for instance 90m, 2h or 7d")
+		}
+		c.MaxAge = age.Duration()
+	}
+	return nil
+}
+
+// timeLayouts are how people write a time with its zone.
+var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00"}
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range timeLayouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, usage("read flags", "--at %s is no time with a zone", text).
+		Hint("for instance 2026-11-23T01:30+08:00 or 2026-11-22T17:30:00Z")
+}
+
+// beside are the flags that go with --resume: everything else is as it was.
+var beside = []string{"resume", "identity", "target", "plan", "yes", "report", "keep-going", "no-rollback-point"}
+
+// given lists the verb's own flags that were given.
+func given(cmd *cobra.Command) map[string]bool {
+	names := map[string]bool{}
+	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) { names[f.Name] = true })
+	return names
+}
+
+// readResume refuses what cannot be changed any more.
+func (o *restoreOrder) readResume(args []string) error {
+	for name := range o.flags.given {
+		if !slices.Contains(beside, name) {
+			return usage("resume restore "+o.flags.resume, "it goes on as it began, and --%s cannot change that", name).
+				Hint("leave the flag out, or begin a new restore")
+		}
+	}
+	if len(args) > 0 {
+		return usage("resume restore "+o.flags.resume, "its points are known: it takes no POINT")
+	}
+	return nil
+}
+
+// readJournal reads the order of an earlier process.
+func (o *restoreOrder) readJournal(ctx context.Context) error {
+	kept, history, err := journal.Find(ctx, o.repo, o.flags.resume, "openim-dr "+version, o.app.log, o.places()...)
+	if err != nil {
+		return err
+	}
+	if history.Ended() {
+		return usage("resume restore "+history.Restore, "it has come to its end at %s", utc(history.Records[len(history.Records)-1].Time)).
+			Hint("begin a new one")
+	}
+	o.journal, o.request.Resumed, o.request.ID = kept, history, history.Restore
+	o.request.Points = history.Points()
+	if err := o.unseal(ctx, history); err != nil {
+		return err
+	}
+	if o.flags.target != "" {
+		o.remembered.Target = o.flags.target
+	}
+	o.remembered.KeepGoing = o.remembered.KeepGoing || o.flags.keepGoing
+	o.remembered.NoRollback = o.remembered.NoRollback || o.flags.noRollback
+	return nil
+}
+
+// unseal opens what was ordered, with the key of whichever point it is sealed to.
+func (o *restoreOrder) unseal(ctx context.Context, history *journal.History) error {
+	listing, err := o.repo.List(ctx)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, id := range history.Points() {
+		point, err := listing.Find(id)
+		if err != nil {
+			return err
+		}
+		for _, reader := range o.repo.Unlock(point, o.request.Identities)[:1] {
+			plain, err := reader.Unseal(ctx, history.Request())
+			if err == nil {
+				err = json.Unmarshal(plain, &o.remembered)
+			}
+			if err == nil {
+				return nil
+			}
+			failed = err
+		}
+	}
+	return fmt.Errorf("resume restore %s: %w", history.Restore, failed)
+}
+
+// openTargets opens what is restored to.
+func (o *restoreOrder) openTargets() error {
+	all, err := o.deployment.restoreTargets(o.remembered.Target)
+	if err != nil {
+		return err
+	}
+	if o.targets, err = chooseSources(all, o.remembered.Sources); err != nil {
+		return err
+	}
+	for _, t := range o.targets {
+		s, err := openSource(t, sourceOptions{limits: o.deployment.limits()})
+		if err != nil {
+			return err
+		}
+		o.request.Sources = append(o.request.Sources, restore.Source{Name: s.name, Kind: s.kind.name, Phase: s.kind.phase, Restorer: s.Source})
+	}
+	return nil
+}
+
+// prepare adds what it takes to change anything.
+func (o *restoreOrder) prepare(ctx context.Context, show progress.Reporter) error {
+	o.request.Show = show
+	if o.journal == nil {
+		o.journal = journal.New(o.repo, o.request.ID, "openim-dr "+version, o.app.log, o.places()...)
+	}
+	o.request.Journal = o.journal
+	if o.remembered.NoRollback || len(o.remembered.Overwrite) == 0 {
+		return nil
+	}
+	o.request.Rollback, o.request.NoRollback = o.app.rollback(ctx, o.deployment, o.store, o.targets, show)
+	return nil
+}
+
+// places are where journals are kept: in the repository, else on this machine.
+func (o *restoreOrder) places() []journal.Place {
+	local := func() (storage.ReadWriter, error) {
+		path, err := stateDir()
+		if err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, fmt.Errorf("keep a journal on this machine: %w", err)
+		}
+		return dir.Open(path)
+	}
+	return []journal.Place{
+		{Open: func() (storage.ReadWriter, error) { return o.store, nil }},
+		{Open: local, Local: true},
+	}
+}
+
+// stateDir is where a program keeps what it must find again, as the XDG Base
+// Directory Specification has it.
+func stateDir() (string, error) {
+	if base := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(base) {
+		return filepath.Join(base, "openim-dr"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find a place for what has to be kept: %w", err)
+	}
+	return filepath.Join(home, ".local", "state", "openim-dr"), nil
+}
+
+// goOn is the command that resumes the restore.
+func (o *restoreOrder) goOn() string {
+	words := []string{"openim-dr", "restore", "--resume", o.request.ID}
+	add := func(flag, value string) {
+		if value != "" {
+			words = append(words, flag, shellQuote(value))
+		}
+	}
+	add("--config", o.app.common.config)
+	add("--repository", o.app.common.repository)
+	for _, key := range o.app.common.trust {
+		add("--trust", key)
+	}
+	for _, file := range o.flags.identities {
+		add("--identity", file)
+	}
+	return strings.Join(words, " ")
+}

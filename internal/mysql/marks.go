@@ -1,0 +1,257 @@
+package mysql
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// markTable stands in every schema that a restore writes to, from before it
+// writes anything there until the comparison has ended. It says how far the
+// restore has come, so that it goes on from there after whatever has ended it.
+// Its comment names the restore. A chunk's mark commits in one transaction with
+// the chunk's rows: it is loaded exactly once, also into a table without a key.
+// A dump does not see the table.
+const markTable = "openim_dr_restore"
+
+// markComment opens the comment of the table; the restore's id follows.
+const markComment = "openim-dr restores this schema: "
+
+// mark is one line of the table: a chunk that is loaded, or, where the names are
+// empty, that the schema is ready for rows.
+type mark struct{ schema, table, chunk string }
+
+// marks is what a restore has noted at the target. It is safe for concurrent
+// use once read.
+type marks struct {
+	restore string // its id; empty: it notes nothing, and cannot be resumed
+	found   map[mark]bool
+	// ready says that an earlier process has made every schema ready for rows.
+	ready    bool
+	sessions atomic.Int64 // opened so far, see hold
+}
+
+func (p *schemaPlan) markTable() string { return quoteName(p.target) + "." + quoteName(markTable) }
+
+// lookForMarks finds out which schemas an earlier process of the restore has
+// begun to write to. A restore of a part does not begin where another has not
+// ended: whatever that one does next could hurt this one.
+func (c *client) lookForMarks(ctx context.Context, attempt source.Attempt, schemas []*schemaPlan) error {
+	for _, schema := range schemas {
+		records, err := queryRecords(ctx, c, "SELECT TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_NAME = "+
+			quoteText(markTable)+" AND TABLE_SCHEMA = "+quoteText(schema.target))
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 {
+			continue
+		}
+		of, ours := strings.CutPrefix(records[0].text("comment"), markComment)
+		switch {
+		case ours && attempt.Resumed && of == attempt.ID:
+			schema.marked = true
+		case ours && !schema.whole:
+			return fault.New(fault.Refused, "restore into", "restore %s into it has not ended", of).On(c.server.schemaTarget(schema.target)).
+				Hint("go on with it: openim-dr restore --resume %s; or, to give it up, DROP TABLE %s", of, schema.markTable())
+		}
+	}
+	return nil
+}
+
+// createMarkTable comes before anything else that is written to a schema.
+func (l *load) createMarkTable(ctx context.Context, schema *schemaPlan) error {
+	if l.marks.restore == "" {
+		return nil
+	}
+	statements := []string{
+		"CREATE TABLE IF NOT EXISTS " + schema.markTable() + " (`table` VARCHAR(64) NOT NULL, chunk VARCHAR(64) NOT NULL, PRIMARY KEY (`table`, chunk))" +
+			" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT=" + quoteText(markComment+l.marks.restore),
+		"TRUNCATE TABLE " + schema.markTable(), // of an attempt that had loaded nothing yet
+	}
+	for _, statement := range statements {
+		if err := l.define(ctx, statement); err != nil {
+			return fmt.Errorf("note the restore in schema %q: %w", schema.target, clean(err))
+		}
+	}
+	return nil
+}
+
+// readMarks reads what an earlier process has noted. Its sessions have ended by
+// then, so that nothing is added any more.
+func (l *load) readMarks(ctx context.Context) error {
+	l.marks.ready = len(l.plan.schemas) > 0
+	for _, schema := range l.plan.schemas {
+		if !schema.marked {
+			l.marks.ready = false
+			continue
+		}
+		records, err := queryRecords(ctx, l.main, "SELECT `table` AS name, chunk FROM "+schema.markTable())
+		if err != nil {
+			return fmt.Errorf("read how far the restore of schema %q has come: %w", schema.target, err)
+		}
+		for _, r := range records {
+			l.marks.found[mark{schema.target, r.text("name"), r.text("chunk")}] = true
+		}
+		l.marks.ready = l.marks.ready && l.marks.found[mark{schema: schema.target}]
+	}
+	return nil
+}
+
+// markReady notes that everything is there but the rows and what comes after
+// them.
+func (l *load) markReady(ctx context.Context) error {
+	for _, schema := range l.plan.schemas {
+		if err := l.note(ctx, l.main, "INSERT", mark{schema: schema.target}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note writes a mark, by INSERT or INSERT IGNORE.
+func (l *load) note(ctx context.Context, conn *sql.Conn, insert string, m mark) error {
+	if l.marks.restore == "" {
+		return nil
+	}
+	_, err := conn.ExecContext(ctx, insert+" INTO "+quoteName(m.schema)+"."+quoteName(markTable)+" VALUES ("+quoteText(m.table)+", "+quoteText(m.chunk)+")")
+	if err != nil {
+		return fmt.Errorf("note how far the restore has come: %w", clean(err))
+	}
+	return nil
+}
+
+// goOn makes the schemas, which an earlier process has left half filled, ready
+// to go on. What may be there in part is removed: rows of tables that know no
+// transactions, and what is created after the rows.
+func (l *load) goOn(ctx context.Context) error {
+	for _, schema := range l.plan.schemas {
+		for i := range schema.Tables {
+			if err := l.emptyAgain(ctx, schema, &schema.Tables[i]); err != nil {
+				return err
+			}
+		}
+		var statements []string
+		for _, o := range schema.Triggers {
+			statements = append(statements, "DROP TRIGGER IF EXISTS "+quoteName(schema.target)+"."+quoteName(o.Name))
+		}
+		for _, o := range schema.Events {
+			statements = append(statements, "DROP EVENT IF EXISTS "+quoteName(schema.target)+"."+quoteName(o.Name))
+		}
+		for _, statement := range statements {
+			if err := l.define(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", firstWords(statement), clean(err))
+			}
+		}
+	}
+	return nil
+}
+
+// emptyAgain empties a table that knows no transactions and is not whole.
+func (l *load) emptyAgain(ctx context.Context, schema *schemaPlan, t *table) error {
+	if t.transactional() || l.marks.wholeTable(schema.target, t) {
+		return nil
+	}
+	if err := l.define(ctx, "TRUNCATE TABLE "+quoteName(schema.target)+"."+quoteName(t.Name)); err != nil {
+		return fmt.Errorf("empty table %q, which cannot be gone on with: %w", schema.target+"."+t.Name, clean(err))
+	}
+	for i := range t.Chunks {
+		delete(l.marks.found, mark{schema.target, t.Name, t.Chunks[i].File})
+	}
+	return nil
+}
+
+func (t *table) transactional() bool { return t.Engine == "InnoDB" }
+
+func (m *marks) wholeTable(schema string, t *table) bool {
+	for i := range t.Chunks {
+		if !m.found[mark{schema, t.Name, t.Chunks[i].File}] {
+			return false
+		}
+	}
+	return true
+}
+
+// mostHolds bounds the sessions of one restore.
+const mostHolds = 256
+
+// holdTime is how long a session that was ended is waited for: the server first
+// rolls back what it was doing.
+const holdTime = 60
+
+// hold marks a session as one of the restore, by a named lock that the server
+// keeps until the session ends. So a process that goes on with the restore finds
+// what an earlier one has left behind, which is no more than suspended perhaps.
+func (m *marks) hold(ctx context.Context, s *Server, conn *sql.Conn) error {
+	if m.restore == "" {
+		return nil
+	}
+	n := m.sessions.Add(1) - 1
+	r, err := queryRecord(ctx, conn, fmt.Sprintf("SELECT GET_LOCK(%s, %d) AS got", quoteText(m.lock(n)), holdTime))
+	if err != nil {
+		return err
+	}
+	if n >= mostHolds || r.number("got") != 1 {
+		return fault.New(fault.Busy, "restore into", "another process goes on with restore %s", m.restore).On(s.target()).
+			Hint("wait for it; or end it, and then go on: openim-dr restore --resume %s", m.restore)
+	}
+	return nil
+}
+
+// lock names the lock of a session. The server takes 64 characters.
+func (m *marks) lock(n int64) string {
+	sum := sha256.Sum256([]byte(m.restore))
+	return fmt.Sprintf("openim-dr %x %d", sum[:16], n)
+}
+
+// endFormerSessions ends the sessions that an earlier process of the restore
+// has left at the server. Whatever that process was, it can do no more.
+func (l *load) endFormerSessions(ctx context.Context) error {
+	text := strings.TrimSuffix(l.marks.lock(0), "0")
+	records, err := queryRecords(ctx, l.client, fmt.Sprintf("WITH RECURSIVE n AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM n WHERE i < %d)"+
+		" SELECT IS_USED_LOCK(CONCAT(%s, i)) AS id FROM n", mostHolds-1, quoteText(text)))
+	if err != nil {
+		return fmt.Errorf("look for sessions of the process before: %w", err)
+	}
+	for _, r := range records {
+		if r.text("id") == "" {
+			continue
+		}
+		_, err := l.client.ExecContext(ctx, "KILL "+r.text("id"))
+		if err != nil && !isServer(err, erNoSuchThread) {
+			return fmt.Errorf("end session %s of the process before: %w", r.text("id"), clean(err))
+		}
+	}
+	return nil
+}
+
+// Finish removes what a restore has noted in the schemas.
+func (s *Server) Finish(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) (err error) {
+	r, ok := plan.Private.(*restoration)
+	if !ok || r.attempt.ID == "" {
+		return nil
+	}
+	client, err := s.open(ctx, loadIdle)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
+	conn, err := client.session(ctx, s.loadSession(r)...)
+	if err != nil {
+		return err
+	}
+	defer release(conn)
+	for _, schema := range r.schemas {
+		if err := define(ctx, conn, "DROP TABLE IF EXISTS "+schema.markTable()); err != nil {
+			return fmt.Errorf("remove the restore's notes from schema %q: %w", schema.target, clean(err))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package restore
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// attempt says to the sources which restore it is, and what was done of it.
+// Without a journal nobody could resume it, and nothing is kept for that.
+func (r *Request) attempt() source.Attempt {
+	if r.Journal == nil {
+		return source.Attempt{}
+	}
+	a := source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
+	if r.Resumed != nil {
+		a.Begun = r.Resumed.Begun()
+	}
+	return a
+}
+
+// done reports whether an earlier process has brought a step to its end.
+func (p *Plan) done(step repository.RestoreStep, source string) bool {
+	return p.request.Resumed != nil && p.request.Resumed.Done(step, source)
+}
+
+// targets are all that the plan writes to.
+func (p *Plan) targets() []string {
+	var all []string
+	for _, part := range p.parts {
+		all = append(all, part.targets()...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (s *sourcePlan) targets() []string {
+	var all []string
+	for _, step := range s.plan.Steps {
+		all = append(all, step.Target)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// checkResumed refuses to go on where the settings lead elsewhere by now.
+func (p *Plan) checkResumed() error {
+	was, is := p.request.Resumed.Targets(), p.targets()
+	if slices.Equal(was, is) {
+		return nil
+	}
+	return fault.New(fault.Refused, "resume restore "+p.Restore, "it has begun to write to %s, and the settings now lead to %s", strings.Join(was, ", "), strings.Join(is, ", ")).
+		Hint("give the same --config and --target as before; or begin a new restore")
+}
+
+// planRollback plans to keep what will be overwritten.
+func (p *Plan) planRollback() {
+	switch {
+	case len(p.lost) == 0 || p.done(repository.StepRollback, ""):
+	case p.request.NoRollback != nil:
+		for _, o := range p.lost {
+			p.Refusals = append(p.Refusals, Refusal{
+				Code: "rollback", Target: o.Target, Why: "no rollback point can be taken of what it holds: " + p.request.NoRollback.Error(),
+				Try: "to lose it for good: --no-rollback-point",
+			})
+		}
+	case p.request.Rollback == nil:
+		p.warn("no rollback point is taken: what is overwritten is lost for good")
+	default:
+		steps := make([]Step, 0, len(p.lost)+len(p.Steps))
+		for _, o := range p.lost {
+			steps = append(steps, Step{o.Source, source.Step{Action: "take a rollback point", Target: o.Target}})
+		}
+		p.Steps = append(steps, p.Steps...)
+	}
+}
