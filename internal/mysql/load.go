@@ -101,7 +101,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 		return addIndexes(ctx, conn, t)
 	}
 	if err := l.loadChunk(ctx, conn, t, job.chunk); err != nil {
-		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.Name, l.client.tooLarge(err))
+		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.inPoint(), l.client.tooLarge(err))
 	}
 	if t.left.Add(-1) == 0 {
 		work.push(loadJob{table: t})
@@ -145,7 +145,7 @@ func againAfterDeadlock(statement func() error) error {
 // after the chunk was read to its verified end and the server took every row
 // without a word (invariant 3).
 func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *chunk) (err error) {
-	file, err := l.from.Open(ctx, c.File, t.from, t.Name)
+	file, err := l.from.Open(ctx, c.File, t.from, t.inPoint())
 	if err != nil {
 		return err
 	}
