@@ -31,13 +31,15 @@ type Allowance string
 
 // What can be overruled.
 const (
-	Unsigned Allowance = "unsigned" // no trusted signature
-	Instance Allowance = "instance" // a point of another instance
-	Clock    Allowance = "clock"    // a quarantined point
+	Unsigned  Allowance = "unsigned"       // no trusted signature
+	Instance  Allowance = "instance"       // a point of another instance
+	Downgrade Allowance = source.Downgrade // into an older server
+	Clock     Allowance = source.Clock     // a quarantined point, or a target whose clock is wrong
+	Replica   Allowance = source.Replica   // into a server that follows another
 )
 
 // Allowances lists all of them.
-var Allowances = []Allowance{Unsigned, Instance, Clock}
+var Allowances = []Allowance{Unsigned, Instance, Downgrade, Clock, Replica}
 
 // Request is what the operator asks for.
 type Request struct {
@@ -137,7 +139,7 @@ type Check struct {
 
 // Refusal is a reason not to begin, with the words that overrule it.
 type Refusal struct {
-	Code   string `json:"code"` // "occupied", or an Allowance
+	Code   string `json:"code"` // "occupied", an Allowance, or what a source calls it
 	Target string `json:"target"`
 	Why    string `json:"why"`
 	Try    string `json:"try"`
@@ -238,6 +240,12 @@ func (p *Plan) take(point *repository.Point, part sourcePlan) {
 	for _, d := range planned.Deviations {
 		p.Deviations = append(p.Deviations, Deviation{s.Name, d})
 	}
+	for _, c := range planned.Checks {
+		p.Checks = append(p.Checks, Check{c.Check, s.Name, c.OK, c.Detail})
+	}
+	for _, refusal := range planned.Refusals {
+		p.heed(refusal)
+	}
 	for _, o := range planned.Occupied {
 		if slices.Contains(p.request.Overwrite, o.Target) {
 			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
@@ -248,6 +256,15 @@ func (p *Plan) take(point *repository.Point, part sourcePlan) {
 		p.Refusals = append(p.Refusals, Refusal{"occupied", o.Target, "it holds " + o.Holds + ", which would be lost",
 			"to go on, name the target again: --overwrite " + o.Target})
 	}
+}
+
+// heed refuses what a source refuses, unless that is allowed.
+func (p *Plan) heed(r source.Refusal) {
+	if slices.Contains(p.request.Allow, Allowance(r.Code)) {
+		p.warn("%s: %s; allowed by --allow %s", r.Target, r.Why, r.Code)
+		return
+	}
+	p.Refusals = append(p.Refusals, Refusal(r))
 }
 
 // judge refuses a point that cannot be trusted, unless that is allowed.

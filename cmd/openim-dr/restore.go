@@ -62,15 +62,19 @@ SOURCE/NAMESPACE/KIND/NAME; exclusion wins, and with an --include sources that
 none of them names are left out. --objects FILE restores single objects: each
 line is SOURCE/BUCKET/KEY as it is, and where FILE holds a NUL, NULs stand between
 them instead of line breaks. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
-schemas, buckets and namespaces. --output - writes the one object that --include
-names to standard output, and restores nothing. --versions brings the older versions
-of objects back, too, where they were captured.
+schemas, buckets and namespaces, and SOURCE/SCHEMA.TABLE=NEW or
+SOURCE/SCHEMA.TABLE=SCHEMA2.NEW of tables that --include names: they are restored
+beside those in use. A name with a dot in it stands in backquotes. --output -
+writes the one object that --include names to standard output, and restores
+nothing. --versions brings the older versions of objects back, too, where they
+were captured.
 
 ` + exitCodes,
 		Example: `  openim-dr restore --plan --identity operator.key
   openim-dr restore 20261123T020000Z-k3vq --source main --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3
   openim-dr restore latest --repository gs://openim-backups/prod --trust RWQ... --identity operator.key --target target.yaml
   openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key
+  openim-dr restore --include main/openIM_v3.chat_logs --rename main/openIM_v3.chat_logs=chat_logs_restored --identity operator.key
   openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
   openim-dr restore --objects lost.txt --missing-only --identity operator.key
   openim-dr restore --source media --missing-only --identity operator.key

@@ -49,13 +49,15 @@ func ofSource(chosen map[string]source.Selection, flag, pattern string) (name, r
 	return name, rest, nil
 }
 
-// addRename gives "source/old=new" to one source and "old=new" to all.
+// addRename gives "source/old=new" to one source and "old=new" to all. What
+// stands in backquotes belongs to a name.
 func addRename(chosen map[string]source.Selection, rename string) error {
-	old, renamed, _ := strings.Cut(rename, "=")
+	old, renamed, _ := cutUnquoted(rename, '=')
 	if old == "" || renamed == "" {
-		return usage("read flags", "--rename %s is not OLD=NEW", rename)
+		return usage("read flags", "--rename %s is not OLD=NEW", rename).
+			Hint("--rename SOURCE/OLD=NEW, of a schema, a bucket or a namespace; of a table --rename SOURCE/SCHEMA.TABLE=NEW")
 	}
-	if name, rest, found := strings.Cut(old, "/"); found {
+	if name, rest, found := cutUnquoted(old, '/'); found {
 		if s, known := chosen[name]; known && rest != "" {
 			s.Rename[rest] = renamed
 			return nil
@@ -65,4 +67,18 @@ func addRename(chosen map[string]source.Selection, rename string) error {
 		s.Rename[old] = renamed
 	}
 	return nil
+}
+
+// cutUnquoted cuts at the first separator that is not in backquotes.
+func cutUnquoted(text string, separator byte) (before, after string, found bool) {
+	quoted := false
+	for i := range len(text) {
+		switch {
+		case text[i] == '`':
+			quoted = !quoted
+		case text[i] == separator && !quoted:
+			return text[:i], text[i+1:], true
+		}
+	}
+	return text, "", false
 }

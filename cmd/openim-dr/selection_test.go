@@ -30,10 +30,19 @@ func TestSelections(t *testing.T) {
 			restoreFlags{rename: []string{"main/a=b"}},
 			map[string]source.Selection{"main": {Rename: map[string]string{"a": "b"}}, "media": {}},
 		},
+		"a table": {
+			restoreFlags{rename: []string{"main/a.b=c"}},
+			map[string]source.Selection{"main": {Rename: map[string]string{"a.b": "c"}}, "media": {}},
+		},
+		"backquotes hide what would part a name": {
+			restoreFlags{rename: []string{"main/`a/b=c`.`d``=`=`e=f`"}},
+			map[string]source.Selection{"main": {Rename: map[string]string{"`a/b=c`.`d``=`": "`e=f`"}}, "media": {}},
+		},
 		"an unknown source":      {restoreFlags{include: []string{"other/a"}}, nil},
 		"a source alone":         {restoreFlags{include: []string{"main/"}}, nil},
 		"a pattern alone":        {restoreFlags{exclude: []string{"a.b"}}, nil},
 		"a rename to nothing":    {restoreFlags{rename: []string{"a="}}, nil},
+		"a quoted equals sign":   {restoreFlags{rename: []string{"`a=b`"}}, nil},
 		"a rename without equal": {restoreFlags{rename: []string{"a"}}, nil},
 	}
 	for name, tt := range tests {

@@ -203,7 +203,7 @@ func (p *accountPlanner) decide(a *accountPlan) error {
 func (p *accountPlanner) rename(a *accountPlan) []grant {
 	names := map[string]string{}
 	for _, schema := range p.r.schemas {
-		if schema.target != schema.Name {
+		if schema.target != schema.Name && !schema.aside {
 			names[schema.Name] = schema.target
 		}
 	}

@@ -113,7 +113,7 @@ func (c *comparison) pairTables(want *schemaPlan, got *schemaDefinition) {
 	there := got.byName()
 	for i := range want.Tables {
 		w := &want.Tables[i]
-		name := want.Name + "." + w.Name
+		name := want.Name + "." + w.inPoint()
 		g := there[w.Name]
 		delete(there, w.Name)
 		if g == nil {
@@ -171,7 +171,7 @@ func (c *comparison) compareObjects(want *schemaPlan, got *schemaDefinition) {
 			c.differ(name, "missing", strings.ToLower(w.Type), "")
 			continue
 		}
-		c.compareText(name, w.canonical(), g.canonical())
+		c.compareText(name, c.kept(&w), c.kept(&g))
 	}
 	for _, o := range there {
 		c.differ(strings.ToLower(o.Type)+" "+want.Name+"."+o.Name, "surplus", "", strings.ToLower(o.Type))

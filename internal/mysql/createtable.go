@@ -230,6 +230,16 @@ func (c *createTable) references() []string {
 	return []string{"ADD " + strings.Join(c.foreignKeys, ",\n  ADD ")}
 }
 
+// text is a SHOW CREATE TABLE again, with its keys and constraints by kind.
+func (c *createTable) text() string {
+	items := slices.Clone(c.columns)
+	if c.primary != "" {
+		items = append(items, c.primary)
+	}
+	items = slices.Concat(items, c.unique, c.keys, c.fulltext, c.foreignKeys, c.checks)
+	return c.head + " (\n  " + strings.Join(items, ",\n  ") + "\n)" + c.tail
+}
+
 // canonical has keys and constraints in alphabetical order, and no next number.
 func (c *createTable) canonical() string {
 	rest := slices.Concat([]string{c.primary}, c.unique, c.keys, c.fulltext, c.checks, c.foreignKeys)

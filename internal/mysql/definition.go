@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"cmp"
+
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
 
@@ -62,11 +64,17 @@ type table struct {
 	keyFault                      string // why that will not do
 
 	hidden []string // ENUM and SET columns whose members SHOW CREATE TABLE may not show
+
+	captured string // its name in the point, where that is another; see inPoint
+	copied   bool   // it is restored beside the table that it is a copy of
 }
+
+// inPoint is the table's name in the point.
+func (t *table) inPoint() string { return cmp.Or(t.captured, t.Name) }
 
 // ownsRows reports whether the rows that the table shows are its own, and not
 // those of other tables or of another server.
-func (t *table) ownsRows() bool { return t.Engine != "MRG_MYISAM" && t.Engine != "FEDERATED" }
+func (t *table) ownsRows() bool { return t.Engine != engineMerge && t.Engine != "FEDERATED" }
 
 // total is what a set of rows sums up to.
 type total struct {

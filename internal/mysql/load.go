@@ -114,11 +114,11 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 	err := l.loadChunk(ctx, conn, t, job.chunk)
 	if l.plan.damage.Tolerates(err) {
 		l.plan.damage.Add(source.Lost{
-			Object: t.from + "." + t.Name, What: fmt.Sprintf("chunk %s of %d rows", job.chunk.File, job.chunk.Rows), Why: err.Error(),
-			Include: escapePattern(t.from) + "." + escapePattern(t.Name), Names: []string{t.from, t.Name},
+			Object: t.from + "." + t.inPoint(), What: fmt.Sprintf("chunk %s of %d rows", job.chunk.File, job.chunk.Rows), Why: err.Error(),
+			Include: tableName{t.from, t.inPoint()}.pattern(), Names: []string{t.from, t.inPoint()},
 		})
 	} else if err != nil {
-		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.Name, l.client.tooLarge(err))
+		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.inPoint(), l.client.tooLarge(err))
 	}
 	if t.left.Add(-1) == 0 {
 		work.push(loadJob{table: t})
@@ -169,7 +169,7 @@ func againAfterDeadlock(statement func() error) error {
 // after the chunk was read to its verified end and the server took every row
 // without a word (invariant 3).
 func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *chunk) (err error) {
-	file, err := l.from.Open(ctx, c.File, t.from, t.Name)
+	file, err := l.from.Open(ctx, c.File, t.from, t.inPoint())
 	if err != nil {
 		return err
 	}

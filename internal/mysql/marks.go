@@ -109,7 +109,7 @@ func (l *load) readMarks(ctx context.Context) error {
 // them.
 func (l *load) markReady(ctx context.Context) error {
 	for _, schema := range l.plan.schemas {
-		if err := l.note(ctx, l.main, "INSERT", mark{schema: schema.target}); err != nil {
+		if err := l.note(ctx, l.main, "INSERT IGNORE", mark{schema: schema.target}); err != nil { // two may go into one schema
 			return err
 		}
 	}

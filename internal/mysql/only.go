@@ -1,30 +1,21 @@
 package mysql
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // accountsPart is the part of a server that its accounts are.
 const accountsPart = "@accounts"
 
 // parts says what of the target is overwritten, as Only takes it: the schema, or
-// the tables that are restored.
+// the tables that are there.
 func (p *schemaPlan) parts() []string {
-	schema := escapePattern(p.target)
 	if p.whole {
-		return []string{schema}
+		return []string{patternMarks.Replace(p.target)}
 	}
 	var parts []string
-	for i := range p.Tables {
-		parts = append(parts, schema+"."+escapePattern(p.Tables[i].Name))
+	for _, name := range p.replaced {
+		parts = append(parts, tableName{p.target, name}.pattern())
 	}
 	return parts
-}
-
-// escapePattern writes a name as a pattern that fits nothing else.
-func escapePattern(name string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, ".", `\.`).Replace(name)
 }
 
 // Only returns settings with which just these parts are captured, whole.

@@ -26,6 +26,7 @@ type restoration struct {
 	formerDefaults  map[accountName][]accountName // default roles at the target
 	accountNote     string                        // why none are restored
 	deviations      []source.Deviation
+	lowered         bool // the target keeps names in lower case, and some are not
 }
 
 // deviate notes what does not come back as it was, as the settings say.
@@ -36,13 +37,16 @@ func (r *restoration) deviate(object, what, why string) {
 // schemaPlan is one schema on its way back.
 type schemaPlan struct {
 	*schemaDefinition
-	target   string // its name at the target
-	whole    bool   // nothing of it was left out
-	exists   bool   // the target has a schema of that name
-	occupied bool   // the target holds what the restore would destroy
-	marked   bool   // what the target holds is of this restore, see markTable
+	target   string   // its name at the target
+	whole    bool     // nothing of it was left out
+	exists   bool     // the target has a schema of that name
+	occupied bool     // the target holds what the restore would destroy
+	replaced []string // tables of the target that a restore of a part takes the place of
+	marked   bool     // what the target holds is of this restore, see markTable
 	// incomplete says that objects were left out which others may need.
-	incomplete bool
+	incomplete   bool
+	aside        bool           // its tables go into another schema than the rest of theirs
+	triggersLeft map[string]int // how many are left out, by table in the point
 }
 
 // Plan reads the definitions in the point and looks at the target.
@@ -57,6 +61,9 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	plan := &source.Plan{Private: r}
+	if err := client.settleNames(ctx, r); err != nil {
+		return nil, err
+	}
 	if err := client.lookForMarks(ctx, want.Attempt, r.schemas); err != nil {
 		return nil, err
 	}
@@ -112,19 +119,26 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if recorded.DigestVersion != digestVersion {
 		return nil, s.usage("restore into", "the point's digests are of version %d, and this openim-dr compares version %d", recorded.DigestVersion, digestVersion)
 	}
+	names, err := s.readRenames(want, &recorded)
+	if err != nil {
+		return nil, err
+	}
 	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage}
 	for _, schema := range recorded.Schemas {
 		d, err := readDefinition(ctx, from, schema.Name)
 		if want.Damage.Tolerates(err) {
-			want.Damage.Add(source.Lost{Object: schema.Name, What: "all of it, since its definitions cannot be read", Why: err.Error(), Include: escapePattern(schema.Name), Names: []string{schema.Name}})
+			want.Damage.Add(source.Lost{Object: schema.Name, What: "all of it, since its definitions cannot be read", Why: err.Error(), Include: patternMarks.Replace(schema.Name), Names: []string{schema.Name}})
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		if chosen := chooseSchema(d, want); chosen != nil {
-			r.schemas = append(r.schemas, chosen)
+			r.schemas = append(r.schemas, names.place(d, chosen)...)
 		}
+	}
+	if err := names.checkPlaced(s); err != nil {
+		return nil, err
 	}
 	if err := s.chooseAccounts(ctx, from, &recorded, want, r); err != nil {
 		return nil, err
@@ -144,9 +158,6 @@ func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
 	chosen.Tables = slices.DeleteFunc(slices.Clone(d.Tables), func(t table) bool { return !wanted(want, d.Name, t.Name) })
 	p := &schemaPlan{schemaDefinition: &chosen, target: d.Name}
 	p.whole = len(chosen.Tables) == len(d.Tables) && wanted(want, d.Name, "")
-	if name, ok := want.Rename[d.Name]; ok {
-		p.target = name
-	}
 	if p.whole {
 		return p
 	}
@@ -173,13 +184,14 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 		plan.Occupied = append(plan.Occupied, source.Occupied{Target: target, Parts: schema.parts(), Holds: holds})
 	}
 	sum := schema.total()
-	plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("load %d tables", len(schema.Tables)), Target: target, Rows: sum.Rows, Bytes: sum.Bytes})
+	plan.Steps = append(plan.Steps, source.Step{Action: schema.loading(), Target: target, Rows: sum.Rows, Bytes: sum.Bytes})
 	if n := len(schema.objects()); n > 0 {
 		plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("create %d routines, views, triggers and events", n), Target: target})
 	}
-	if !schema.whole {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name))
+	if in := fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name); !schema.whole && !slices.Contains(plan.Warnings, in) {
+		plan.Warnings = append(plan.Warnings, in)
 	}
+	plan.Warnings = append(plan.Warnings, schema.copyWarnings()...)
 	plan.Warnings = append(plan.Warnings, schema.partWarnings()...)
 	plan.Warnings = append(plan.Warnings, schema.storageWarnings()...)
 	if c.facts.variables["event_scheduler"] == "ON" {
@@ -206,17 +218,17 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	chosen := schema.byName()
-	tables, lost, size := 0, 0, int64(0)
+	tables, lost, size := []string(nil), 0, int64(0)
 	for _, r := range records {
-		if schema.whole || chosen[r.text("name")] != nil {
-			tables++
+		if schema.whole || schema.replaces(r.text("name"), c.facts.lowerCaseTableNames) {
+			tables = append(tables, r.text("name"))
 			size += r.number("size")
 			if slices.Contains(schema.LeftOut, r.text("name")) {
 				lost++
 			}
 		}
 	}
+	schema.replaced = tables
 	others := int64(0)
 	if schema.whole {
 		r, err := queryRecord(ctx, c, "SELECT (SELECT COUNT(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA"+is+")"+
@@ -226,10 +238,13 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 		}
 		others = r.number("n")
 	}
-	if tables == 0 && others == 0 {
+	switch {
+	case !schema.whole && len(tables) > 0: // the rest of the schema stays
+		return fmt.Sprintf("%d tables (%s): %s", len(tables), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil //nolint:gosec // not negative
+	case len(tables) == 0 && others == 0:
 		return "", nil
 	}
-	text, err := c.describe(ctx, schema.target, tables, others, size)
+	text, err := c.describe(ctx, schema.target, len(tables), others, size)
 	if lost > 0 {
 		text += fmt.Sprintf(", of which %d are left out of the point and do not come back", lost)
 	}

@@ -76,8 +76,10 @@ func (d *dump) record(ctx context.Context) error {
 	return d.draft.Captured(captured)
 }
 
-// engineInnoDB is the engine whose tables a snapshot covers.
-const engineInnoDB = "InnoDB"
+const (
+	engineInnoDB = "InnoDB"     // whose tables a snapshot covers
+	engineMerge  = "MRG_MYISAM" // whose tables have the rows of others
+)
 
 func (d *schemaDefinition) captured(key seal.DigestKey) CapturedSchema {
 	c := CapturedSchema{

@@ -3,6 +3,7 @@ package mysql
 import (
 	"database/sql"
 	"embed"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -105,6 +106,7 @@ func TestWholeZoo(t *testing.T) {
 		z.looked[subject] = observe(t, z.db, schema)
 	}
 	t.Run("beside the source", z.besideTheSource)
+	t.Run("table by table, under other names", z.tableByTable)
 	t.Run("by INSERT on another server", z.byInsertOnAnotherServer)
 	t.Run("by the stock client", z.byTheStockClient)
 }
@@ -134,6 +136,52 @@ func (z *wholeZoo) requireBack(t *testing.T, db *sql.DB, result *source.Comparis
 			requireSame(t, z.looked[subject], observe(t, db, name(schema)))
 		})
 	}
+}
+
+// tableByTable restores every single table as a copy, all of them into one
+// schema.
+func (z *wholeZoo) tableByTable(t *testing.T) {
+	into := z.env.NewSchema(t)
+	var captured Captured
+	if err := z.captured.Captured(&captured); err != nil {
+		t.Fatal(err)
+	}
+	want := source.Selection{Include: []string{"*"}, Rename: map[string]string{}}
+	copies := map[string]tableName{} // by the copy's name
+	for _, schema := range captured.Schemas {
+		for _, table := range schema.Tables {
+			if table.Name == "merged" { // it has no rows of its own, and is refused
+				want.Exclude = append(want.Exclude, schema.Name+".merged")
+				continue
+			}
+			name := fmt.Sprintf("t%d", len(copies))
+			copies[name] = tableName{schema.Name, table.Name}
+			want.Rename[quoteName(schema.Name)+"."+quoteName(table.Name)] = into + "." + name
+		}
+	}
+	s := z.server(t, rootOf(z.env))
+	_, result := besides(t, s, z.captured, want)
+	requireEqual(t, result)
+	if len(result.Items) != len(copies) {
+		t.Errorf("%d tables were compared, want %d", len(result.Items), len(copies))
+	}
+	sums := checksums(t, z.db, into)
+	for name, of := range copies {
+		original, is := z.looked[z.subject(of.schema)]["checksum of table "+of.name]
+		if is && sums[name] != original {
+			t.Errorf("checksum of the copy of %s is %s, want %s", of, sums[name], original)
+		}
+	}
+}
+
+// subject returns of what a schema is an example.
+func (z *wholeZoo) subject(schema string) string {
+	for subject, name := range z.schemas {
+		if name == schema {
+			return subject
+		}
+	}
+	return ""
 }
 
 func (z *wholeZoo) besideTheSource(t *testing.T) {

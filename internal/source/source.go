@@ -86,10 +86,12 @@ type Extractor interface {
 
 // Selection says what of a source is wanted. The zero Selection wants all.
 type Selection struct {
-	Include []string          // patterns below the source: "schema.table", "bucket/prefix", "namespace/Kind/name"
-	Exclude []string          // the same; exclusion wins
-	Objects []string          // "bucket/key": exactly these, and what Include names; of buckets alone
-	Rename  map[string]string // schema, bucket or namespace -> its name at the target
+	Include []string // patterns below the source: "schema.table", "bucket/prefix", "namespace/Kind/name"
+	Exclude []string // the same; exclusion wins
+	Objects []string // "bucket/key": exactly these, and what Include names; of buckets alone
+	// Rename gives a schema, bucket or namespace another name at the target, and
+	// a single table of MySQL ("schema.table") one beside the others.
+	Rename map[string]string
 	// MissingOnly adds to buckets what they lack, and changes nothing that is
 	// there; DeleteSurplus deletes from those that are overwritten what the point
 	// does not hold. They mean nothing to other kinds.
@@ -121,6 +123,9 @@ type Plan struct {
 	Steps    []Step     `json:"steps"`
 	Occupied []Occupied `json:"occupied"`
 	Warnings []string   `json:"warnings"`
+	// Checks are what was looked at in the target, good and bad.
+	Checks   []Check   `json:"checks"`
+	Refusals []Refusal `json:"refusals"`
 	// Deviations are what will not come back as it was captured, as the
 	// settings of the target allow.
 	Deviations []Deviation `json:"deviations"`
@@ -152,7 +157,7 @@ type Occupied struct {
 // as faithfully: before the restore in the plan, and after it again.
 type Deviation struct {
 	Object string `json:"object"`
-	What   string `json:"what"` // "kept", "replaced", "definer", "left out", "second password"
+	What   string `json:"what"` // "kept", "replaced", "definer", "left out", "second password", "renamed"
 	Why    string `json:"why"`
 }
 
