@@ -61,6 +61,8 @@ type Request struct {
 	Quiesce      Quiescer
 	Purge        Purger
 	ReleaseEarly bool
+	// ByHand are steps that nobody but an operator can take.
+	ByHand []string
 	// Journal, where there is one, makes a restore that can be resumed; Resumed is
 	// what an earlier process has done of it.
 	Journal Journal
@@ -98,13 +100,15 @@ type Plan struct {
 	Estimate *float64  `json:"estimateSeconds"` // null: no proof yet
 	Refusals []Refusal `json:"refusals"`
 	// Deviations are what will not come back as it was, as the settings allow.
-	Deviations []Deviation  `json:"deviations"`
-	parts      []sourcePlan // parallel to Set
-	lost       []Overwritten
-	request    Request
-	repo       *repository.Repository
-	listing    *repository.Listing
-	began      time.Time
+	Deviations []Deviation `json:"deviations"`
+	// ByHand are steps that are left to people.
+	ByHand  []string     `json:"byHand"`
+	parts   []sourcePlan // parallel to Set
+	lost    []Overwritten
+	request Request
+	repo    *repository.Repository
+	listing *repository.Listing
+	began   time.Time
 }
 
 // Member is the point that one source is restored from.
@@ -159,7 +163,7 @@ type sourcePlan struct {
 func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Plan, error) {
 	p := &Plan{
 		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{},
-		request: r, repo: repo, began: time.Now(),
+		ByHand: append([]string{}, r.ByHand...), request: r, repo: repo, began: time.Now(),
 	}
 	listing, err := repo.List(ctx)
 	if err != nil {

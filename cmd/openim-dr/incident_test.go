@@ -407,3 +407,108 @@ func (i *incident) emptyNamespace(t *testing.T, namespace string) {
 		t.Fatal(err)
 	}
 }
+
+// While a restore overwrites the database, what writes to it is stopped; stale
+// keys of the cache go, those that exist nowhere else stay, and everything runs
+// again at the end, or at a word where the restore did not get there.
+func TestRestoreWithQuiesce(t *testing.T) {
+	t.Parallel()
+	i := newIncident(t)
+	running := i.env.NewWorkloads(t, i.stores.Namespaces[0])
+	running.Deployment(t, "openim-api", 2)
+	running.Deployment(t, "openim-rpc-user", 3)
+	running.StatefulSet(t, "openim-msggateway", 1)
+	server := i.env.StartRedis(t)
+	cached := server.Open(t, 0)
+	user, sequence := "USER_INFO:u1", "MAX_SEQ:si_u1_u2"
+	for _, key := range []string{user, sequence} {
+		if err := cached.Set(t.Context(), key, "1", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(i.dir, "redis.password"), []byte(server.Password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i.configure(t, fmt.Sprintf("quiesce: {namespaces: [%s], timeout: 1m}\ncaches: [{name: dragonfly, address: %q, password: \"file:%s/redis.password\"}]\n",
+		running.Namespace, server.Address, i.dir))
+	i.exec(t, "DROP DATABASE "+i.stores.Schemas.Server, "DROP DATABASE "+i.stores.Schemas.Chat)
+	order := []string{"--source", "main", "--quiesce", "--purge-caches"}
+
+	var plan struct {
+		Steps  []struct{ Action, Target string }
+		ByHand []string
+	}
+	i.restore(t, append(order, "--plan")...).ok(t).into(t, &plan)
+	if len(plan.Steps) < 5 || !strings.Contains(plan.Steps[0].Target, "openim-") || len(plan.ByHand) == 0 {
+		t.Errorf("the plan: %+v", plan)
+	}
+	var result restored
+	i.restore(t, order...).ok(t).into(t, &result)
+	i.requireBefore(t)
+	if got := i.replicas(t, running.Namespace); !maps.Equal(got, map[string]int32{"openim-api": 2, "openim-rpc-user": 3, "openim-msggateway": 1}) {
+		t.Errorf("afterwards there are %v replicas", got)
+	}
+	if n, err := cached.Exists(t.Context(), user).Result(); err != nil || n != 0 {
+		t.Errorf("the stale key is there still: %d, %v", n, err)
+	}
+	if n, err := cached.Exists(t.Context(), sequence).Result(); err != nil || n != 1 {
+		t.Errorf("a key that exists nowhere else is gone: %d, %v", n, err)
+	}
+
+	flip(t, i.chunkOf(t, "friends"))
+	i.exec(t, "DROP DATABASE "+i.stores.Schemas.Server, "DROP DATABASE "+i.stores.Schemas.Chat)
+	if failed := i.restore(t, order...); failed.code != 3 {
+		t.Fatalf("a damaged point: exit code %d", failed.code)
+	}
+	if got := i.replicas(t, running.Namespace); got["openim-api"] != 0 || got["openim-rpc-user"] != 0 {
+		t.Errorf("after a failure something runs: %v", got)
+	}
+	i.run(t, "restore", "--release", "--config", i.config).ok(t)
+	if got := i.replicas(t, running.Namespace); got["openim-api"] != 2 || got["openim-rpc-user"] != 3 {
+		t.Errorf("released, there are %v replicas", got)
+	}
+}
+
+// replicas says how many each workload shall have.
+func (i *incident) replicas(t *testing.T, namespace string) map[string]int32 {
+	t.Helper()
+	apps := i.stores.Kubernetes.AppsV1()
+	all := map[string]int32{}
+	deployments, err := apps.Deployments(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range deployments.Items {
+		all[d.Name] = *d.Spec.Replicas
+	}
+	sets, err := apps.StatefulSets(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sets.Items {
+		all[s.Name] = *s.Spec.Replicas
+	}
+	return all
+}
+
+// configure adds to the configuration.
+func (i *incident) configure(t *testing.T, text string) {
+	t.Helper()
+	data, err := os.ReadFile(i.config)
+	if err == nil {
+		err = os.WriteFile(i.config, append(data, text...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// chunkOf returns a chunk of a table in the newest point.
+func (i *incident) chunkOf(t *testing.T, table string) string {
+	t.Helper()
+	chunks, err := filepath.Glob(filepath.Join(i.repo, "points", "*", "main", "*", table, "*.tsv.zst.age"))
+	if err != nil || len(chunks) == 0 {
+		t.Fatalf("no chunk of table %s: %v", table, err)
+	}
+	return chunks[len(chunks)-1]
+}

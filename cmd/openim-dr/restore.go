@@ -32,6 +32,11 @@ type restoreFlags struct {
 	resume     string
 	noRollback bool
 	keepGoing  bool
+	quiesce    bool
+	release    bool
+	early      bool
+	purge      bool
+	messages   bool
 	yes        bool
 	report     string
 
@@ -53,6 +58,11 @@ holds data is refused (exit code 4) until its name, as the plan prints it, is
 given with --overwrite. Before it is overwritten a rollback point of it is taken
 into the repository, in the stream rollback, where it is held for 14 days.
 --plan shows what would happen and changes nothing.
+
+With --quiesce nothing writes to the targets meanwhile: workloads are scaled to
+zero, stage by stage, their replicas kept in annotations, and brought back in the
+opposite order once everything was shown to be equal. If it was not, or the restore
+failed, they stay at zero: --resume goes on, --release brings them back.
 
 A restore that was killed, stopped or cut off is gone on with by --resume ID, with
 the same --config and --identity: what is there already is not sent again.
@@ -79,7 +89,9 @@ were captured.
   openim-dr restore --objects lost.txt --missing-only --identity operator.key
   openim-dr restore --source media --missing-only --identity operator.key
   openim-dr restore --at 2026-11-23T01:30+08:00 --source main --plan --identity operator.key
-  openim-dr restore --resume 20261123T031500Z-m4pa --identity operator.key`,
+  openim-dr restore --source main --quiesce --purge-caches --overwrite mysql/openim-mysql:3306/openIM_v3 --identity operator.key
+  openim-dr restore --resume 20261123T031500Z-m4pa --identity operator.key
+  openim-dr restore --release`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.given = given(cmd)
@@ -105,6 +117,11 @@ were captured.
 	f.StringVar(&flags.resume, "resume", "", "go on with the restore `ID` that did not end")
 	f.BoolVar(&flags.noRollback, "no-rollback-point", false, "do not keep what is overwritten: it is lost for good")
 	f.BoolVar(&flags.keepGoing, "keep-going", false, "where the point is damaged bring back all the rest, and end with exit code 3 and the list")
+	f.BoolVar(&flags.quiesce, "quiesce", false, "scale OpenIM's workloads that write to zero first, and bring them back after the comparison")
+	f.BoolVar(&flags.early, "release-before-compare", false, "bring them back before the comparison")
+	f.BoolVar(&flags.release, "release", false, "only bring back what restores have stopped, or with --resume ID what that one has")
+	f.BoolVar(&flags.purge, "purge-caches", false, "delete from the configured caches what derives from MySQL, and nothing else")
+	f.BoolVar(&flags.messages, "purge-message-caches", false, "delete the caches of messages too: where MongoDB was rolled back")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
 	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
 	return cmd
@@ -114,6 +131,9 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) er
 	d, err := a.deployment()
 	if err != nil {
 		return err
+	}
+	if flags.release {
+		return a.release(ctx, d, flags)
 	}
 	o := &restoreOrder{app: a, deployment: d, flags: flags}
 	if err := o.read(ctx, args); err != nil {

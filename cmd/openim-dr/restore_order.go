@@ -33,7 +33,8 @@ type restoreOrder struct {
 	flags      restoreFlags
 
 	remembered remembered
-	targets    []config.Source
+	all        []config.Source // that the target consists of
+	targets    []config.Source // that are restored
 	request    restore.Request
 	journal    *journal.Journal
 }
@@ -47,6 +48,10 @@ type remembered struct {
 	Allow      []restore.Allowance         `json:"allow"`
 	NoRollback bool                        `json:"noRollback"`
 	KeepGoing  bool                        `json:"keepGoing"`
+	Quiesce    bool                        `json:"quiesce"`
+	Early      bool                        `json:"early"`
+	Purge      bool                        `json:"purge"`
+	Messages   bool                        `json:"messages"`
 }
 
 // read reads the command line and what it names.
@@ -98,7 +103,10 @@ func (o *restoreOrder) complete(ctx context.Context) (err error) {
 func (o *restoreOrder) readFlags(args []string) (err error) {
 	flags, was := o.flags, &o.remembered
 	was.Target, was.Overwrite, was.NoRollback = flags.target, flags.overwrite, flags.noRollback
-	was.KeepGoing = flags.keepGoing
+	was.KeepGoing, was.Quiesce, was.Early, was.Purge, was.Messages = flags.keepGoing, flags.quiesce, flags.early, flags.purge || flags.messages, flags.messages
+	if was.Early && !was.Quiesce {
+		return usage("read flags", "--release-before-compare needs --quiesce")
+	}
 	if err := o.readChoice(args); err != nil {
 		return err
 	}
@@ -250,11 +258,11 @@ func (o *restoreOrder) unseal(ctx context.Context, history *journal.History) err
 
 // openTargets opens what is restored to.
 func (o *restoreOrder) openTargets() error {
-	all, err := o.deployment.restoreTargets(o.remembered.Target)
-	if err != nil {
+	var err error
+	if o.all, err = o.deployment.restoreTargets(o.remembered.Target); err != nil {
 		return err
 	}
-	if o.targets, err = chooseSources(all, o.remembered.Sources); err != nil {
+	if o.targets, err = chooseSources(o.all, o.remembered.Sources); err != nil {
 		return err
 	}
 	for _, t := range o.targets {
@@ -274,10 +282,38 @@ func (o *restoreOrder) prepare(ctx context.Context, show progress.Reporter) erro
 		o.journal = journal.New(o.repo, o.request.ID, "openim-dr "+version, o.app.log, o.places()...)
 	}
 	o.request.Journal = o.journal
+	if err := o.prepareAround(); err != nil {
+		return err
+	}
 	if o.remembered.NoRollback || len(o.remembered.Overwrite) == 0 {
 		return nil
 	}
 	o.request.Rollback, o.request.NoRollback = o.app.rollback(ctx, o.deployment, o.store, o.targets, show)
+	return nil
+}
+
+// prepareAround adds what is done around the restore.
+func (o *restoreOrder) prepareAround() error {
+	was, c := &o.remembered, o.deployment.config
+	if was.Quiesce {
+		q, err := newQuiescer(c, o.all, was.Target != "")
+		if err != nil {
+			return err
+		}
+		o.request.Quiesce, o.request.ReleaseEarly = workloads{q}, was.Early
+	}
+	if was.Purge {
+		made, err := newCaches(c, was.Messages)
+		if err != nil {
+			return err
+		}
+		o.request.Purge = caches(made)
+	}
+	for _, s := range o.request.Sources {
+		if s.Phase == source.Databases && len(was.Select[s.Name].Include) == 0 {
+			o.request.ByHand = stepsByHand()
+		}
+	}
 	return nil
 }
 

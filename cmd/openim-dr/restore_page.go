@@ -26,13 +26,16 @@ func writePlan(p *page, plan *restore.Plan) {
 		if !c.OK {
 			mark = "NO"
 		}
-		p.line("check    %-2s  %s %s: %s", mark, c.Source, c.Check, c.Detail)
+		p.line("check    %-2s  %s: %s", mark, strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
 	}
 	for _, w := range plan.Warnings {
 		p.line("warning  %s", w)
 	}
 	for _, d := range plan.Deviations {
 		p.line("deviation  %s %s: %s: %s", d.Source, d.Object, d.What, d.Why)
+	}
+	for _, step := range plan.ByHand {
+		p.line("by hand  %s", step)
 	}
 	for _, r := range plan.Refusals {
 		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)
@@ -102,6 +105,9 @@ func writeRestored(p *page, r *restore.Result) {
 		p.line("restore %s: everything is equal to what was captured, after %s", r.Restore, seconds(r.RTOSeconds))
 	default:
 		p.line("restore %s: NOT shown to be equal", r.Restore)
+	}
+	if r.Stopped {
+		p.line("what writes to the targets is stopped still: openim-dr restore --release brings it back")
 	}
 	if r.RollbackPoint != nil {
 		p.line("what was there before is rollback point %s, held for 14 days", *r.RollbackPoint)
