@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,8 +19,8 @@ import (
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
-// cluster is the testbed's API server, seen with its own client. It has no
-// controllers: nothing but the tests changes anything.
+// cluster is the testbed's API server, seen with its own client. It has
+// controllers of workloads alone: nothing but the tests changes anything else.
 type cluster struct {
 	kubernetes.Interface
 	env *testbed.Env
@@ -72,7 +73,7 @@ func (c cluster) namespace(t *testing.T, labels map[string]string) string {
 	return name
 }
 
-// removeNamespace does what the namespace controller would do.
+// removeNamespace does what the namespace controller would do, which is not there.
 func (c cluster) removeNamespace(ctx context.Context, t *testing.T, name string) {
 	t.Helper()
 	namespace, err := c.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
@@ -80,6 +81,9 @@ func (c cluster) removeNamespace(ctx context.Context, t *testing.T, name string)
 		return
 	}
 	c.wipe(ctx, t, name)
+	if err := testbed.RemoveWorkloads(ctx, c, name); err != nil {
+		t.Error(err)
+	}
 	_ = c.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
 	namespace.Spec.Finalizers = nil
 	namespace.ResourceVersion = ""
@@ -115,8 +119,29 @@ func (c cluster) create(t *testing.T, namespace string, secrets []corev1.Secret,
 		c.must(t)(c.CoreV1().Secrets(namespace).Create(t.Context(), &s, metav1.CreateOptions{}))
 	}
 	for _, m := range configMaps {
+		for i, owner := range m.OwnerReferences {
+			m.OwnerReferences[i].UID = c.owner(t, namespace, owner.Name)
+		}
 		c.must(t)(c.CoreV1().ConfigMaps(namespace).Create(t.Context(), &m, metav1.CreateOptions{}))
 	}
+}
+
+// owner makes a Deployment without pods for others to belong to: what belongs to
+// nobody is collected as garbage.
+func (c cluster) owner(t *testing.T, namespace, name string) types.UID {
+	t.Helper()
+	labels := map[string]string{"app": name}
+	made, err := c.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: meta(name),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: ref(int32(0)), Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "none"}}}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.UID
 }
 
 // seen is an object so far as a restore must bring it back.
@@ -187,7 +212,7 @@ func zoo() ([]corev1.Secret, []corev1.ConfigMap) {
 	decorated := meta("decorated")
 	decorated.Annotations, decorated.Labels = odd, map[string]string{"app.kubernetes.io/name": "openim", "empty": ""}
 	owned := meta("owned")
-	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "openim-api", UID: types.UID("11111111-2222-3333-4444-555555555555")}}
+	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "openim-api"}} // create adds the UID
 	owned.Finalizers = []string{"example.com/keep"}
 	secrets := []corev1.Secret{
 		{ObjectMeta: meta("binary"), Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"all": everyByte(), "none": {}, "text": []byte(marker + "opaque")}},

@@ -1,6 +1,6 @@
 // Package testbed gives tests the real servers that they run against: MySQL,
-// SeaweedFS, a Google Cloud Storage emulator and a Kubernetes API server, as
-// `make testbed` starts them.
+// SeaweedFS, a Google Cloud Storage emulator, a Kubernetes API server with the
+// controllers of workloads, and Redis, as `make testbed` starts them.
 //
 // Need is the way in. Whatever a test makes with the help of an Env (a schema, a
 // bucket, a namespace, a server of its own) is unique, so that tests run side by

@@ -28,6 +28,9 @@ type Env struct {
 	StorageEmulatorHost string // http://host:port
 	GCSBucket           string // there already
 	Kubeconfig          string // path
+	RedisAddress        string // host:port
+	RedisPassword       string
+	RedisServer         string // path of the program
 
 	label string // of containers that `make testbed-down` removes
 }
@@ -96,6 +99,9 @@ func read(path string) (*Env, error) {
 		"STORAGE_EMULATOR_HOST": &env.StorageEmulatorHost,
 		"GCS_BUCKET":            &env.GCSBucket,
 		"KUBECONFIG":            &env.Kubeconfig,
+		"REDIS_ADDRESS":         &env.RedisAddress,
+		"REDIS_PASSWORD":        &env.RedisPassword,
+		"REDIS_SERVER":          &env.RedisServer,
 		"TESTBED_LABEL":         &env.label,
 	}
 	for name, field := range fields {

@@ -41,13 +41,14 @@ func (e *Env) NewNamespace(t testing.TB) string {
 	return name
 }
 
-// removeNamespace does what a cluster's controller manager does, of which the
-// testbed has none: it empties the namespace and lets it go.
+// removeNamespace does what a cluster's namespace controller does, which the
+// testbed has not: it empties the namespace and lets it go.
 func removeNamespace(ctx context.Context, client kubernetes.Interface, name string) error {
 	core, now, all := client.CoreV1(), metav1.DeleteOptions{}, metav1.ListOptions{}
 	err := errors.Join(
 		core.Secrets(name).DeleteCollection(ctx, now, all),
 		core.ConfigMaps(name).DeleteCollection(ctx, now, all),
+		RemoveWorkloads(ctx, client, name),
 		core.Namespaces().Delete(ctx, name, now),
 	)
 	if err != nil {

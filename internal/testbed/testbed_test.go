@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func TestSchemaIsDroppedWhenTheTestEnds(t *testing.T) {
@@ -69,5 +71,47 @@ func TestBucketIsRemovedWithItsObjects(t *testing.T) {
 	})
 	if _, err := env.S3(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(bucket)}); err == nil {
 		t.Errorf("bucket %s is still there", bucket)
+	}
+}
+
+func TestControllersMakePodsAndRemoveThem(t *testing.T) {
+	env := Need(t)
+	w := env.NewWorkloads(t, env.NewNamespace(t))
+	w.Deployment(t, "deployment", 2)
+	w.StatefulSet(t, "set", 3)
+	w.AwaitPods(t, "deployment", 2)
+	w.AwaitPods(t, "set", 3)
+	w.Bind(t, "set", "node")
+	sets := env.Kubernetes(t).AppsV1().StatefulSets(w.Namespace)
+	if _, err := sets.Patch(t.Context(), "set", types.MergePatchType, []byte(`{"spec":{"replicas":0}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.AwaitDeleted(t, "set", 3)
+	if ended := w.EndDeleted(t, "set"); ended != 3 {
+		t.Errorf("%d pods were ended, want 3", ended)
+	}
+	w.AwaitPods(t, "set", 0)
+	if err := RemoveWorkloads(t.Context(), env.Kubernetes(t), w.Namespace); err != nil {
+		t.Fatal(err)
+	}
+	if pods := w.Pods(t, ""); len(pods) != 0 {
+		t.Errorf("%d pods are left", len(pods))
+	}
+}
+
+func TestStartedRedisIsEmptyAndWantsItsPassword(t *testing.T) {
+	env := Need(t)
+	server := env.StartRedis(t, "maxmemory 20mb")
+	client := server.Open(t, 5)
+	if size, err := client.DBSize(t.Context()).Result(); err != nil || size != 0 {
+		t.Errorf("%d keys, %v; want none", size, err)
+	}
+	if got := client.ConfigGet(t.Context(), "maxmemory").Val()["maxmemory"]; got != "20971520" {
+		t.Errorf("maxmemory is %s: the line of configuration was not read", got)
+	}
+	for _, address := range []string{server.Address, env.RedisAddress} {
+		if err := (&Redis{Address: address}).Open(t, 0).Ping(t.Context()).Err(); err == nil {
+			t.Errorf("redis %s answers without a password", address)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -14,7 +15,8 @@ import (
 // goServer is a server that is built from a Go module of its own under
 // internal/testbed/servers.
 type goServer struct {
-	name    string   // of the server and of its directory
+	name    string   // of the server
+	module  string   // its directory, where that has another name
 	target  string   // package to build
 	ldflags string   // besides those that every server gets
 	sources []string // of our own, beside the module files
@@ -44,20 +46,29 @@ var (
 		usual:  "1 minute",
 	}
 	apiServer = goServer{
-		name:   "kubernetes",
-		target: "k8s.io/kubernetes/cmd/kube-apiserver",
-		// Without these the server calls itself v0.0.0-master+$Format:%H$,
-		// which no client can parse.
-		ldflags: "-X k8s.io/component-base/version.gitVersion=v1.34.2" +
-			" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
-		usual: "6 minutes",
+		name:    "kubernetes",
+		target:  "k8s.io/kubernetes/cmd/kube-apiserver",
+		ldflags: kubernetesVersion,
+		usual:   "6 minutes",
+	}
+	controllerManager = goServer{
+		name:    "kubernetes-controllers",
+		module:  "kubernetes",
+		target:  "k8s.io/kubernetes/cmd/kube-controller-manager",
+		ldflags: kubernetesVersion,
+		usual:   "2 minutes",
 	}
 )
+
+// kubernetesVersion is what servers call themselves. Without it that is
+// v0.0.0-master+$Format:%H$, which no client can parse.
+const kubernetesVersion = "-X k8s.io/component-base/version.gitVersion=v1.34.2" +
+	" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
 
 // binary returns the path of a server's binary, building it where the cache has
 // none by today's recipe.
 func (tb *Testbed) binary(ctx context.Context, s goServer) (string, error) {
-	dir := filepath.Join(tb.root, "internal", "testbed", "servers", s.name)
+	dir := filepath.Join(tb.root, "internal", "testbed", "servers", cmp.Or(s.module, s.name))
 	parts, err := recipeFiles(dir, append([]string{"go.mod", "go.sum"}, s.sources...)...)
 	if err != nil {
 		return "", err

@@ -16,11 +16,12 @@ import (
 // packages they come in. The mysql client is MariaDB's: it speaks
 // caching_sha2_password, which no other client in Debian's stable suite does.
 var programs = map[string]string{
-	"age":      "age",
-	"minisign": "minisign",
-	"mysql":    "mariadb-client",
-	"tar":      "tar",
-	"zstd":     "zstd",
+	"age":        "age",
+	"minisign":   "minisign",
+	"mysql":      "mariadb-client",
+	redisProgram: "redis-tools",
+	"tar":        "tar",
+	"zstd":       "zstd",
 }
 
 // prepareHost makes the host able to run the testbed: its programs and a Docker

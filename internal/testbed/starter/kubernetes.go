@@ -16,7 +16,7 @@ import (
 func (tb *Testbed) kubernetes() part {
 	return part{
 		name:    "kubernetes",
-		check:   tb.checkKubernetes,
+		check:   tb.checkCluster,
 		prepare: tb.prepareKubernetes,
 		start:   tb.startKubernetes,
 	}
@@ -30,11 +30,12 @@ func (tb *Testbed) kubeURL() string {
 }
 
 func (tb *Testbed) prepareKubernetes(ctx context.Context) error {
-	if _, err := tb.binary(ctx, etcdServer); err != nil {
-		return err
+	for _, server := range []goServer{etcdServer, apiServer, controllerManager} {
+		if _, err := tb.binary(ctx, server); err != nil {
+			return err
+		}
 	}
-	_, err := tb.binary(ctx, apiServer)
-	return err
+	return nil
 }
 
 func (tb *Testbed) startKubernetes(ctx context.Context) error {
@@ -56,7 +57,10 @@ func (tb *Testbed) startKubernetes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return tb.writeKubeconfig()
+	if err := tb.writeKubeconfig(); err != nil {
+		return err
+	}
+	return tb.startControllers(ctx)
 }
 
 func (tb *Testbed) startEtcd(ctx context.Context) error {
@@ -102,25 +106,40 @@ func (tb *Testbed) apiServerProcess(path string) process {
 			"--service-account-signing-key-file=" + tb.kubePath("server.key"),
 			"--token-auth-file=" + tb.kubePath("tokens.csv"),
 			"--authorization-mode=RBAC",
-			// Nothing here runs pods, and no controller makes service accounts.
+			// Nothing here runs pods, and none of the controllers makes service accounts.
 			"--disable-admission-plugins=ServiceAccount",
 		},
 	}
 }
 
+func (tb *Testbed) checkCluster(ctx context.Context) error {
+	if err := tb.checkKubernetes(ctx); err != nil {
+		return err
+	}
+	return tb.checkControllers(ctx)
+}
+
 func (tb *Testbed) checkKubernetes(ctx context.Context) error {
-	ca, err := os.ReadFile(tb.kubePath("ca.crt"))
+	client, end, err := tb.kubeClient()
 	if err != nil {
 		return err
 	}
+	defer end()
+	return ask(ctx, client, http.MethodGet, tb.kubeURL()+"/readyz", "", http.StatusOK)
+}
+
+// kubeClient trusts the testbed's authority.
+func (tb *Testbed) kubeClient() (client *http.Client, end func(), err error) {
+	ca, err := os.ReadFile(tb.kubePath("ca.crt"))
+	if err != nil {
+		return nil, nil, err
+	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(ca) {
-		return errors.New("the testbed's ca.crt holds no certificate")
+		return nil, nil, errors.New("the testbed's ca.crt holds no certificate")
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
-	return ask(ctx, client, http.MethodGet, tb.kubeURL()+"/readyz", "", http.StatusOK)
+	return &http.Client{Transport: transport}, transport.CloseIdleConnections, nil
 }
 
 // writeKubernetesFiles makes certificates and tokens, once per testbed.

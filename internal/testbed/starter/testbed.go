@@ -44,6 +44,7 @@ type state struct {
 	S3AccessKey   string
 	S3SecretKey   string
 	KubeToken     string
+	RedisPassword string
 }
 
 // part is one server of the testbed.
@@ -81,7 +82,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -232,7 +233,12 @@ func (tb *Testbed) load() error {
 	}
 	data, err := os.ReadFile(filepath.Join(tb.dir, "state.json"))
 	if err == nil {
-		return json.Unmarshal(data, &tb.state)
+		err = json.Unmarshal(data, &tb.state)
+		if err != nil || tb.state.RedisPassword != "" {
+			return err
+		}
+		tb.state.RedisPassword = rand.Text() // what was started before there was a Redis
+		return tb.save()
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -242,6 +248,7 @@ func (tb *Testbed) load() error {
 		S3AccessKey:   rand.Text(),
 		S3SecretKey:   rand.Text(),
 		KubeToken:     rand.Text(),
+		RedisPassword: rand.Text(),
 	}
 	return tb.save()
 }
@@ -282,6 +289,9 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"STORAGE_EMULATOR_HOST=" + tb.gcsEndpoint(),
 		"GCS_BUCKET=" + gcsBucket,
 		"KUBECONFIG=" + tb.kubeconfig(),
+		"REDIS_ADDRESS=" + tb.address("redis"),
+		"REDIS_PASSWORD=" + tb.state.RedisPassword,
+		"REDIS_SERVER=" + tb.redisServer(),
 		"TESTBED_LABEL=" + Label + "=" + tb.id,
 	}
 	return writeFile(tb.envPath(), []byte(strings.Join(lines, "\n")+"\n"))
