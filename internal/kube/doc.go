@@ -7,10 +7,15 @@
 // as the server names them, so that any namespaced kind can be configured.
 //
 // What the server sets is stripped: uid, resourceVersion, generation,
-// creationTimestamp, deletionTimestamp, managedFields and status.
+// creationTimestamp, deletionTimestamp, managedFields and status, and the
+// annotations in which controllers count changes.
 // OwnerReferences are stripped too, always: they name their owner by a uid
 // that no other cluster has, and a garbage collector deletes what refers to an
 // owner that does not exist. Everything else stays, kubectl's annotation of
 // what was last applied included. What is left, as JSON, is an object's
 // canonical form, on which digests and comparisons rest.
+//
+// Besides, a Quiescer stops the workloads that write while a restore is under
+// way. What it has stopped is captured, compared and restored as what it is when
+// it runs, and a restore does not start it: that is for Release to do.
 package kube

@@ -35,6 +35,10 @@ var serverFields = [...]string{
 	"deletionGracePeriodSeconds", "managedFields", "selfLink", "ownerReferences",
 }
 
+// controllerAnnotations are a cluster's own counts of an object's changes, which
+// begin anew in another one.
+var controllerAnnotations = []string{"deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"}
+
 // strip leaves the canonical form of u: what a person or a program wrote.
 func strip(u *unstructured.Unstructured) {
 	delete(u.Object, "status")
@@ -44,6 +48,17 @@ func strip(u *unstructured.Unstructured) {
 	}
 	for _, field := range serverFields {
 		delete(metadata, field)
+	}
+	removeAnnotations(u, controllerAnnotations)
+	unhold(u)
+}
+
+func removeAnnotations(u *unstructured.Unstructured, names []string) {
+	for _, name := range names {
+		unstructured.RemoveNestedField(u.Object, "metadata", "annotations", name)
+	}
+	if len(u.GetAnnotations()) == 0 { // an object without annotations has no empty map of them
+		unstructured.RemoveNestedField(u.Object, "metadata", "annotations")
 	}
 }
 

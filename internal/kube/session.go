@@ -8,13 +8,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 )
@@ -69,7 +72,12 @@ func (c *Cluster) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// silence turns off the library's own log, which goes to standard error: what
+// happens is returned.
+var silence = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
+
 func newSession(config *rest.Config, cluster string) (*session, error) {
+	silence()
 	config = dynamic.ConfigFor(config)
 	config.Timeout = requestTimeout
 	config.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext

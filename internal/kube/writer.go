@@ -39,9 +39,11 @@ func (w *writer) call(verb string) call {
 	return call{verb: verb, resource: w.kind.rbac(), namespace: w.namespace, name: w.object.GetName()}
 }
 
-func (w *writer) create(ctx context.Context) error {
+func (w *writer) create(ctx context.Context) error { return w.createAs(ctx, w.object) }
+
+func (w *writer) createAs(ctx context.Context, u *unstructured.Unstructured) error {
 	started := time.Now()
-	_, err := w.resource().Create(ctx, w.object, metav1.CreateOptions{FieldManager: fieldManager})
+	_, err := w.resource().Create(ctx, u, metav1.CreateOptions{FieldManager: fieldManager})
 	if err != nil {
 		return w.session.fail(w.call("create"), started, err)
 	}
@@ -99,8 +101,15 @@ func (w *writer) replaceOnce(ctx context.Context) error {
 	return err
 }
 
-func (w *writer) update(ctx context.Context, live *unstructured.Unstructured) error {
+// inPlaceOf returns the wanted object as it may stand where live does.
+func (w *writer) inPlaceOf(live *unstructured.Unstructured) *unstructured.Unstructured {
 	u := w.object.DeepCopy()
+	keepHeld(u, live)
+	return u
+}
+
+func (w *writer) update(ctx context.Context, live *unstructured.Unstructured) error {
+	u := w.inPlaceOf(live)
 	u.SetResourceVersion(live.GetResourceVersion())
 	// The uids in these are of this cluster, so they hold.
 	u.SetOwnerReferences(live.GetOwnerReferences())
@@ -135,5 +144,5 @@ func (w *writer) recreate(ctx context.Context, live *unstructured.Unstructured) 
 	if err != nil {
 		return err
 	}
-	return w.create(ctx)
+	return w.createAs(ctx, w.inPlaceOf(live))
 }
