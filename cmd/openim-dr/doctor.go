@@ -24,10 +24,11 @@ func newDoctor(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine the set-up, and what a restore would not bring back",
-		Long: `Examine the configuration, the keys, the repository, every source, and what of
-this OpenIM no source covers. Each finding says how it was found and what to do.
-Nothing is changed: that the repository can be written to is tried by creating a
-file that exists, with the bytes that it holds.
+		Long: `Examine the configuration, the keys, the repository, every source, what of this
+OpenIM no source covers, and what a restore would stop and purge. Each finding
+says how it was found and what to do. Nothing is changed: that the repository can
+be written to is tried by creating a file that exists, with the bytes that it
+holds, and that a cache may be purged by deleting keys that nobody has.
 
 The exit code is 0 whatever was found; with --strict it is 2 as soon as one
 finding is a warning or an error.
@@ -75,7 +76,11 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 	for _, s := range d.config.Sources {
 		checks = append(checks, func(ctx context.Context) []source.Finding { return examineSource(ctx, s, d.config.Limits) })
 	}
-	checks = append(checks, func(ctx context.Context) []source.Finding { return examineCoverage(ctx, d.config) })
+	checks = append(checks,
+		func(ctx context.Context) []source.Finding { return examineCoverage(ctx, d.config) },
+		func(ctx context.Context) []source.Finding { return examineQuiesce(ctx, d.config) },
+		func(ctx context.Context) []source.Finding { return examineCaches(ctx, d.config) },
+	)
 	for _, check := range checks {
 		findings = append(findings, limited(ctx, check)...)
 		if err := ctx.Err(); err != nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,11 +36,13 @@ func TestServerScripts(t *testing.T) {
 				"S3_ADDRESS":            strings.TrimPrefix(env.S3Endpoint, "http://"),
 				"STORAGE_EMULATOR_HOST": env.StorageEmulatorHost, "GCS_BUCKET": env.GCSBucket,
 				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig,
+				"REDIS_ADDRESS": env.RedisAddress, "REDIS_PASSWORD": env.RedisPassword,
 			}, commands{
-				"sql":    func(ts *testscript.TestScript, _ bool, args []string) { runSQL(ts, t, env, args) },
-				"put":    func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, t, env, args) },
-				"secret": func(ts *testscript.TestScript, neg bool, args []string) { secretObject(ts, t, env, neg, args) },
-				"get":    func(ts *testscript.TestScript, neg bool, args []string) { getObject(ts, t, env, neg, args) },
+				"workload": func(ts *testscript.TestScript, _ bool, args []string) { makeDeployment(ts, t, env, args) },
+				"sql":      func(ts *testscript.TestScript, _ bool, args []string) { runSQL(ts, t, env, args) },
+				"put":      func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, t, env, args) },
+				"secret":   func(ts *testscript.TestScript, neg bool, args []string) { secretObject(ts, t, env, neg, args) },
+				"get":      func(ts *testscript.TestScript, neg bool, args []string) { getObject(ts, t, env, neg, args) },
 			})
 		})
 	}
@@ -89,6 +93,20 @@ func secretObject(ts *testscript.TestScript, t *testing.T, env *testbed.Env, neg
 	made.Object["stringData"] = map[string]any{args[2]: args[3]}
 	_, err = secrets.Create(t.Context(), made, metav1.CreateOptions{})
 	ts.Check(err)
+}
+
+// makeDeployment makes a Deployment in a namespace that is there:
+//
+//	workload NAMESPACE NAME REPLICAS
+func makeDeployment(ts *testscript.TestScript, t *testing.T, env *testbed.Env, args []string) {
+	replicas, err := strconv.ParseInt(args[2], 10, 32)
+	ts.Check(err)
+	env.NewWorkloads(t, args[0]).Deployment(t, args[1], int32(replicas))
+	t.Cleanup(func() {
+		if err := testbed.RemoveWorkloads(context.WithoutCancel(t.Context()), env.Kubernetes(t), args[0]); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func object(kind, name string) *unstructured.Unstructured {

@@ -25,6 +25,8 @@ type Config struct {
 	Repository Repository          `yaml:"repository" jsonschema_description:"where recovery points are kept, and the keys around them"`
 	Sources    []Source            `yaml:"sources" jsonschema_description:"what is backed up"`
 	Targets    map[string][]Source `yaml:"targets,omitempty" jsonschema_description:"where a restore may go instead of the sources: lists of the same shape, with the sources' names"`
+	Quiesce    *Quiesce            `yaml:"quiesce,omitempty" jsonschema_description:"what restore --quiesce stops"`
+	Caches     []Cache             `yaml:"caches,omitempty" jsonschema_description:"where restore --purge-caches deletes what is stale"`
 	Limits     Limits              `yaml:"limits,omitempty" jsonschema_description:"what a run may use"`
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/secret"
 )
 
@@ -73,6 +74,8 @@ func TestParse(t *testing.T) {
 targets:
   dr: [{name: main, kind: store, address: "dr:1", schemas: []}]
 limits: {workers: 3, memory: 32MiB}
+quiesce: {source: main, namespaces: [openim], timeout: 90s, stages: [{name: entry, workloads: ["*-api"]}, {name: rest, selector: app=openim}]}
+caches: [{name: redis, address: "r:6379", user: u, password: env:REDIS, tls: verify-ca, tlsCA: /ca, tlsCert: /c, tlsKey: /k, databases: [0, 3]}]
 `), kinds)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +88,19 @@ limits: {workers: 3, memory: 32MiB}
 	}
 	if c.Instance != "prod" || c.Limits.Workers != 3 || c.Limits.Memory != 32<<20 || c.Targets["dr"][0].Name != "main" {
 		t.Errorf("got %+v", c)
+	}
+	wantQuiesce := &config.Quiesce{
+		Source: "main", Namespaces: []string{"openim"}, Timeout: quantity.Duration(90 * time.Second),
+		Stages: []config.Stage{{Name: "entry", Workloads: []string{"*-api"}}, {Name: "rest", Selector: "app=openim"}},
+	}
+	if diff := cmp.Diff(wantQuiesce, c.Quiesce); diff != "" {
+		t.Errorf("quiesce (-want +got):\n%s", diff)
+	}
+	wantCaches := []config.Cache{{
+		Name: "redis", Address: "r:6379", User: "u", Password: "env:REDIS", TLS: "verify-ca", TLSCA: "/ca", TLSCert: "/c", TLSKey: "/k", Databases: []int{0, 3},
+	}}
+	if diff := cmp.Diff(wantCaches, c.Caches); diff != "" {
+		t.Errorf("caches (-want +got):\n%s", diff)
 	}
 	if got := c.Repository.TrustedSigners[0].NotAfter.Year(); got != 2030 {
 		t.Errorf("signer valid until %d, want 2030", got)
@@ -106,7 +122,7 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are instance, limits, repository, sources, targets"},
+		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, instance, limits, quiesce, repository, sources, targets"},
 		"unknown nested key":       {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":  {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":   {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
@@ -144,6 +160,24 @@ func TestProblems(t *testing.T) {
 		"unclosed quote":           {head + "sources: \"hunter2\n", "line 10: it is not YAML"},
 		"empty":                    {"", "line 1: it is not one YAML document"},
 		"two documents":            {head + tail + "---\nhunter2: 1\n", "it is not"},
+		"quiesce of no source":     {head + tail + "quiesce: {source: hunter2}\n", "line 15: quiesce.source: there is no source of that name"},
+		"quiesce of two clusters":  {head + tail + "quiesce: {source: main, context: hunter2}\n", "line 15: quiesce.source: the cluster is that of a source, or"},
+		"quiesce without an end":   {head + tail + "quiesce: {timeout: 2d}\n", "line 15: quiesce.timeout: it is not between"},
+		"no stages":                {head + tail + "quiesce: {stages: []}\n", "line 15: quiesce.stages: an empty list stops nothing"},
+		"a stage of nothing":       {head + tail + "quiesce: {stages: [{name: hunter2}]}\n", "line 15: quiesce.stages[0]: a stage needs either"},
+		"a stage without a name":   {head + tail + "quiesce: {stages: [{selector: hunter2}]}\n", "line 15: quiesce.stages[0]: a stage needs a name"},
+		"a stage twice":            {head + tail + "quiesce:\n  stages:\n  - {name: hunter2, selector: a}\n  - {name: hunter2, selector: b}\n", "line 18: quiesce.stages[1].name: another stage"},
+		"a namespace with a slash": {head + tail + "quiesce: {namespaces: [hunter2/]}\n", "line 15: quiesce.namespaces[0]: it is neither"},
+		"a cache without a name":   {head + tail + "caches: [{address: \"hunter2:1\"}]\n", "line 15: caches[0]: a cache needs a name"},
+		"a cache twice":            {head + tail + "caches:\n- {name: hunter2, address: \"a:1\"}\n- {name: hunter2, address: \"a:1\"}\n", "line 17: caches[1].name: another cache"},
+		"no address of a cache":    {head + tail + "caches: [{name: hunter2, address: hunter2}]\n", "line 15: caches[0].address: it is not HOST:PORT"},
+		"a cache's plain password": {head + tail + "caches: [{name: a, address: \"a:1\", password: hunter2}]\n", "line 15: caches[0].password: a secret is given as"},
+		"a user without password":  {head + tail + "caches: [{name: a, address: \"a:1\", user: hunter2}]\n", "line 15: caches[0].user: it needs a password"},
+		"no mode of TLS":           {head + tail + "caches: [{name: a, address: \"a:1\", tls: hunter2}]\n", "line 15: caches[0].tls: it is not one of"},
+		"an authority unused":      {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsCA: hunter2}]\n", "line 15: caches[0].tlsCA: nothing is verified"},
+		"half a certificate":       {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsKey: hunter2}]\n", "line 15: caches[0]: tlsCert and tlsKey go together"},
+		"a certificate unused":     {head + tail + "caches: [{name: a, address: \"a:1\", tlsCert: hunter2, tlsKey: hunter2}]\n", "line 15: caches[0].tlsCert: no certificate is shown"},
+		"a database twice":         {head + tail + "caches: [{name: a, address: \"a:1\", databases: [1, 1]}]\n", "line 15: caches[0].databases[1]: it is not a number"},
 		"a key with a newline":     {head + tail + "\"hunter2\\n\": 1\n", "line 15: unknown key"},
 	}
 	for name, tt := range tests {
