@@ -73,6 +73,31 @@ func awaitCluster(t *testing.T, node *testbed.Redis, masters int) {
 	}
 }
 
+// follow makes a node a replica of another one, and waits until it says so.
+func follow(t *testing.T, replica, master *testbed.Redis) {
+	t.Helper()
+	admin := replica.Open(t, 0)
+	host, port, err := net.SplitHostPort(master.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.ClusterMeet(t.Context(), host, port).Err(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCluster(t, replica, 3)
+	id, err := master.Open(t, 0).ClusterMyID(t.Context()).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.ClusterReplicate(t.Context(), id).Err(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := admin.Info(t.Context(), "replication").Result()
+	if err != nil || !strings.Contains(info, "role:slave") {
+		t.Fatalf("the node is no replica: %v, %s", err, info)
+	}
+}
+
 func TestPurgeOfACluster(t *testing.T) {
 	env := testbed.Need(t)
 	nodes, client := startCluster(t, env)
@@ -92,7 +117,11 @@ func TestPurgeOfACluster(t *testing.T) {
 	}
 	wantCounts := sizes(stale)
 	wantCounts["FRIEND_*"] += many
-	c := newCache(t, settings(t, nodes[1]), false)
+	// A replica leads to the masters.
+	replica := env.StartRedis(t, "cluster-enabled yes", "requirepass "+nodes[0].Password, "masterauth "+nodes[0].Password)
+	replica.Password = nodes[0].Password
+	follow(t, replica, nodes[0])
+	c := newCache(t, settings(t, replica), false)
 	planned, err := c.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)

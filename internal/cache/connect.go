@@ -144,7 +144,8 @@ func (i info) version() string {
 // judge refuses a server on which deleting would do no good. A replica may be
 // writable, and would only differ from its primary then.
 func (c *Cache) judge(i info) error {
-	if i["role"] == "slave" || i["role"] == "replica" {
+	replica := i["role"] == "slave" || i["role"] == "replica"
+	if replica && !i.cluster() { // any node of a cluster leads to its primaries
 		e := c.fault(fault.Usage, "delete keys from", "it is a replica")
 		if host := i["master_host"]; host != "" {
 			return e.Hint("set address to its primary, %s:%s", host, i["master_port"])

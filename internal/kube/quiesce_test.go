@@ -155,11 +155,12 @@ func TestAnAnswerThatIsLostLosesNoCount(t *testing.T) {
 	f := newFleet(t)
 	way := network.New(t, f.apiServer(t), "downstream", network.CutOne, math.MaxInt64)
 	through := func(q *Quiescer) { q.cluster.settings.Kubeconfig = f.through(t, way.Address()) }
-	// cutAt cuts the connection at the first byte of the answer to a step.
+	// cutAt cuts the connection in the answer to a step: not at its first byte,
+	// lest it be the end of the answer before.
 	cutAt := func(step int) Note {
 		return func(string) error {
 			if step == 0 {
-				way.Rearm(1)
+				way.Rearm(600)
 			}
 			step--
 			return nil
@@ -304,22 +305,38 @@ func TestAChangeByOthersAtTheSameMoment(t *testing.T) {
 	})
 }
 
-// As GitOps does it, with pods that take their time.
-func TestOneWhoBringsAWorkloadBackIsNoticedAtOnce(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t)
-	f.Bind(t, "openim-api", "node-1")
-	done := make(chan error, 1)
-	go func() { done <- f.quiescer(t, nil).Stop(t.Context(), "r1", ignore) }()
-	f.AwaitDeleted(t, "openim-api", 3)
-	f.scale(t, "openim-api", 3)
-	err := <-done
-	e, ok := fault.Outermost(err)
-	if !ok || !errors.Is(err, errBroughtBack) || !strings.Contains(err.Error(), "Deployment "+f.namespace+"/openim-api") || !strings.Contains(e.Try, "Argo CD") {
-		t.Errorf("error %v, want one that names the workload and what may do so", err)
+// As GitOps does it.
+func TestOneWhoBringsAWorkloadBackIsNoticed(t *testing.T) {
+	requireBroughtBack := func(t *testing.T, f *fleet, err error) {
+		t.Helper()
+		e, ok := fault.Outermost(err)
+		if !ok || !errors.Is(err, errBroughtBack) || !strings.Contains(err.Error(), "Deployment "+f.namespace+"/openim-api") || !strings.Contains(e.Try, "Argo CD") {
+			t.Errorf("error %v, want one that names the workload and what may do so", err)
+		}
+		f.EndDeleted(t, "openim-api")
+		mustRelease(t.Context(), t, f.quiescer(t, nil), "r1")
 	}
-	f.EndDeleted(t, "openim-api")
-	mustRelease(t.Context(), t, f.quiescer(t, nil), "r1")
+	t.Run("while its pods are waited for", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t)
+		f.Bind(t, "openim-api", "node-1")
+		done := make(chan error, 1)
+		go func() { done <- f.quiescer(t, nil).Stop(t.Context(), "r1", ignore) }()
+		f.AwaitDeleted(t, "openim-api", 3)
+		f.scale(t, "openim-api", 3)
+		requireBroughtBack(t, f, <-done)
+	})
+	t.Run("while a later stage is stopped", func(t *testing.T) {
+		t.Parallel()
+		f := newFleet(t)
+		err := f.quiescer(t, nil).Stop(t.Context(), "r1", func(step string) error {
+			if strings.Contains(step, "openim-rpc-user") {
+				f.scale(t, "openim-api", 3)
+			}
+			return nil
+		})
+		requireBroughtBack(t, f, err)
+	})
 }
 
 // What has no controller and looks like a part of OpenIM may write as well. What

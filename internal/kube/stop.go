@@ -31,6 +31,7 @@ func (q *Quiescer) Stop(ctx context.Context, restore string, note Note) error {
 	if err != nil {
 		return err
 	}
+	var stopped []*workload
 	for i := range q.stages {
 		// Anew for each stage: it takes a while until its turn.
 		chosen, err := q.choose(ctx, s, namespaces)
@@ -42,7 +43,9 @@ func (q *Quiescer) Stop(ctx context.Context, restore string, note Note) error {
 				return fmt.Errorf("stop %s: %w", w.described(), err)
 			}
 		}
-		if err := q.awaitGone(ctx, s, q.stages[i].Name, chosen[i]); err != nil {
+		// Those of the stages before, too: somebody may have brought them back.
+		stopped = append(stopped, chosen[i]...)
+		if err := q.awaitGone(ctx, s, q.stages[i].Name, stopped); err != nil {
 			return err
 		}
 	}
