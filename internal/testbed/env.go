@@ -28,6 +28,7 @@ type Env struct {
 	StorageEmulatorHost string // http://host:port
 	GCSBucket           string // there already
 	Kubeconfig          string // path
+	ToolsImage          string // stock tools of Debian, with which a point is restored by hand
 
 	label string // of containers that `make testbed-down` removes
 }
@@ -96,6 +97,7 @@ func read(path string) (*Env, error) {
 		"STORAGE_EMULATOR_HOST": &env.StorageEmulatorHost,
 		"GCS_BUCKET":            &env.GCSBucket,
 		"KUBECONFIG":            &env.Kubeconfig,
+		"TOOLS_IMAGE":           &env.ToolsImage,
 		"TESTBED_LABEL":         &env.label,
 	}
 	for name, field := range fields {

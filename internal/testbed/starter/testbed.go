@@ -81,7 +81,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.tools()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -266,6 +266,10 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	toolsImage, err := tb.toolsImage(ctx)
+	if err != nil {
+		return err
+	}
 	lines := []string{
 		"MYSQL_ADDRESS=" + tb.address("mysql"),
 		"MYSQL_USER=root",
@@ -282,6 +286,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"STORAGE_EMULATOR_HOST=" + tb.gcsEndpoint(),
 		"GCS_BUCKET=" + gcsBucket,
 		"KUBECONFIG=" + tb.kubeconfig(),
+		"TOOLS_IMAGE=" + toolsImage,
 		"TESTBED_LABEL=" + Label + "=" + tb.id,
 	}
 	return writeFile(tb.envPath(), []byte(strings.Join(lines, "\n")+"\n"))
