@@ -159,12 +159,23 @@ func (c *carrier) run(ctx context.Context) error {
 var order = [][]source.Phase{{source.Configuration}, {source.Databases, source.Files}}
 
 func (c *carrier) loadAll(ctx context.Context) error {
-	for _, phases := range order {
+	for i, phases := range order {
+		if i > 0 && c.has(order[i-1]) {
+			// A workload that has come back with the configuration runs.
+			if err := c.stop(ctx); err != nil {
+				return err
+			}
+		}
 		if err := c.each(ctx, phases, c.load); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// has reports whether anything of some phases is restored.
+func (c *carrier) has(phases []source.Phase) bool {
+	return slices.ContainsFunc(c.parts, func(p sourcePlan) bool { return slices.Contains(phases, p.source.Phase) })
 }
 
 func (c *carrier) compareAll(ctx context.Context) error {

@@ -21,6 +21,8 @@ var restorePhases = []string{"begin", "journal", "rows", "index", "packs", "docu
 func restorePhase(c faulty.Call) string {
 	elements := strings.Split(c.Name, "/")
 	switch {
+	case c.Kind == faulty.Stat: // while it is planned
+		return "begin"
 	case elements[0] == "packs", elements[0] == "index":
 		return elements[0]
 	case elements[0] == "restores":
@@ -160,4 +162,19 @@ func (k *killedRestores) restores(t *testing.T) map[string]bool {
 		ids[e.Name()] = true
 	}
 	return ids
+}
+
+// Ctrl-C ends a restore cleanly, with the command that goes on.
+func TestInterruptedRestore(t *testing.T) {
+	t.Setenv(interruptVariable, "yes")
+	i := newIncident(t)
+	i.exec(t, "DROP DATABASE "+i.stores.Schemas.Server, "DROP DATABASE "+i.stores.Schemas.Chat)
+	identity := filepath.Join(i.seeded.dir, "operator.key")
+	_, code, stderr := killed(t, "rows", "restore", "--config", i.config, "--identity", identity, "--source", "main")
+	_, hint, _ := strings.Cut(stderr, "hint: openim-dr ")
+	if code != 1 || !strings.Contains(stderr, "it was stopped") || !strings.HasPrefix(hint, "restore --resume ") {
+		t.Fatalf("exit code %d; stderr:\n%s", code, stderr)
+	}
+	i.run(t, strings.Fields(hint)...).ok(t)
+	i.requireBefore(t)
 }

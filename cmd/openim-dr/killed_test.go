@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/openim-dr/openim-dr/internal/storage"
@@ -14,6 +15,8 @@ import (
 const (
 	atVariable   = "OPENIM_DR_TEST_AT"   // number of a storage call, or a phase: its first call
 	callVariable = "OPENIM_DR_TEST_CALL" // file for the call that was not made
+	// interruptVariable, where it is set, has Ctrl-C come instead of SIGKILL.
+	interruptVariable = "OPENIM_DR_TEST_INTERRUPT"
 )
 
 // killedMain is openim-dr that gets SIGKILL ahead of a storage call: what
@@ -36,7 +39,10 @@ func killedMain() {
 	os.Exit(a.execute(os.Args[1:]))
 }
 
-// die tells the test which call is not made, and does not return.
+var interrupt = sync.OnceFunc(func() { _ = syscall.Kill(os.Getpid(), syscall.SIGINT) })
+
+// die tells the test which call is not made, and does not return, unless it is
+// Ctrl-C that comes.
 func die(ahead faulty.Call) {
 	data, err := json.Marshal(ahead)
 	if err == nil {
@@ -44,6 +50,10 @@ func die(ahead faulty.Call) {
 	}
 	if err != nil {
 		panic(err)
+	}
+	if os.Getenv(interruptVariable) != "" {
+		interrupt() // a second one would end the process at once
+		return
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}

@@ -302,6 +302,10 @@ func (o *restoreOrder) prepareAround() error {
 		}
 		o.request.Quiesce, o.request.ReleaseEarly = workloads{q}, was.Early
 	}
+	if was.Purge && was.Target != "" {
+		return usage("find the caches", "those that are configured are not those of --target").
+			Hint("delete there what is stale by hand, and leave --purge-caches out")
+	}
 	if was.Purge {
 		made, err := newCaches(c, was.Messages)
 		if err != nil {

@@ -56,16 +56,10 @@ func TestServerScripts(t *testing.T) {
 func runSQL(ts *testscript.TestScript, t *testing.T, env *testbed.Env, statements []string) {
 	db := env.OpenMySQL(t)
 	for _, statement := range statements {
-		rows, err := db.QueryContext(t.Context(), statement)
-		ts.Check(err)
-		for rows.Next() {
-			var value string
-			ts.Check(rows.Scan(&value))
+		for _, value := range oneColumn(t, db, statement) {
 			_, err := io.WriteString(ts.Stdout(), value+"\n")
 			ts.Check(err)
 		}
-		ts.Check(rows.Err())
-		ts.Check(rows.Close())
 	}
 }
 

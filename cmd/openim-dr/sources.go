@@ -11,6 +11,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/mysql"
 	"github.com/openim-dr/openim-dr/internal/openim"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/runbook"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -27,14 +28,17 @@ type kind struct {
 	// parts says what the settings kept out of a point; nil where a kind's
 	// manifest shows that by itself.
 	parts func(captured json.RawMessage) []string
+	// byHand writes the part of a page about restoring with stock tools;
+	// settings are nil where nothing is known of the target.
+	byHand func(s runbook.Source, settings config.Settings) (*runbook.Part, error)
 }
 
 // kinds is the table of all kinds: a new one is one line here.
 func kinds() []kind {
 	return []kind{
-		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, onlyOf[*mysql.Settings], mysql.Parts},
-		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, onlyOf[*bucket.Settings], nil},
-		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, onlyOf[*kube.Settings], nil},
+		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, onlyOf[*mysql.Settings], mysql.Parts, mysqlByHand},
+		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, onlyOf[*bucket.Settings], nil, bucketsByHand},
+		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, onlyOf[*kube.Settings], nil, kubernetesByHand},
 	}
 }
 
@@ -66,6 +70,32 @@ func onlyOf[S interface {
 	Only(parts []string) S
 }](settings config.Settings, parts []string) config.Settings {
 	return settings.(S).Only(parts) //nolint:forcetypeassert // the table keeps kinds and settings together
+}
+
+func mysqlByHand(s runbook.Source, settings config.Settings) (*runbook.Part, error) {
+	known, _ := settings.(*mysql.Settings)
+	return mysql.ByHand(s, known)
+}
+
+func bucketsByHand(s runbook.Source, settings config.Settings) (*runbook.Part, error) {
+	known, _ := settings.(*bucket.Settings)
+	return bucket.ByHand(s, known)
+}
+
+func kubernetesByHand(s runbook.Source, settings config.Settings) (*runbook.Part, error) {
+	known, _ := settings.(*kube.Settings)
+	return kube.ByHand(s, known)
+}
+
+// byHand returns what writes a kind's part of a runbook. A point may hold what
+// this version does not know.
+func byHand(kind string) func(runbook.Source, config.Settings) (*runbook.Part, error) {
+	for _, k := range kinds() {
+		if k.name == kind {
+			return k.byHand
+		}
+	}
+	return func(s runbook.Source, _ config.Settings) (*runbook.Part, error) { return runbook.Unknown(s, kind), nil }
 }
 
 // partsOf says what the settings kept out of a source's part of a point.

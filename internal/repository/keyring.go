@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -68,14 +69,11 @@ func shortKey(key string) string { return key[:min(12, len(key))] }
 
 // noKey says for whom the key was wrapped.
 func (k *keyring) noKey(ctx context.Context, key string) error {
-	var holders []string
-	err := k.store.List(ctx, keysDir+key+"/", func(i storage.Info) error {
-		holders = append(holders, strings.TrimSuffix(path.Base(i.Name), ".age"))
-		return nil
-	})
+	found, err := wraps(ctx, k.store, key)
 	if err != nil {
-		return fmt.Errorf("list wraps of key %s: %w", shortKey(key), err)
+		return err
 	}
+	holders := slices.Sorted(maps.Keys(found))
 	if len(holders) == 0 {
 		return fault.New(fault.Corrupt, "open key "+shortKey(key), "no wrap of it is left in the repository").
 			Hint("restore another point: what was sealed to this key cannot be read any more")

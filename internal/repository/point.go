@@ -52,6 +52,9 @@ func (p *Point) Eligible() bool {
 	return p.Complete && p.Untrusted == nil && p.Quarantined == "" && p.Forgotten == nil && p.Stream != RollbackStream
 }
 
+// Dir returns the directory of a source's own files, below the repository.
+func (p *Point) Dir(source string) string { return pointDir(p.Point) + FileName(source) }
+
 // Time returns when the point's run began.
 func (p *Point) Time() time.Time { return p.Started }
 

@@ -31,6 +31,7 @@ type Env struct {
 	RedisAddress        string // host:port
 	RedisPassword       string
 	RedisServer         string // path of the program
+	ToolsImage          string // stock tools of Debian, with which a point is restored by hand
 
 	label string // of containers that `make testbed-down` removes
 }
@@ -102,6 +103,7 @@ func read(path string) (*Env, error) {
 		"REDIS_ADDRESS":         &env.RedisAddress,
 		"REDIS_PASSWORD":        &env.RedisPassword,
 		"REDIS_SERVER":          &env.RedisServer,
+		"TOOLS_IMAGE":           &env.ToolsImage,
 		"TESTBED_LABEL":         &env.label,
 	}
 	for name, field := range fields {

@@ -37,7 +37,7 @@ func (tb *Testbed) prepareHost(ctx context.Context) error {
 	if !engine && !installed("dockerd") {
 		missing = append(missing, "docker.io")
 	}
-	if !installed("debootstrap") && !tb.mysqlImageKnown(ctx, engine) {
+	if !installed("debootstrap") && !(tb.mysqlImageKnown(ctx, engine) && tb.toolsImageKnown(ctx, engine)) {
 		missing = append(missing, "debootstrap")
 	}
 	if err := tb.install(ctx, missing); err != nil {

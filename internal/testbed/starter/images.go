@@ -106,15 +106,19 @@ func (tb *Testbed) prepareMySQLImage(ctx context.Context) error {
 }
 
 func (tb *Testbed) buildMySQLImage(ctx context.Context, path string) error {
-	work := path + ".work"
+	return tb.buildImage(ctx, "mysql-image", "2 minutes", tb.mysqlRecipeDir(), path)
+}
+
+// buildImage runs the build.sh of a recipe's directory.
+func (tb *Testbed) buildImage(ctx context.Context, name, usual, recipeDir, path string) error {
 	s := step{
-		doing: "build the MySQL image",
-		usual: "2 minutes",
-		log:   tb.cache.log("mysql-image"),
+		doing: "build " + name,
+		usual: usual,
+		log:   tb.cache.log(name),
 		try:   "see that Debian's mirror answers (`apt-get update`), then again",
 	}
 	return tb.console.run(ctx, s, func(ctx context.Context, log io.Writer) error {
-		return run(ctx, log, filepath.Join(tb.mysqlRecipeDir(), "build.sh"), tb.mysqlRecipeDir(), work, path)
+		return run(ctx, log, filepath.Join(recipeDir, "build.sh"), recipeDir, path+".work", path)
 	})
 }
 

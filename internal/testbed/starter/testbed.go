@@ -82,7 +82,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis(), tb.tools()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -273,6 +273,10 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	toolsImage, err := tb.toolsImage(ctx)
+	if err != nil {
+		return err
+	}
 	lines := []string{
 		"MYSQL_ADDRESS=" + tb.address("mysql"),
 		"MYSQL_USER=root",
@@ -292,6 +296,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"REDIS_ADDRESS=" + tb.address("redis"),
 		"REDIS_PASSWORD=" + tb.state.RedisPassword,
 		"REDIS_SERVER=" + tb.redisServer(),
+		"TOOLS_IMAGE=" + toolsImage,
 		"TESTBED_LABEL=" + Label + "=" + tb.id,
 	}
 	return writeFile(tb.envPath(), []byte(strings.Join(lines, "\n")+"\n"))
