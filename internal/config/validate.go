@@ -26,6 +26,8 @@ func (d *decoder) validate(c *Config) {
 	d.validateRepository(&c.Repository)
 	d.validateSources("sources", c.Sources)
 	d.validateTargets(c)
+	d.validateObjectives(c.Objectives)
+	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)
 	}
