@@ -62,9 +62,12 @@ type Plan struct {
 	Estimate *float64  `json:"estimateSeconds"` // null: no proof yet
 	Refusals []Refusal `json:"refusals"`
 	// Deviations are what will not come back as it was, as the settings allow.
-	Deviations []Deviation  `json:"deviations"`
-	parts      []sourcePlan // parallel to Set
-	request    Request
+	Deviations []Deviation `json:"deviations"`
+	// Overwritten are the targets whose data is given up, by name.
+	Overwritten []source.Occupied `json:"overwritten"`
+
+	parts   []sourcePlan // parallel to Set
+	request Request
 }
 
 // Member is the point that one source is restored from.
@@ -120,7 +123,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, request: r}
+	p := &Plan{Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, Overwritten: []source.Occupied{}, request: r}
 	for _, b := range listing.Broken {
 		p.warn("point %s cannot be read and is left aside: %v", b.ID, b.Err)
 	}
@@ -203,6 +206,7 @@ func (p *Plan) take(point *repository.Point, s Source, from *repository.SourceRe
 	for _, o := range planned.Occupied {
 		if slices.Contains(p.request.Overwrite, o.Target) {
 			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
+			p.Overwritten = append(p.Overwritten, o)
 			continue
 		}
 		// Invariant 5: only the target's own name, typed again, opens the way.

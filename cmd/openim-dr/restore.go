@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -53,6 +52,11 @@ schemas, buckets and namespaces. --output - writes the one object that --include
 names to standard output, and restores nothing. --versions brings the older versions
 of objects back, too, where they were captured.
 
+--report FILE.html writes a page for the post-mortem, FILE.json the same for
+programs: also when the restore is refused, fails or is stopped. It holds names of
+tables, objects and accounts. The configured hooks are called before anything is
+touched, and after success or failure.
+
 ` + exitCodes,
 		Example: `  openim-dr restore --plan --identity operator.key
   openim-dr restore 20261123T020000Z-k3vq --source main --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3
@@ -81,15 +85,20 @@ of objects back, too, where they were captured.
 	f.BoolVar(&flags.versions, "versions", false, "bring older versions of objects back, too, into a bucket that is empty or new")
 	f.StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowances())
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
-	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
+	f.StringVar(&flags.report, "report", "", "also write what happened to `FILE`: as a page (.html) or as JSON (.json), however it ends")
 	return cmd
 }
 
-func (a *app) restore(ctx context.Context, point string, flags restoreFlags) error {
+func (a *app) restore(ctx context.Context, point string, flags restoreFlags) (err error) {
 	d, err := a.deployment()
 	if err != nil {
 		return err
 	}
+	account, err := a.openRestoreAccount(d, flags)
+	if err != nil {
+		return err
+	}
+	defer func() { err = account.close(ctx, err) }()
 	request, err := a.restoreRequest(ctx, d, point, flags)
 	if err != nil {
 		return err
@@ -110,20 +119,24 @@ func (a *app) restore(ctx context.Context, point string, flags restoreFlags) err
 		return err
 	}
 	a.out.print(plan, func(p *page) { writePlan(p, plan) })
+	account.planned(plan)
 	if refused := plan.Refused(); refused != nil || flags.plan {
 		return refused
 	}
 	if !flags.yes {
 		if err := a.confirm(ctx, "restore as planned?"); err != nil {
-			return err
+			return account.declined(err)
 		}
+	}
+	if err := account.begin(ctx); err != nil {
+		return err
 	}
 	result, err := plan.Carry(ctx)
 	stop()
 	stop = func() {}
 	if result != nil {
+		account.carried(result)
 		a.out.print(result, func(p *page) { writeRestored(p, result) })
-		err = errors.Join(err, writeReport(flags.report, result))
 	}
 	return err
 }
@@ -204,15 +217,4 @@ func allowances() string {
 		text += string(a)
 	}
 	return text
-}
-
-// writeReport writes the result for the post-mortem.
-func writeReport(path string, result *restore.Result) error {
-	if path == "" {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(indented(result)), 0o600); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
 }
