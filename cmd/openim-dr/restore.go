@@ -28,6 +28,7 @@ type restoreFlags struct {
 	allow      []string
 	yes        bool
 	report     string
+	asked      bool // by questions, not by flags
 }
 
 func newRestore(a *app) *cobra.Command {
@@ -52,6 +53,10 @@ schemas, buckets and namespaces. --output - writes the one object that --include
 names to standard output, and restores nothing. --versions brings the older versions
 of objects back, too, where they were captured.
 
+On a terminal, without POINT and without any flag but --config, --repository,
+--trust, --log-level and --no-progress, it asks what it must know, and prints the
+command line that says the same.
+
 --report FILE.html writes a page for the post-mortem, FILE.json the same for
 programs: also when the restore is refused, fails or is stopped. It holds names of
 tables, objects and accounts. The configured hooks are called before anything is
@@ -67,6 +72,9 @@ touched, and after success or failure.
   openim-dr restore --source media --missing-only --identity operator.key`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.asks(cmd, args) {
+				return a.restoreAsked(cmd.Context(), flags)
+			}
 			return a.restore(cmd.Context(), append(args, "latest")[0], flags)
 		},
 	}
@@ -119,6 +127,11 @@ func (a *app) restore(ctx context.Context, point string, flags restoreFlags) (er
 		return err
 	}
 	a.out.print(plan, func(p *page) { writePlan(p, plan) })
+	if flags.asked {
+		if plan, err = a.askOverwrite(ctx, repo, request, plan, &flags); err != nil {
+			return account.declined(err)
+		}
+	}
 	account.planned(plan)
 	if refused := plan.Refused(); refused != nil || flags.plan {
 		return refused
