@@ -102,7 +102,10 @@ type Plan struct {
 	// Deviations are what will not come back as it was, as the settings allow.
 	Deviations []Deviation `json:"deviations"`
 	// ByHand are steps that are left to people.
-	ByHand  []string     `json:"byHand"`
+	ByHand []string `json:"byHand"`
+	// Overwritten are the targets whose data is given up, by name.
+	Overwritten []source.Occupied `json:"overwritten"`
+
 	parts   []sourcePlan // parallel to Set
 	lost    []Overwritten
 	request Request
@@ -254,6 +257,7 @@ func (p *Plan) take(point *repository.Point, part sourcePlan) {
 		if slices.Contains(p.request.Overwrite, o.Target) {
 			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
 			p.lost = append(p.lost, Overwritten{s.Name, o})
+			p.Overwritten = append(p.Overwritten, o)
 			continue
 		}
 		// Invariant 5: only the target's own name, typed again, opens the way.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/backup"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/hook"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -30,6 +31,8 @@ kill or a power cut at any moment there is no point, and the next run needs no
 help. A point in which something is missing says so, and counts for nothing;
 the command then ends with exit code 1.
 
+The configured hooks are called before, and after success or failure.
+
 ` + exitCodes,
 		Example: `  openim-dr backup --config openim-dr.yaml
   openim-dr backup --source main --stream hourly-db
@@ -44,11 +47,14 @@ the command then ends with exit code 1.
 	return cmd
 }
 
-func (a *app) backup(ctx context.Context, flags backupFlags) error {
+func (a *app) backup(ctx context.Context, flags backupFlags) (err error) {
 	d, err := a.configured("take a point")
 	if err != nil {
 		return err
 	}
+	account := a.openAccount(hook.Backup, d)
+	account.facts.Stream = flags.stream
+	defer func() { err = account.after(ctx, err) }()
 	if flags.stream == "" {
 		return usage("take a point", "--stream is empty")
 	}
@@ -69,6 +75,9 @@ func (a *app) backup(ctx context.Context, flags backupFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := account.before(ctx); err != nil {
+		return err
+	}
 	show, stop := a.progress()
 	result, err := backup.Run(ctx, writer, backup.Options{
 		Instance: d.config.Instance, Stream: flags.stream, Sources: sources, Show: show, Log: a.log,
@@ -77,6 +86,7 @@ func (a *app) backup(ctx context.Context, flags backupFlags) error {
 	if err != nil {
 		return err
 	}
+	account.facts.Points = []string{result.Point}
 	a.out.print(result, func(p *page) { writeBackup(p, result) })
 	if !result.Complete {
 		return fault.New(fault.Failed, "take a point", "point %s is incomplete, and counts for nothing", result.Point).

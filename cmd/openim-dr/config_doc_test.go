@@ -119,3 +119,20 @@ func TestDocumentedSourcesAreValid(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumentedHooksAreValid reads the hooks of docs/CONFIG.md, and those that
+// the example has commented out.
+func TestDocumentedHooksAreValid(t *testing.T) {
+	_, documented, _ := strings.Cut(readDocument(t, "CONFIG.md"), "~~~yaml\n")
+	documented, _, _ = strings.Cut(documented, "~~~")
+	before, commented, _ := strings.Cut(config.Example, "# hooks:")
+	for name, file := range map[string]string{
+		"docs/CONFIG.md": config.Example + documented,
+		"the example":    before + regexp.MustCompile(`(?m)^# `).ReplaceAllString("# hooks:"+commented, ""),
+	} {
+		c, err := config.Parse([]byte(file), settingsOfKinds())
+		if err != nil || len(c.Hooks) != 2 {
+			t.Errorf("%s: %d hooks, %v", name, len(c.Hooks), err)
+		}
+	}
+}

@@ -54,6 +54,10 @@ func plain(t *testing.T, v any) any {
 // rareSettings are those that the example leaves out.
 const rareSettings = `
 repository: {leaseLength: 60s}
+objectives: {rpo: 1h, rto: 30m}
+hooks:
+- {on: failure, for: [backup, restore], command: [/c, a], timeout: 1m}
+- {on: before, url: "https://h/p", headers: {X-A: "env:A"}}
 sources:
 - {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, tlsCert: f, tlsKey: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,
   excludeSchemas: [x], tables: {include: ["s.*"], exclude: ["s.tmp*"]}, noData: [s.t], where: {s.u: "a > 1"}, chunkKeys: {s.u: PRIMARY},

@@ -71,6 +71,7 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 	findings := []source.Finding{fine("configuration", fmt.Sprintf("%s is valid: instance %s, %s", path, d.config.Instance, plural(int64(len(d.config.Sources)), "source")))}
 	checks := []func(context.Context) []source.Finding{
 		func(context.Context) []source.Finding { return examineKeys(d) },
+		func(context.Context) []source.Finding { return examineHooks(d.config.Hooks) },
 		func(ctx context.Context) []source.Finding { return a.examineRepository(ctx, d) },
 	}
 	for _, s := range d.config.Sources {
@@ -115,6 +116,23 @@ func examineKeys(d *deployment) []source.Finding {
 			Evidence: "one operator's key alone opens the points: whoever loses it loses every point",
 			Remedy:   "add a second recipient whose private key is kept elsewhere",
 		})
+	}
+	return findings
+}
+
+// examineHooks looks whether the hooks could be called, and calls none.
+func examineHooks(hooks []config.Hook) []source.Finding {
+	var findings []source.Finding
+	for i, h := range hooksOf(hooks) {
+		if err := h.Ready(); err != nil {
+			findings = append(findings, source.Finding{
+				Check: "hooks.ready", Severity: source.Error, Evidence: fmt.Sprintf("hooks[%d], %s on %s: %s", i, h, h.On, oneLine(err.Error())),
+				Remedy: "see that the program is there, and that the secrets can be read where openim-dr runs",
+			})
+		}
+	}
+	if len(hooks) > 0 && len(findings) == 0 {
+		findings = append(findings, fine("hooks.ready", plural(int64(len(hooks)), "hook")+" could be called; none was"))
 	}
 	return findings
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/openim-dr/openim-dr/internal/report"
 	"github.com/openim-dr/openim-dr/internal/storage/faulty"
 )
 
@@ -91,8 +93,10 @@ func TestRestoreOverFaultyStorage(t *testing.T) {
 		for _, at := range moments(calls) {
 			t.Run(fmt.Sprintf("%s at call %d", fault, at), func(t *testing.T) {
 				// What is there to overwrite is what the run before has left.
-				got, made := d.runOver(t, faulty.Plan{Fault: fault, At: at}, d.overwriteAll(t, config)...)
+				page := filepath.Join(t.TempDir(), "report.json")
+				got, made := d.runOver(t, faulty.Plan{Fault: fault, At: at}, append(d.overwriteAll(t, config), "--report", page)...)
 				codes[fault][got.code]++
+				requireReport(t, page, got.code)
 				switch got.code {
 				case 0:
 					if sum := d.checksum(t, d.stores.Schemas.Server, "chat_logs"); sum != want {
@@ -108,6 +112,25 @@ func TestRestoreOverFaultyStorage(t *testing.T) {
 	}
 	t.Logf("exit codes by fault, over %d storage calls: %v", calls, codes)
 	d.run(t, d.overwriteAll(t, config)...).ok(t)
+}
+
+// requireReport reads the report of a restore, which is there however it ended.
+func requireReport(t *testing.T, path string, code int) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	var got report.Report
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	success := got.Outcome == report.Equal && got.Equal && got.Failure == nil && got.RTOSeconds != nil
+	failure := got.Outcome == report.Failed && !got.Equal && got.Failure != nil && got.Failure.Why != ""
+	if got.ExitCode != code || success != (code == 0) || failure != (code != 0) {
+		t.Errorf("exit code %d, and the report says: %s, exit code %d, equal %v, error %+v", code, got.Outcome, got.ExitCode, got.Equal, got.Failure)
+	}
 }
 
 // overwriteAll returns the arguments of a restore that overwrites everything.

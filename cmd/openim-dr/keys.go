@@ -45,12 +45,12 @@ func (a *app) readIdentities(ctx context.Context, files []string) ([]seal.Identi
 
 // unprotect decrypts an identity file that is protected by a passphrase.
 func (a *app) unprotect(ctx context.Context, file string, data []byte) ([]byte, error) {
-	var sealed io.Reader = bytes.NewReader(data)
-	switch {
-	case bytes.HasPrefix(data, []byte(armor.Header)):
-		sealed = armor.NewReader(sealed)
-	case !bytes.HasPrefix(data, []byte("age-encryption.org/")):
+	if !isProtected(data) {
 		return data, nil
+	}
+	var sealed io.Reader = bytes.NewReader(data)
+	if isArmored(data) {
+		sealed = armor.NewReader(sealed)
 	}
 	passphrase, err := a.askPassphrase(ctx, "passphrase of "+file)
 	if err != nil {
@@ -70,6 +70,13 @@ func (a *app) unprotect(ctx context.Context, file string, data []byte) ([]byte, 
 	}
 	return opened, nil
 }
+
+// isProtected reports whether an identity file is encrypted.
+func isProtected(data []byte) bool {
+	return isArmored(data) || bytes.HasPrefix(data, []byte("age-encryption.org/"))
+}
+
+func isArmored(data []byte) bool { return bytes.HasPrefix(data, []byte(armor.Header)) }
 
 // protect encrypts an identity file with a passphrase, as `age -p` does.
 func protect(plain []byte, passphrase string) ([]byte, error) {

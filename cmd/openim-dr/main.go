@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -26,9 +27,22 @@ func (a *app) execute(args []string) int {
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
 	a.out.json = a.common.output == "json" // also where the command line could not be read to its end
-	if err != nil && ctx.Err() != nil && fault.KindOf(err) != fault.Corrupt {
-		err = fault.New(fault.Failed, verb.Name(), "it was stopped: %w", context.Cause(ctx)).
-			Hint("%s", cmp.Or(a.goOn, "run it again"))
+	return a.out.finish(orStopped(ctx, verb.Name(), err, a.goOn))
+}
+
+// errStopped is why a verb failed that somebody stopped.
+var errStopped = errors.New("it was stopped")
+
+// wasStopped reports whether a verb failed because somebody stopped it.
+func wasStopped(ctx context.Context, err error) bool {
+	return errors.Is(err, errStopped) || err != nil && ctx.Err() != nil && fault.KindOf(err) != fault.Corrupt
+}
+
+// orStopped returns err, or that the verb was stopped, with what to do then: to
+// go on, or, where that is not it, to run it again.
+func orStopped(ctx context.Context, verb string, err error, goOn string) error {
+	if !wasStopped(ctx, err) || errors.Is(err, errStopped) {
+		return err
 	}
-	return a.out.finish(err)
+	return fault.New(fault.Failed, verb, "%w: %w", errStopped, context.Cause(ctx)).Hint("%s", cmp.Or(goOn, "run it again"))
 }

@@ -32,6 +32,26 @@ func TestSignalEndsTheCommand(t *testing.T) {
 	}
 }
 
+// TestHooksLearnOfASignal: whoever is paged when a backup fails is paged when it
+// was stopped.
+func TestHooksLearnOfASignal(t *testing.T) {
+	told := filepath.Join(t.TempDir(), "told")
+	config := setUp(t, `- {name: media, kind: buckets, endpoint: "http://`+silentServer(t)+`", buckets: [openim]}
+hooks:
+- {on: failure, for: [backup], command: [sh, -c, 'echo "$OPENIM_DR_EVENT $OPENIM_DR_VERB $OPENIM_DR_RESULT $OPENIM_DR_EXIT_CODE $OPENIM_DR_STREAM: $OPENIM_DR_ERROR" > "$0"', "`+told+`"]}
+- {on: success, command: ["false"]}`)
+	code, log := whileBackupRuns(t, config, func(backup *os.Process) {
+		if err := backup.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	})
+	data, err := os.ReadFile(told)
+	want := "failure backup stopped 1 manual: backup: it was stopped: "
+	if code != 1 || err != nil || !strings.HasPrefix(string(data), want) {
+		t.Errorf("exit code %d; the hook was told %q (%v), want %q; stderr:\n%s", code, data, err, want, log)
+	}
+}
+
 // TestSecondBackupIsBusy starts one beside another of the same stream
 // (invariant 8).
 func TestSecondBackupIsBusy(t *testing.T) {
@@ -90,9 +110,15 @@ func silentServer(t *testing.T) (address string) {
 // repository, and returns the configuration's path.
 func setUpRepository(t *testing.T, address string) string {
 	t.Helper()
+	return setUp(t, `- {name: media, kind: buckets, endpoint: "http://`+address+`", buckets: [openim]}`)
+}
+
+// setUp does the same with other sources, and whatever else follows them.
+func setUp(t *testing.T, sources string) (config string) {
+	t.Helper()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	operator, _, err := makeKey("operator", false)
+	operator, private, err := makeKey("operator", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +130,7 @@ func setUpRepository(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.NewReplacer("$DIR", dir, "$OPERATOR", operator.Recipient, "$SIGNER", signer.PublicKey, "$ADDRESS", address).Replace(`
+	text := strings.NewReplacer("$DIR", dir, "$OPERATOR", operator.Recipient, "$SIGNER", signer.PublicKey).Replace(`
 instance: test
 repository:
   url: $DIR/repo
@@ -114,9 +140,8 @@ repository:
   leaseLength: 1s
   trustedSigners: [{key: $SIGNER, roles: [writer, operator]}]
 sources:
-- {name: media, kind: buckets, endpoint: "http://$ADDRESS", buckets: [openim]}
-`)
-	for name, content := range map[string][]byte{"catalog.key": catalog, "signing.key": signing, "config.yaml": []byte(text)} {
+`) + sources + "\n"
+	for name, content := range map[string][]byte{"operator.key": private, "catalog.key": catalog, "signing.key": signing, "config.yaml": []byte(text)} {
 		if err := os.WriteFile(at(name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -68,10 +68,13 @@ func (a *app) confirm(ctx context.Context, question string) error {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if oneLine(typed) != "yes" {
-		return errors.New("not confirmed: nothing was changed")
+		return errDeclined
 	}
 	return nil
 }
+
+// errDeclined ends a verb to which the operator has said no.
+var errDeclined = errors.New("not confirmed: nothing was changed")
 
 // answer waits for a reading of the terminal, which no context ends. Where
 // ctx ends first the reading is left behind, for the process is about to end.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -39,6 +38,7 @@ type restoreFlags struct {
 	messages   bool
 	yes        bool
 	report     string
+	asked      bool // by questions, not by flags
 
 	given map[string]bool // flags that were given
 }
@@ -79,6 +79,15 @@ writes the one object that --include names to standard output, and restores
 nothing. --versions brings the older versions of objects back, too, where they
 were captured.
 
+On a terminal, without POINT and without any flag but --config, --repository,
+--trust, --log-level and --no-progress, it asks what it must know, and prints the
+command line that says the same.
+
+--report FILE.html writes a page for the post-mortem, FILE.json the same for
+programs: also when the restore is refused, fails or is stopped. It holds names of
+tables, objects and accounts. The configured hooks are called before anything is
+touched, and after success or failure.
+
 ` + exitCodes,
 		Example: `  openim-dr restore --plan --identity operator.key
   openim-dr restore 20261123T020000Z-k3vq --source main --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3
@@ -95,6 +104,9 @@ were captured.
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.given = given(cmd)
+			if a.asks(cmd, args) {
+				return a.restoreAsked(cmd.Context(), flags)
+			}
 			return a.restore(cmd.Context(), args, flags)
 		},
 	}
@@ -123,11 +135,11 @@ were captured.
 	f.BoolVar(&flags.purge, "purge-caches", false, "delete from the configured caches what derives from MySQL, and nothing else")
 	f.BoolVar(&flags.messages, "purge-message-caches", false, "delete the caches of messages too: where MongoDB was rolled back")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
-	f.StringVar(&flags.report, "report", "", "also write the result to `FILE`, as JSON")
+	f.StringVar(&flags.report, "report", "", "also write what happened to `FILE`: as a page (.html) or as JSON (.json), however it ends")
 	return cmd
 }
 
-func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) error {
+func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (err error) {
 	d, err := a.deployment()
 	if err != nil {
 		return err
@@ -135,6 +147,11 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) er
 	if flags.release {
 		return a.release(ctx, d, flags)
 	}
+	account, err := a.openRestoreAccount(d, flags)
+	if err != nil {
+		return err
+	}
+	defer func() { err = account.close(ctx, err) }()
 	o := &restoreOrder{app: a, deployment: d, flags: flags}
 	if err := o.read(ctx, args); err != nil {
 		return err
@@ -157,21 +174,32 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) er
 		return err
 	}
 	a.out.print(plan, func(p *page) { writePlan(p, plan) })
+	if flags.asked {
+		if plan, err = a.askOverwrite(ctx, o, plan, &flags); err != nil {
+			return account.declined(err)
+		}
+	}
+	account.planned(plan)
 	if refused := plan.Refused(); refused != nil || flags.plan {
 		return refused
 	}
 	if !flags.yes {
 		if err := a.confirm(ctx, "restore as planned?"); err != nil {
-			return err
+			return account.declined(err)
 		}
 	}
 	a.goOn = o.goOn()
+	account.facts.Restore, account.report.Restore = plan.Restore, plan.Restore
+	if err := account.begin(ctx); err != nil {
+		return err
+	}
 	result, err := plan.Carry(ctx)
 	stop()
 	stop = func() {}
 	if result == nil {
 		return err
 	}
+	account.carried(result)
 	a.out.print(result, func(p *page) { writeRestored(p, result) })
 	switch {
 	case err != nil && result.Resumable && fault.KindOf(err) == fault.Corrupt:
@@ -179,7 +207,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) er
 	case err != nil && result.Resumable:
 		err = hinted(err, a.goOn)
 	}
-	return errors.Join(err, writeReport(flags.report, result))
+	return err
 }
 
 // hinted adds to an error's hint what there is to do then.
@@ -223,15 +251,4 @@ func allowances() string {
 		text += string(a)
 	}
 	return text
-}
-
-// writeReport writes the result for the post-mortem.
-func writeReport(path string, result *restore.Result) error {
-	if path == "" {
-		return nil
-	}
-	if err := os.WriteFile(path, []byte(indented(result)), 0o600); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return nil
 }

@@ -91,12 +91,30 @@ func (o *restoreOrder) complete(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := o.remember(); err != nil {
+		return err
+	}
+	return o.openTargets()
+}
+
+// remember hands the order on, and what is kept of it for whoever resumes it.
+func (o *restoreOrder) remember() (err error) {
 	r, was := &o.request, &o.remembered
 	r.Select, r.Overwrite, r.Allow, r.KeepGoing = was.Select, was.Overwrite, was.Allow, was.KeepGoing
 	if r.Remember, err = json.Marshal(was); err != nil {
 		return fmt.Errorf("keep what was ordered: %w", err)
 	}
-	return o.openTargets()
+	return nil
+}
+
+// overwrite takes up that the operator agrees to what will be lost.
+func (o *restoreOrder) overwrite(ctx context.Context, targets []string) error {
+	o.remembered.Overwrite = targets
+	if err := o.remember(); err != nil {
+		return err
+	}
+	o.prepareRollback(ctx)
+	return nil
 }
 
 // readFlags reads an order from the command line.
@@ -285,11 +303,15 @@ func (o *restoreOrder) prepare(ctx context.Context, show progress.Reporter) erro
 	if err := o.prepareAround(); err != nil {
 		return err
 	}
-	if o.remembered.NoRollback || len(o.remembered.Overwrite) == 0 {
-		return nil
-	}
-	o.request.Rollback, o.request.NoRollback = o.app.rollback(ctx, o.deployment, o.store, o.targets, show)
+	o.prepareRollback(ctx)
 	return nil
+}
+
+// prepareRollback adds what keeps what will be overwritten.
+func (o *restoreOrder) prepareRollback(ctx context.Context) {
+	if !o.remembered.NoRollback && len(o.remembered.Overwrite) > 0 {
+		o.request.Rollback, o.request.NoRollback = o.app.rollback(ctx, o.deployment, o.store, o.targets, o.request.Show)
+	}
 }
 
 // prepareAround adds what is done around the restore.

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/hook"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/secret"
@@ -28,6 +29,8 @@ type Config struct {
 	Quiesce    *Quiesce            `yaml:"quiesce,omitempty" jsonschema_description:"what restore --quiesce stops"`
 	Caches     []Cache             `yaml:"caches,omitempty" jsonschema_description:"where restore --purge-caches deletes what is stale"`
 	Limits     Limits              `yaml:"limits,omitempty" jsonschema_description:"what a run may use"`
+	Objectives Objectives          `yaml:"objectives,omitempty" jsonschema_description:"what was promised; reports compare what was measured with it"`
+	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`
 }
 
 // Repository says where points live and who may open and vouch for them.
@@ -56,6 +59,22 @@ type Limits struct {
 	// Bandwidth and Requests are shared by all connections to one source.
 	Bandwidth quantity.Rate      `yaml:"bandwidth,omitempty" jsonschema_description:"bytes per second of bucket objects, from and to each server: 50MiB/s; without it no limit"`
 	Requests  quantity.Frequency `yaml:"requests,omitempty" jsonschema_description:"requests per second to each S3 server: 200/s; without it no limit"`
+}
+
+// Objectives are what was promised about a recovery. Zero promises nothing.
+type Objectives struct {
+	RPO quantity.Duration `yaml:"rpo,omitempty" jsonschema_description:"how old the newest restorable state may be: 1h"`
+	RTO quantity.Duration `yaml:"rto,omitempty" jsonschema_description:"how long a restore may take, from the word to the last comparison: 30m"`
+}
+
+// Hook is a command or an HTTP request before or after a run.
+type Hook struct {
+	On      hook.Event            `yaml:"on" jsonschema_description:"before (it may forbid the run), success or failure"`
+	For     []hook.Verb           `yaml:"for,omitempty" jsonschema_description:"of which verbs; without it of all that call hooks"`
+	Command []string              `yaml:"command,omitempty" jsonschema_description:"a program and its arguments; no shell reads them"`
+	URL     hook.Address          `yaml:"url,omitempty" jsonschema_description:"where a JSON document is sent with POST: https://…, or env:NAME or file:PATH of a URL that is a secret"`
+	Headers map[string]secret.Ref `yaml:"headers,omitempty" jsonschema_description:"of the request, by name: file:PATH or env:NAME"`
+	Timeout quantity.Duration     `yaml:"timeout,omitempty" jsonschema_description:"longest time that it may take; default 1m, at most 1h"`
 }
 
 // Settings are what a kind of source is configured with. Its yaml tags name

@@ -17,6 +17,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/hook"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/secret"
 )
@@ -76,6 +77,10 @@ targets:
 limits: {workers: 3, memory: 32MiB}
 quiesce: {source: main, namespaces: [openim], timeout: 90s, stages: [{name: entry, workloads: ["*-api"]}, {name: rest, selector: app=openim}]}
 caches: [{name: redis, address: "r:6379", user: u, password: env:REDIS, tls: verify-ca, tlsCA: /ca, tlsCert: /c, tlsKey: /k, databases: [0, 3]}]
+objectives: {rpo: 1h, rto: 30m}
+hooks:
+- {on: failure, for: [backup], command: [/opt/page-me, now], timeout: 30s}
+- {on: before, url: "https://h/p", headers: {X-Key: "env:KEY"}}
 `), kinds)
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +107,16 @@ caches: [{name: redis, address: "r:6379", user: u, password: env:REDIS, tls: ver
 	if diff := cmp.Diff(wantCaches, c.Caches); diff != "" {
 		t.Errorf("caches (-want +got):\n%s", diff)
 	}
+	hooks := []config.Hook{
+		{On: hook.Failure, For: []hook.Verb{hook.Backup}, Command: []string{"/opt/page-me", "now"}, Timeout: quantity.Duration(30 * time.Second)},
+		{On: hook.Before, URL: "https://h/p", Headers: map[string]secret.Ref{"X-Key": "env:KEY"}},
+	}
+	if diff := cmp.Diff(hooks, c.Hooks); diff != "" {
+		t.Errorf("hooks (-want +got):\n%s", diff)
+	}
+	if got := c.Objectives; got.RPO.Duration() != time.Hour || got.RTO.Duration() != 30*time.Minute {
+		t.Errorf("objectives %+v", got)
+	}
 	if got := c.Repository.TrustedSigners[0].NotAfter.Year(); got != 2030 {
 		t.Errorf("signer valid until %d, want 2030", got)
 	}
@@ -122,12 +137,25 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, instance, limits, quiesce, repository, sources, targets"},
+		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, hooks, instance, limits, objectives, quiesce, repository, sources, targets"},
 		"unknown nested key":       {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":  {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":   {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
 		"no rate":                  {head + tail + "limits: {bandwidth: hunter2}\n", "line 15: limits.bandwidth: it is not a rate"},
 		"no frequency":             {head + tail + "limits: {requests: hunter2}\n", "line 15: limits.requests: it is not a frequency"},
+		"no promise":               {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},
+		"hook of no event":         {head + tail + "hooks: [{on: hunter2, command: [x]}]\n", "line 15: hooks[0].on: it is not one of [before success failure]"},
+		"hook without an event":    {head + tail + "hooks:\n- command: [x]\n", "line 16: hooks[0].on: it is not one of"},
+		"hook of no verb":          {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore]"},
+		"hook that calls nothing":  {head + tail + "hooks: [{on: before}]\n", "line 15: hooks[0]: it needs a command or a url, and not both"},
+		"hook that calls two":      {head + tail + "hooks: [{on: before, command: [x], url: \"https://h\"}]\n", "line 15: hooks[0]: it needs a command or a url"},
+		"hook without a program":   {head + tail + "hooks: [{on: before, command: [\"\", hunter2]}]\n", "line 15: hooks[0].command: it begins with no program"},
+		"hook without a limit":     {head + tail + "hooks: [{on: before, command: [x], timeout: 0s}]\n", "line 15: hooks[0].timeout: it is not between 1s and 1h0m0s"},
+		"hook with a user":         {head + tail + "hooks: [{on: before, url: \"https://me:hunter2@h/\"}]\n", "line 15: hooks[0].url: it is neither a URL"},
+		"header of a command":      {head + tail + "hooks: [{on: before, command: [x], headers: {A: env:A}}]\n", "line 15: hooks[0].headers: only a request has headers"},
+		"header in plain text":     {head + tail + "hooks: [{on: before, url: \"https://h\", headers: {A: hunter2}}]\n", "line 15: hooks[0].headers.(entry in line 15): a secret is given as"},
+		"header without a value":   {head + tail + "hooks: [{on: before, url: \"https://h\", headers: {A: \"\"}}]\n", "line 15: hooks[0].headers.(entry in line 15): it is empty"},
+		"header of no name":        {head + tail + "hooks: [{on: before, url: \"https://h\", headers: {\"hunter2:\": env:A}}]\n", "line 15: hooks[0].headers.(entry in line 15): it is no name of a header"},
 		"key twice":                {head + tail + "instance: hunter2\n", "line 15: the key stands in line 1 already"},
 		"plain secret":             {instead("env:PASSWORD", "hunter2"), "line 13: sources[0].password: a secret is given as"},
 		"private key as recipient": {instead("age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe", "AGE-SECRET-KEY-1HUNTER2"), "line 4: repository.recipients[0]: this is a private key"},
@@ -258,6 +286,10 @@ func TestSchemaKnowsWhatParseKnows(t *testing.T) {
 		"plain secret":     {strings.Replace(head+tail, "env:PASSWORD", "hunter2", 1), false},
 		"unknown kind":     {strings.Replace(head+tail, "kind: store", "kind: other", 1), false},
 		"unknown role":     {strings.Replace(head+tail, "[writer, operator]", "[reader]", 1), false},
+		"hook":             {head + tail + "hooks: [{on: before, for: [restore], url: \"env:U\", headers: {A: \"env:A\"}, timeout: 1m}]\n", true},
+		"hook of no event": {head + tail + "hooks: [{on: later, command: [x]}]\n", false},
+		"hook of no verb":  {head + tail + "hooks: [{on: before, for: [list], command: [x]}]\n", false},
+		"hook of no URL":   {head + tail + "hooks: [{on: before, url: \"h\"}]\n", false},
 		"missing instance": {strings.Replace(head+tail, "instance: prod", "", 1), false},
 	}
 	schema := compile(t, kinds)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/openim-dr/openim-dr/internal/hook"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/secret"
@@ -53,6 +54,7 @@ var textTypes = map[reflect.Type]jsonschema.Schema{
 	reflect.TypeFor[time.Time]():         {Type: "string", Format: "date-time"},
 	reflect.TypeFor[Recipient]():         {Type: "string", Pattern: `^age1`},
 	reflect.TypeFor[PublicKey]():         {Type: "string", Pattern: `^RW`},
+	reflect.TypeFor[hook.Address]():      {Type: "string", Pattern: `^(https?://|env:|file:).+$`},
 }
 
 func mapType(t reflect.Type) *jsonschema.Schema {
@@ -66,12 +68,21 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[Source]():
 		return &jsonschema.Schema{Ref: "#/$defs/source"}
 	case reflect.TypeFor[seal.Role]():
-		s := &jsonschema.Schema{Type: "string"}
-		for _, role := range seal.Roles {
-			s.Enum = append(s.Enum, role)
-		}
-		return s
+		return oneOf(seal.Roles)
+	case reflect.TypeFor[hook.Event]():
+		return oneOf(hook.Events)
+	case reflect.TypeFor[hook.Verb]():
+		return oneOf(hook.Verbs)
 	default:
 		return nil
 	}
+}
+
+// oneOf allows these texts alone.
+func oneOf[T ~string](words []T) *jsonschema.Schema {
+	s := &jsonschema.Schema{Type: "string"}
+	for _, word := range words {
+		s.Enum = append(s.Enum, word)
+	}
+	return s
 }

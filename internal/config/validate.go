@@ -28,6 +28,8 @@ func (d *decoder) validate(c *Config) {
 	d.validateTargets(c)
 	d.validateQuiesce(c)
 	d.validateCaches(c.Caches)
+	d.validateObjectives(c.Objectives)
+	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)
 	}

@@ -122,7 +122,7 @@ func (c *catalog) readSchema(ctx context.Context, d *schemaDefinition) error {
 
 func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 	records, err := queryRecords(ctx, c.conn, "SELECT TABLE_NAME AS name, TABLE_TYPE AS type, ENGINE AS engine, TABLE_ROWS AS estimate,"+
-		" DATA_LENGTH AS size, CREATE_TIME AS created, TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteText(d.Name)+
+		" DATA_LENGTH AS size, DATA_LENGTH + INDEX_LENGTH AS footprint, CREATE_TIME AS created, TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_SCHEMA = "+quoteText(d.Name)+
 		" AND TABLE_NAME <> "+quoteText(markTable)+" ORDER BY TABLE_NAME")
 	if err != nil {
 		return err
@@ -144,6 +144,7 @@ func (c *catalog) readTables(ctx context.Context, d *schemaDefinition) error {
 		t := table{
 			Name: r.text("name"), Engine: r.text("engine"), Create: sqlText(create["create table"]),
 			estimatedRows: r.number("estimate"), estimatedBytes: r.number("size"), created: r.text("created"),
+			Stored: r.number("footprint"),
 		}
 		if c.choose != nil {
 			if err := c.choose.apply(d.Name, &t); err != nil {

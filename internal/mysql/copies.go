@@ -18,8 +18,8 @@ import (
 // is left out, as CREATE TABLE … LIKE leaves it out: rows of the copy would
 // decide what may be deleted there.
 
-// placeCopies defines every copy for the place that it goes to.
-func (c *client) placeCopies(ctx context.Context, r *restoration) error {
+// referCopies settles what the foreign keys of all copies refer to.
+func (c *client) referCopies(r *restoration) error {
 	copies := map[tableName]tableName{} // by their name in the point
 	for _, schema := range r.schemas {
 		for i := range schema.Tables {
@@ -36,24 +36,6 @@ func (c *client) placeCopies(ctx context.Context, r *restoration) error {
 	for _, schema := range r.schemas {
 		if err := schema.refer(r, copies); err != nil {
 			return err
-		}
-	}
-	taken := map[string]constraintNames{}        // by schema at the target
-	for _, copied := range []bool{false, true} { // what keeps its name goes first
-		for _, schema := range r.schemas {
-			if schema.whole {
-				continue
-			}
-			if taken[schema.target] == nil {
-				names, err := c.constraints(ctx, r, schema.target)
-				if err != nil {
-					return err
-				}
-				taken[schema.target] = names
-			}
-			if err := schema.nameConstraints(r, taken[schema.target], copied); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -109,6 +91,29 @@ func referTo(foreignKey string, to tableName) string {
 		begin = at[2]
 	}
 	return foreignKey[:begin] + name + foreignKey[at[5]:]
+}
+
+// nameConstraints gives every constraint a name that is free at the target.
+func (c *client) nameConstraints(ctx context.Context, r *restoration) error {
+	taken := map[string]constraintNames{}        // by schema at the target
+	for _, copied := range []bool{false, true} { // what keeps its name goes first
+		for _, schema := range r.schemas {
+			if schema.whole {
+				continue
+			}
+			if taken[schema.target] == nil {
+				names, err := c.constraints(ctx, r, schema.target)
+				if err != nil {
+					return err
+				}
+				taken[schema.target] = names
+			}
+			if err := schema.nameConstraints(r, taken[schema.target], copied); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // constraintNames are those of a schema that are taken, in lower case, by kind:

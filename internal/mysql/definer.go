@@ -35,6 +35,7 @@ func (c *client) planDefiners(ctx context.Context, plan *source.Plan, r *restora
 	err := p.look(ctx, c)
 	if isDenied(err) {
 		// Where it has to be known, the privilege is missing, and that is said.
+		r.definersUnseen = true
 		plan.Warnings = append(plan.Warnings, "whether the definers of views, routines, triggers and events exist at the target is not known: the account may not read mysql.user")
 		return nil
 	}

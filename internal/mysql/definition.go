@@ -55,6 +55,8 @@ type table struct {
 	NoData bool    `json:"noData,omitempty"`
 	Total  total   `json:"total"`
 	Chunks []chunk `json:"chunks"`
+	// Stored is about what the table took on the source's disk, indexes included.
+	Stored int64 `json:"stored,omitempty"`
 
 	Histograms []histogram `json:"histograms,omitempty"`
 

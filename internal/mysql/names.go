@@ -19,6 +19,9 @@ const (
 // settleNames decides what everything is called at the target, and refuses what
 // cannot be.
 func (c *client) settleNames(ctx context.Context, r *restoration) error {
+	if err := c.referCopies(r); err != nil {
+		return err
+	}
 	if c.facts.lowerCaseTableNames == namesLowered {
 		for _, schema := range r.schemas {
 			if err := schema.lower(r); err != nil {
@@ -34,7 +37,7 @@ func (c *client) settleNames(ctx context.Context, r *restoration) error {
 			return err
 		}
 	}
-	return c.placeCopies(ctx, r)
+	return c.nameConstraints(ctx, r)
 }
 
 // sameName brings names into one form that are one to a server.

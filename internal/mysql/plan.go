@@ -26,7 +26,10 @@ type restoration struct {
 	formerDefaults  map[accountName][]accountName // default roles at the target
 	accountNote     string                        // why none are restored
 	deviations      []source.Deviation
-	lowered         bool // the target keeps names in lower case, and some are not
+	target          *surroundings // what the target is like
+	held            *privileges   // at the target
+	definersUnseen  bool          // which definers exist at the target is not known
+	lowered         bool          // the target keeps names in lower case, and some are not
 }
 
 // deviate notes what does not come back as it was, as the settings say.
@@ -47,6 +50,7 @@ type schemaPlan struct {
 	incomplete   bool
 	aside        bool           // its tables go into another schema than the rest of theirs
 	triggersLeft map[string]int // how many are left out, by table in the point
+	freed        int64          // what is destroyed takes on the disk
 }
 
 // Plan reads the definitions in the point and looks at the target.
@@ -61,7 +65,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	plan := &source.Plan{Private: r}
-	if err := client.settleNames(ctx, r); err != nil {
+	if err := client.survey(ctx, r); err != nil {
 		return nil, err
 	}
 	if err := client.lookForMarks(ctx, want.Attempt, r.schemas); err != nil {
@@ -84,7 +88,10 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 		return nil, err
 	}
 	plan.Deviations = append(plan.Deviations, r.deviations...)
-	return plan, client.planBinlog(ctx, r, plan)
+	if err := client.planBinlog(ctx, r, plan); err != nil {
+		return nil, err
+	}
+	return plan, client.examinePlan(ctx, r, plan)
 }
 
 // planActors plans accounts and definers, and ends a restore before it begins
@@ -238,6 +245,7 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 		}
 		others = r.number("n")
 	}
+	schema.freed = size
 	switch {
 	case !schema.whole && len(tables) > 0: // the rest of the schema stays
 		return fmt.Sprintf("%d tables (%s): %s", len(tables), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil //nolint:gosec // not negative

@@ -51,6 +51,7 @@ type ReplicaPosition struct {
 // replica is one channel of SHOW REPLICA STATUS.
 type replica struct {
 	ReplicaPosition
+	source            string // HOST:PORT of what it follows
 	receives, applies bool
 	errno             int64
 	lag               int64 // seconds, or -1 where the server does not know
@@ -86,6 +87,7 @@ func replicas(ctx context.Context, q querier) ([]replica, error) {
 				Channel: now.text("channel_name"), SourceUUID: now.text("source_uuid"),
 				File: now.text("relay_source_log_file"), Position: now.number("exec_source_log_pos"),
 			},
+			source:   now.text("source_host") + ":" + now.text("source_port"),
 			receives: now.text("replica_io_running") == "Yes", applies: now.text("replica_sql_running") == "Yes",
 			errno: max(now.number("last_io_errno"), now.number("last_sql_errno")), lag: -1,
 		}

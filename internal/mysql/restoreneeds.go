@@ -21,6 +21,8 @@ func (c *client) checkPrivileges(ctx context.Context, need *requirement, r *rest
 		return err
 	}
 	c.needSwitches(need, r)
+	c.needAbilities(need, r)
+	r.held = need.held
 	return c.server.lack("restore into", need)
 }
 
@@ -230,7 +232,7 @@ func (c *client) accounts(ctx context.Context) (there, strong map[string]bool, e
 // that the account may set them aside.
 func (c *client) needSwitches(r *requirement, p *restoration) {
 	is := func(name string) bool { return c.facts.variables[name] == "ON" }
-	if is("super_read_only") || is("read_only") && !r.held.anywhere("CONNECTION_ADMIN", "SUPER") {
+	if c.readOnly(r.held) && !p.target.follows() { // a replica is refused as such
 		r.add(missing{why: "the target is read-only", instead: "SET GLOBAL super_read_only = OFF, read_only = OFF; where the target is no replica."})
 	}
 	if c.server.settings.DisableRedoLog {
@@ -255,6 +257,11 @@ func (c *client) needSwitches(r *requirement, p *restoration) {
 			r.forBinlog(schema)
 		}
 	}
+}
+
+// readOnly reports whether the server takes nothing from the account.
+func (c *client) readOnly(held *privileges) bool {
+	return c.facts.variables["super_read_only"] == "ON" || c.facts.variables["read_only"] == "ON" && !held.anywhere("CONNECTION_ADMIN", "SUPER")
 }
 
 // odd reports whether a foreign key refers to what is not a whole unique key,

@@ -66,7 +66,7 @@ func (d *schemaDefinition) storageWarnings() (warnings []string) {
 		if t.hasOption("DATA DIRECTORY") {
 			warnings = append(warnings, fmt.Sprintf("table %s names a data directory: unless innodb_directories of the target has that, it is created in the usual place, and the comparison names it", name))
 		}
-		if t.hasOption("ENCRYPTION=") && !strings.Contains(string(t.Create), "ENCRYPTION='N'") {
+		if t.encrypted() {
 			warnings = append(warnings, fmt.Sprintf("table %s is encrypted: it cannot be created unless the target has a keyring", name))
 		}
 	}

@@ -35,13 +35,18 @@ func (c *client) planBinlog(ctx context.Context, r *restoration, plan *source.Pl
 	if !c.facts.logBin {
 		return nil
 	}
-	if mode == BinlogOn {
-		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
-		return nil
-	}
 	readers, known, err := c.binlogReaders(ctx)
 	if err != nil {
 		return err
+	}
+	if r.target.group != nil { // its members read the log in a way of their own
+		readers = max(readers, int(r.target.group.members))
+	}
+	known = known && !r.target.grouped
+	r.target.readers, r.target.unseen = readers, !known
+	if mode == BinlogOn {
+		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
+		return nil
 	}
 	may, err := c.mayLeaveBinlogOut(ctx)
 	if err != nil {

@@ -168,7 +168,8 @@ func (z *wholeZoo) tableByTable(t *testing.T) {
 	sums := checksums(t, z.db, into)
 	for name, of := range copies {
 		original, is := z.looked[z.subject(of.schema)]["checksum of table "+of.name]
-		if is && sums[name] != original {
+		// CHECKSUM TABLE sees an ARCHIVE table as it was when it was opened.
+		if is && sums[name] != original && of.name != "archived" {
 			t.Errorf("checksum of the copy of %s is %s, want %s", of, sums[name], original)
 		}
 	}
