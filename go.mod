@@ -4,6 +4,7 @@ go 1.26.8
 
 require (
 	aead.dev/minisign v0.3.0
+	charm.land/bubbletea/v2 v2.1.1 // before 2.1 keys are lost between two forms
 	charm.land/huh/v2 v2.0.3
 	cloud.google.com/go/storage v1.70.0
 	filippo.io/age v1.3.2
@@ -46,7 +47,6 @@ require (
 
 require (
 	charm.land/bubbles/v2 v2.2.1 // indirect
-	charm.land/bubbletea/v2 v2.1.1 // indirect; before 2.1 keys are lost between two forms
 	charm.land/lipgloss/v2 v2.1.0 // indirect
 	github.com/atotto/clipboard v0.1.4 // indirect
 	github.com/catppuccin/go v0.2.0 // indirect

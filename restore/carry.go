@@ -54,7 +54,7 @@ func (p *Plan) Refused() error {
 	}
 	first := p.Refusals[0]
 	e := fault.New(fault.Refused, "restore", "%s", first.Why).On("into " + first.Target)
-	if first.Code != "occupied" {
+	if strings.HasPrefix(first.Target, "point ") {
 		e = fault.New(fault.Refused, "restore", "%s", first.Why).On(first.Target)
 	}
 	hint := first.Try

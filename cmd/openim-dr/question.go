@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -15,7 +16,7 @@ import (
 // question asks one question on the terminal; the answer is where the field
 // puts it. Who leaves with Ctrl-C, or closes the terminal, declines.
 func (a *app) question(ctx context.Context, field huh.Field) error {
-	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(plainTheme)).WithOutput(a.console.stderr)
+	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(plainTheme)).WithProgramOptions(tea.WithFilter(leaveInPeace)).WithOutput(a.console.stderr)
 	if inLines() {
 		return a.questionInLines(ctx, form)
 	}
@@ -31,6 +32,15 @@ func (a *app) question(ctx context.Context, field huh.Field) error {
 		return errDeclined
 	}
 	return nil
+}
+
+// leaveInPeace makes Ctrl-C end a form as the last answer does. Otherwise what
+// reads the terminal would be closed while it still reads.
+func leaveInPeace(_ tea.Model, msg tea.Msg) tea.Msg {
+	if _, ok := msg.(tea.InterruptMsg); ok {
+		return tea.QuitMsg{}
+	}
+	return msg
 }
 
 // inLines reports whether the terminal can only be written to line by line, or

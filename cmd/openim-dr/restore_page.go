@@ -21,6 +21,9 @@ func writePlan(p *page, plan *restore.Plan) {
 	}
 	p.table([]column{number("step"), left("action"), left("target"), number("content"), number("bytes")}, rows)
 	p.line("")
+	for _, m := range plan.Set {
+		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), ageOf(m.AgeSeconds))
+	}
 	for _, c := range plan.Checks {
 		mark := "ok"
 		if !c.OK {
@@ -41,7 +44,7 @@ func writePlan(p *page, plan *restore.Plan) {
 		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)
 	}
 	if plan.Estimate == nil {
-		p.line("time     not known: no restore of this deployment was measured yet")
+		p.line("time     not known: no proof yet, which would have measured a restore of this deployment")
 	} else {
 		p.line("time     about %s", time.Duration(*plan.Estimate*float64(time.Second)).Round(time.Second))
 	}

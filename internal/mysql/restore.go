@@ -223,12 +223,14 @@ func (l *load) createTables(ctx context.Context, schema *schemaPlan) error {
 // clear drops what the plan said is there. Invariant 5: what has come since
 // then was not agreed to, and is left alone.
 func (l *load) clear(ctx context.Context, schema *schemaPlan) error {
+	agreed := schema.replaced
 	holds, err := l.client.holds(ctx, schema)
 	if err != nil {
 		return err
 	}
-	if holds != "" && !schema.occupied {
-		return fault.New(fault.Refused, "restore into", "it was empty when the restore was planned, and now holds %s", holds).
+	appeared := func(name string) bool { return !slices.Contains(agreed, name) }
+	if holds != "" && (!schema.occupied || !schema.whole && slices.ContainsFunc(schema.replaced, appeared)) {
+		return fault.New(fault.Refused, "restore into", "what it holds has come since the restore was planned, some of it at least: %s", holds).
 			On(l.client.server.schemaTarget(schema.target)).Hint("plan the restore again")
 	}
 	options := fmt.Sprintf(" CHARACTER SET %s COLLATE %s", schema.CharacterSet, schema.Collation)
