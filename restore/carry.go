@@ -53,19 +53,26 @@ func (p *Plan) Refused() error {
 		return nil
 	}
 	first := p.Refusals[0]
+	var tries, overwrite []string
+	for _, r := range p.Refusals {
+		switch {
+		case r.Code == "occupied":
+			overwrite = append(overwrite, "--overwrite "+r.Target)
+		case !slices.Contains(tries, r.Try):
+			tries = append(tries, r.Try)
+		}
+	}
+	if i := slices.IndexFunc(p.Refusals, func(r Refusal) bool { return r.Code != "occupied" }); i > 0 {
+		first = p.Refusals[i] // what cannot be had by naming it comes first
+	}
+	if len(overwrite) > 0 {
+		tries = append(tries, "to go on, name the target again: "+strings.Join(overwrite, " "))
+	}
 	e := fault.New(fault.Refused, "restore", "%s", first.Why).On("into " + first.Target)
 	if strings.HasPrefix(first.Target, "point ") {
 		e = fault.New(fault.Refused, "restore", "%s", first.Why).On(first.Target)
 	}
-	hint := first.Try
-	if more := len(p.Refusals) - 1; more > 0 {
-		targets := make([]string, 0, more)
-		for _, r := range p.Refusals[1:] {
-			targets = append(targets, r.Target)
-		}
-		hint += fmt.Sprintf(" (and %d more: %s; --plan shows all)", more, strings.Join(targets, ", "))
-	}
-	return e.Hint("%s", hint)
+	return e.Hint("%s", strings.Join(tries, "; "))
 }
 
 // Carry carries the plan out: configuration, then databases and files side by
@@ -90,6 +97,7 @@ func (p *Plan) Carry(ctx context.Context) (*Result, error) {
 		return c.result, err
 	}
 	c.result.Resumable = p.request.Journal != nil
+	p.request.Log.Info("restore can be resumed from here on", "restore", p.Restore)
 	return c.result, c.run(ctx)
 }
 

@@ -222,7 +222,7 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
 	}
 	want := p.request.Select[s.Name]
-	want.Attempt, want.Damage = p.request.attempt(), part.damage
+	want.Attempt, want.Damage = p.request.attempt(s.Name), part.damage
 	planned, err := s.Plan(ctx, from, want)
 	if err != nil {
 		return err
@@ -255,7 +255,11 @@ func (p *Plan) take(point *repository.Point, part sourcePlan) {
 	}
 	for _, o := range planned.Occupied {
 		if slices.Contains(p.request.Overwrite, o.Target) {
-			p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
+			if p.request.Rollback != nil {
+				p.warn("%s holds %s: it will be replaced, and kept as a rollback point", o.Target, o.Holds)
+			} else {
+				p.warn("%s holds %s: it will be lost", o.Target, o.Holds)
+			}
 			p.lost = append(p.lost, Overwritten{s.Name, o})
 			p.Overwritten = append(p.Overwritten, o)
 			continue
@@ -314,6 +318,15 @@ func (p *Plan) checkOverwrite() error {
 		}
 	}
 	return nil
+}
+
+// Losing names the sources whose targets are overwritten.
+func (p *Plan) Losing() []string {
+	var names []string
+	for _, o := range p.lost {
+		names = append(names, o.Source)
+	}
+	return names
 }
 
 func (p *Plan) check(name, source, detail string) {

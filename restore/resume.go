@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -11,13 +12,16 @@ import (
 
 // attempt says to the sources which restore it is, and what was done of it.
 // Without a journal nobody could resume it, and nothing is kept for that.
-func (r *Request) attempt() source.Attempt {
+func (r *Request) attempt(name string) source.Attempt {
 	if r.Journal == nil {
 		return source.Attempt{}
 	}
 	a := source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
 	if r.Resumed != nil {
-		a.Begun = r.Resumed.Begun()
+		a.Begun, a.Agreed, a.Loaded = r.Resumed.Begun(), r.Overwrite, r.Resumed.Done(repository.StepLoad, name)
+	}
+	a.Fence = func(ctx context.Context) error {
+		return r.Journal.Note(ctx, repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateGoingOn, Source: name})
 	}
 	return a
 }

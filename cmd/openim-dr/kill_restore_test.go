@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/storage/faulty"
 	"github.com/openim-dr/openim-dr/internal/testbed/network"
 	"github.com/openim-dr/openim-dr/internal/testbed/seed"
@@ -66,6 +67,7 @@ func TestKilledRestore(t *testing.T) {
 			t.Run("ahead of "+p, func(t *testing.T) { k.killAndResume(t, p) })
 		}
 	}
+	t.Run("ahead of the last word", func(t *testing.T) { k.killAndResume(t, k.lastRecord()) })
 	worst, sum := 0.0, 0.0
 	for _, share := range k.sent {
 		worst, sum = max(worst, share-1), sum+share-1
@@ -80,6 +82,17 @@ func TestKilledRestore(t *testing.T) {
 			t.Errorf("no kill hit the phase %q: %v", p, k.hit)
 		}
 	}
+}
+
+// lastRecord is the name of the journal's last record.
+func (k *killedRestores) lastRecord() string {
+	last := ""
+	for _, c := range k.calls {
+		if _, n, ok := repository.RestoreOf(c.Name); ok {
+			last = max(last, fmt.Sprintf("%012d", n))
+		}
+	}
+	return last
 }
 
 func newKilledRestores(t *testing.T) *killedRestores {

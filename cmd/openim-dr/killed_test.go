@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -13,7 +14,7 @@ import (
 
 // The environment of openim-dr-killed.
 const (
-	atVariable   = "OPENIM_DR_TEST_AT"   // number of a storage call, or a phase: its first call
+	atVariable   = "OPENIM_DR_TEST_AT"   // number of a storage call, or a phase or a plain file: its first call
 	callVariable = "OPENIM_DR_TEST_CALL" // file for the call that was not made
 	// interruptVariable, where it is set, has Ctrl-C come instead of SIGKILL.
 	interruptVariable = "OPENIM_DR_TEST_INTERRUPT"
@@ -31,7 +32,7 @@ func killedMain() {
 	}
 	a.wrap = func(s storage.Storage) storage.Storage {
 		return faulty.New(s, faulty.Plan{Before: func(c faulty.Call) {
-			if c.N == at || phaseOf(c) == moment {
+			if c.N == at || phaseOf(c) == moment || strings.HasSuffix(c.Name, "/"+moment+".json") {
 				die(c)
 			}
 		}})

@@ -193,6 +193,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 	if err := account.begin(ctx); err != nil {
 		return err
 	}
+	a.out.say("restore %s begins; whatever ends it, go on with: %s\n", plan.Restore, a.goOn)
 	result, err := plan.Carry(ctx)
 	stop()
 	stop = func() {}
@@ -200,7 +201,12 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 		return err
 	}
 	account.carried(result)
-	a.out.print(result, func(p *page) { writeRestored(p, result) })
+	a.out.print(result, func(p *page) {
+		writeRestored(p, result)
+		if result.RollbackPoint != nil {
+			p.line("to go back to it: %s", o.goBack(*result.RollbackPoint, plan))
+		}
+	})
 	switch {
 	case err != nil && result.Resumable && fault.KindOf(err) == fault.Corrupt:
 		err = hinted(err, a.goOn+" --keep-going brings back all the rest")

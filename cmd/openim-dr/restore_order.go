@@ -299,8 +299,30 @@ func stateDir() (string, error) {
 }
 
 // goOn is the command that resumes the restore.
-func (o *restoreOrder) goOn() string {
-	words := []string{"openim-dr", "restore", "--resume", o.request.ID}
+func (o *restoreOrder) goOn() string { return o.again("--resume", o.request.ID) }
+
+// goBack is the command that brings back what a restore has overwritten.
+func (o *restoreOrder) goBack(point string, plan *restore.Plan) string {
+	words := []string{point}
+	for _, target := range plan.Overwritten {
+		words = append(words, "--overwrite", shellQuote(target.Target))
+	}
+	seen := map[string]bool{}
+	for _, name := range plan.Losing() {
+		if !seen[name] {
+			seen[name] = true
+			words = append(words, "--source", shellQuote(name))
+		}
+	}
+	if target := o.remembered.Target; target != "" {
+		words = append(words, "--target", shellQuote(target))
+	}
+	return o.again(words...)
+}
+
+// again is a restore over the same repository, with the same keys.
+func (o *restoreOrder) again(words ...string) string {
+	words = append([]string{"openim-dr", "restore"}, words...)
 	add := func(flag, value string) {
 		if value != "" {
 			words = append(words, flag, shellQuote(value))
@@ -313,6 +335,9 @@ func (o *restoreOrder) goOn() string {
 	}
 	for _, file := range o.flags.identities {
 		add("--identity", file)
+	}
+	if o.flags.resume != "" {
+		add("--target", o.flags.target)
 	}
 	return strings.Join(words, " ")
 }

@@ -24,21 +24,27 @@ func writePlan(p *page, plan *restore.Plan) {
 	for _, m := range plan.Set {
 		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), ageOf(m.AgeSeconds))
 	}
-	for _, c := range plan.Checks {
-		mark := "ok"
-		if !c.OK {
-			mark = "NO"
-		}
-		p.line("check    %-2s  %s: %s", mark, strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
+	for _, step := range plan.ByHand {
+		p.line("by hand  %s", step)
 	}
+	good := 0
+	for _, c := range plan.Checks {
+		if c.OK {
+			good++
+			p.line("check    ok  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
+		}
+	}
+	for _, c := range plan.Checks {
+		if !c.OK {
+			p.line("check    NO  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
+		}
+	}
+	p.line("checks   %d of %d are ok", good, len(plan.Checks))
 	for _, w := range plan.Warnings {
 		p.line("warning  %s", w)
 	}
 	for _, d := range plan.Deviations {
 		p.line("deviation  %s %s: %s: %s", d.Source, d.Object, d.What, d.Why)
-	}
-	for _, step := range plan.ByHand {
-		p.line("by hand  %s", step)
 	}
 	for _, r := range plan.Refusals {
 		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)

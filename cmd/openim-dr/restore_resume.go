@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/openim-dr/openim-dr/internal/journal"
+	"github.com/openim-dr/openim-dr/restore"
 )
 
 // beside are the flags that go with --resume: everything else is as it was.
-var beside = []string{"resume", "identity", "target", "plan", "yes", "report", "keep-going", "no-rollback-point"}
+var beside = []string{"resume", "identity", "target", "plan", "yes", "report", "keep-going", "no-rollback-point", "overwrite", "allow"}
 
 // given lists the verb's own flags that were given.
 func given(cmd *cobra.Command) map[string]bool {
@@ -56,6 +57,10 @@ func (o *restoreOrder) readJournal(ctx context.Context) error {
 	}
 	o.remembered.KeepGoing = o.remembered.KeepGoing || o.flags.keepGoing
 	o.remembered.NoRollback = o.remembered.NoRollback || o.flags.noRollback
+	o.remembered.Overwrite = append(o.remembered.Overwrite, o.flags.overwrite...) // a name that is typed again
+	for _, name := range o.flags.allow {
+		o.remembered.Allow = append(o.remembered.Allow, restore.Allowance(name))
+	}
 	return nil
 }
 

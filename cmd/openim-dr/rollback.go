@@ -7,6 +7,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/backup"
 	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/storage"
@@ -40,7 +41,8 @@ func (a *app) rollback(ctx context.Context, d *deployment, store storage.ReadWri
 			return "", err
 		}
 		if !result.Complete {
-			a.log.Warn("the rollback point lacks what could not be read", "point", result.Point)
+			return "", fault.New(fault.Failed, "keep what will be overwritten", "rollback point %s lacks what could not be read there", result.Point).
+				Hint("openim-dr show %s says how much", result.Point)
 		}
 		return result.Point, nil
 	}, nil

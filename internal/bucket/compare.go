@@ -88,7 +88,7 @@ func (c *comparer) run(ctx context.Context) error {
 	}
 	err := c.source.surplus(ctx, c.from, c.plan, func(page []listed) error {
 		for _, l := range page {
-			if c.plan.occupied && !c.plan.deleteSurplus {
+			if c.plan.occupied && !c.plan.deleteSurplus && !c.plan.fresh {
 				c.deviate(l.Key, "the point does not hold it, and deleting was not asked for")
 				continue
 			}

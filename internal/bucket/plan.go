@@ -24,6 +24,8 @@ type planned struct {
 	occupied bool // it holds objects among those that are wanted
 
 	missingOnly, deleteSurplus bool // as in source.Selection
+	fresh                      bool // all that is there has come since the restore began
+	attempt                    source.Attempt
 	damage                     *source.Damage
 }
 
@@ -107,7 +109,7 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 	if list == nil {
 		return nil, fault.New(fault.Corrupt, "plan restore of "+from.Name(), "the point says that it holds bucket %s, but has no list of it", bucket)
 	}
-	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus, damage: want.Damage}
+	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus, damage: want.Damage, attempt: want.Attempt}
 	if name, ok := want.Rename[bucket]; ok {
 		p.target = name
 	}
@@ -184,6 +186,10 @@ func (s *Source) describe(ctx context.Context, result *source.Plan, p *planned, 
 		result.Warnings = append(result.Warnings, fmt.Sprintf("%s holds %s: they stay as they are", target, holds))
 	case p.occupied && attempt.HasBegun(target):
 		action = "go on uploading objects"
+		// What the first process has found empty is none to delete from, and what
+		// has come into it since is a difference.
+		p.fresh = !slices.Contains(attempt.Agreed, target)
+		p.deleteSurplus = p.deleteSurplus && !p.fresh
 	case p.occupied:
 		action = "upload objects that are missing or differ"
 		result.Occupied = append(result.Occupied, source.Occupied{Target: target, Parts: []string{p.target}, Holds: holds})

@@ -83,6 +83,9 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 	if p.missingOnly && p.occupied {
 		return nil
 	}
+	if err := s.requireEmpty(ctx, p); err != nil {
+		return err
+	}
 	if err := s.setProperties(ctx, from, p); err != nil || !p.occupied || !p.deleteSurplus {
 		return err
 	}
@@ -92,6 +95,20 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 		}
 		return s.remove(ctx, p.target, page)
 	})
+}
+
+// requireEmpty is for a bucket that held nothing when the restore was planned:
+// nobody has agreed to the loss of what has come since (invariant 5).
+func (s *Source) requireEmpty(ctx context.Context, p *planned) error {
+	if err := p.attempt.Hold(ctx); err != nil || p.occupied || p.create || p.missingOnly {
+		return err
+	}
+	holds, err := s.look(ctx, p)
+	if err != nil || !p.occupied {
+		return err
+	}
+	return fault.New(fault.Refused, "restore into", "it was empty when the restore was planned, and now holds %s", holds).
+		On(s.target(p.target)).Hint("plan the restore again")
 }
 
 // restorer brings one bucket back. It is safe for concurrent use.
@@ -227,6 +244,9 @@ func (b *batch) add(e repository.IndexEntry) error {
 // flush hands a batch out: whole packs to those who read them, and objects
 // that are read one by one to the uploads.
 func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jobs chan<- job) error {
+	if err := r.plan.attempt.Hold(ctx); err != nil {
+		return err
+	}
 	if err := r.drop(ctx, b); err != nil {
 		return err
 	}

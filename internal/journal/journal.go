@@ -127,8 +127,8 @@ func (j *Journal) settle(write func(storage.ReadWriter) error) error {
 // wanted.
 const maxRecord = 1 << 30
 
-// Find reads the journal of a restore that has begun. Restore is an id or the
-// beginning of one that fits no other.
+// Find reads the journal of a restore that has begun. Restore is an id, the
+// beginning of one that fits no other, or latest.
 func Find(ctx context.Context, repo *repository.Repository, restore, tool string, log *slog.Logger, places ...Place) (*Journal, *History, error) {
 	for _, place := range places {
 		store, err := place.Open()
@@ -147,8 +147,25 @@ func Find(ctx context.Context, repo *repository.Repository, restore, tool string
 		h, err := j.read(ctx)
 		return j, h, err
 	}
-	return nil, nil, fault.New(fault.Usage, "find the journal of restore "+restore, "there is none").
-		Hint("openim-dr restore prints the id when it begins; a journal that was kept locally is on that machine")
+	return nil, nil, fault.New(fault.Usage, "find the journal of restore "+restore, "there is none; %s", known(ctx, places)).
+		Hint("openim-dr restore prints the id when it begins, and --resume latest means the newest; a journal that was kept locally is on that machine")
+}
+
+// known names the newest restores there are journals of. It is a help, and says
+// what it can.
+func known(ctx context.Context, places []Place) string {
+	var all []string
+	for _, place := range places {
+		if store, err := place.Open(); err == nil {
+			ids, _ := store.Dirs(ctx, repository.RestoresDir)
+			all = append(all, ids...)
+		}
+	}
+	if len(all) == 0 {
+		return "no restore is known"
+	}
+	slices.Sort(all)
+	return "known are " + strings.Join(all[max(0, len(all)-3):], ", ")
 }
 
 // resolve finds the whole id, or "" where there is none.
@@ -156,6 +173,9 @@ func resolve(ctx context.Context, store storage.Reader, restore string) (string,
 	ids, err := store.Dirs(ctx, repository.RestoresDir)
 	if err != nil {
 		return "", fmt.Errorf("list restores in %s: %w", store.URL(), err)
+	}
+	if restore == repository.Latest && len(ids) > 0 {
+		return slices.Max(ids), nil
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, restore) })
 	switch {

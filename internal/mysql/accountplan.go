@@ -56,12 +56,16 @@ func (s *Server) chooseAccounts(ctx context.Context, from *repository.SourceRead
 	}
 	r.partialRevokes = recorded.Variables["partial_revokes"]
 	list, err := readAccountList(ctx, from)
+	if want.Damage.Tolerates(err) {
+		want.Damage.Add(source.Lost{Object: "accounts", What: fmt.Sprintf("all %d", recorded.Accounts.Count), Why: err.Error(), Include: "*@*"})
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	asked := slices.ContainsFunc(want.Include, isAccountPattern)
-	whole := len(want.Include) == 0 && len(r.schemas) == len(recorded.Schemas) &&
-		!slices.ContainsFunc(r.schemas, func(schema *schemaPlan) bool { return !schema.whole })
+	whole := len(want.Include) == 0 && (isRollback(from) || len(r.schemas) == len(recorded.Schemas) &&
+		!slices.ContainsFunc(r.schemas, func(schema *schemaPlan) bool { return !schema.whole }))
 	for _, a := range list.Accounts {
 		switch {
 		case a.matchesAny(want.Exclude) || a.matchesAny(s.settings.ExcludeAccounts):

@@ -88,7 +88,7 @@ func (s *Server) config() (*driver.Config, error) {
 	// quoted text means the same everywhere.
 	// The comment is for MySQL 8 alone: what else answers here is to be told that
 	// it is not supported, not that it does not know a variable.
-	config.Params = map[string]string{"sql_select_limit": "18446744073709551615 /*!80000 , max_execution_time = 0 */", "sql_mode": "''"}
+	config.Params = map[string]string{"sql_select_limit": "18446744073709551615 /*!80000 , max_execution_time = 0, information_schema_stats_expiry = 0 */", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
 	return config, s.setTLS(config)
 }

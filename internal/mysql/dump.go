@@ -60,6 +60,9 @@ func (d *dump) run(ctx context.Context, show progress.Reporter) error {
 	if err := d.check(ctx); err != nil {
 		return err
 	}
+	if err := d.requireNoRestore(ctx); err != nil {
+		return err
+	}
 	d.watch = newNeighbour(d)
 	defer d.watch.close()
 	if err := d.open(ctx); err != nil {

@@ -29,6 +29,7 @@ type tableLoad struct {
 }
 
 func (t *tableLoad) mark(c *chunk) mark { return mark{t.target, t.Name, c.File} }
+func (t *tableLoad) wholeMark() mark    { return mark{t.target, t.Name, ""} }
 
 // loadJob is one chunk to be loaded, or, where that is nil, the indexes of a
 // table whose chunks all are.
@@ -47,7 +48,7 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 	var jobs []loadJob
 	for _, t := range tables {
 		for i := range t.Chunks {
-			if c := &t.Chunks[i]; !l.marks.found[t.mark(c)] {
+			if c := &t.Chunks[i]; !l.marks.found[t.mark(c)] && !l.marks.found[t.wholeMark()] {
 				jobs = append(jobs, loadJob{t, c})
 				t.left.Add(1)
 			} else {
@@ -112,7 +113,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 		return l.addIndexes(ctx, conn, t)
 	}
 	err := l.loadChunk(ctx, conn, t, job.chunk)
-	if l.plan.damage.Tolerates(err) {
+	if l.plan.damage.Tolerates(err) && !errors.Is(err, errTarget) {
 		l.plan.damage.Add(source.Lost{
 			Object: t.from + "." + t.inPoint(), What: fmt.Sprintf("chunk %s of %d rows", job.chunk.File, job.chunk.Rows), Why: err.Error(),
 			Include: tableName{t.from, t.inPoint()}.pattern(), Names: []string{t.from, t.inPoint()},
@@ -120,8 +121,12 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 	} else if err != nil {
 		return fmt.Errorf("load chunk %s of table %q: %w", job.chunk.File, t.from+"."+t.inPoint(), l.client.tooLarge(err))
 	}
-	if t.left.Add(-1) == 0 {
-		work.push(loadJob{table: t})
+	if t.left.Add(-1) > 0 {
+		return nil
+	}
+	work.push(loadJob{table: t})
+	if !t.transactional() {
+		return l.note(ctx, conn, "INSERT IGNORE", t.wholeMark())
 	}
 	return nil
 }
@@ -196,10 +201,8 @@ func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *c
 		rollback(ctx, conn)
 		return err
 	}
-	if _, err = conn.ExecContext(ctx, "COMMIT"); err != nil || t.transactional() {
-		return clean(err)
-	}
-	return l.note(ctx, conn, "INSERT IGNORE", t.mark(c)) // see emptyAgain
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	return clean(err)
 }
 
 // noteChunk notes a chunk in the transaction that is to load it. That comes
@@ -207,7 +210,7 @@ func (l *load) loadChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *c
 // is known whether that one has loaded the chunk.
 func (l *load) noteChunk(ctx context.Context, conn *sql.Conn, t *tableLoad, c *chunk) (there bool, err error) {
 	if !t.transactional() {
-		return false, nil // it is noted afterwards: the server warns of transactions that mix
+		return false, nil // it is noted when it is whole: the server warns of transactions that mix
 	}
 	err = l.note(ctx, conn, "INSERT", t.mark(c))
 	if l.plan.attempt.Resumed && isServer(err, erDupEntry) {
@@ -224,19 +227,22 @@ func rollback(ctx context.Context, conn *sql.Conn) {
 	_, _ = conn.ExecContext(ctx, "ROLLBACK")
 }
 
+// errTarget means that the chunk is as it was stored, and the target is to blame.
+var errTarget = errors.New("the server did not take what was sent")
+
 // settle compares what was loaded with what the chunk is known to hold.
 func settle(stream *verifiedStream, took *outcome, c *chunk) error {
 	switch {
 	case stream.err != nil:
 		return stream.err
 	case !stream.ended:
-		return fault.New(fault.Corrupt, "load", "the server stopped reading before the end of the chunk")
+		return fault.New(fault.Corrupt, "load", "%w: it stopped reading before the end of the chunk", errTarget)
 	case stream.bytes != c.Bytes:
 		return fault.New(fault.Corrupt, "load", "the chunk has %d bytes, want %d", stream.bytes, c.Bytes)
 	case took.rows != c.Rows:
-		return fault.New(fault.Corrupt, "load", "the server took %d rows, want %d; codes of its warnings: %v", took.rows, c.Rows, took.codes)
+		return fault.New(fault.Corrupt, "load", "%w: it took %d rows, want %d; codes of its warnings: %v", errTarget, took.rows, c.Rows, took.codes)
 	case took.warnings != c.Warnings:
-		return fault.New(fault.Corrupt, "load", "the server gave %d warnings, want %d, with codes %v", took.warnings, c.Warnings, took.codes)
+		return fault.New(fault.Corrupt, "load", "%w: it gave %d warnings, want %d, with codes %v", errTarget, took.warnings, c.Warnings, took.codes)
 	default:
 		return nil
 	}

@@ -33,6 +33,7 @@ type mark struct{ schema, table, chunk string }
 // use once read.
 type marks struct {
 	restore string // its id; empty: it notes nothing, and cannot be resumed
+	source  string // of which this is the target: two may be on one server
 	found   map[mark]bool
 	// ready says that an earlier process has made every schema ready for rows.
 	ready    bool
@@ -52,10 +53,14 @@ func (c *client) lookForMarks(ctx context.Context, attempt source.Attempt, schem
 			return err
 		}
 		if len(records) == 0 {
+			schema.marked = attempt.Resumed && attempt.Loaded // and finished, all but the last word
 			continue
 		}
 		of, ours := strings.CutPrefix(records[0].text("comment"), markComment)
 		switch {
+		case !ours && !schema.whole:
+			return c.server.usage("restore into", "schema %q holds a table %s, which is the name of the restore's own notes", schema.target, markTable).
+				Hint("give that table another name")
 		case ours && attempt.Resumed && of == attempt.ID:
 			schema.marked = true
 		case ours && !schema.whole:
@@ -134,11 +139,14 @@ func (l *load) note(ctx context.Context, conn *sql.Conn, insert string, m mark) 
 func (l *load) goOn(ctx context.Context) error {
 	for _, schema := range l.plan.schemas {
 		for i := range schema.Tables {
-			if err := l.emptyAgain(ctx, schema, &schema.Tables[i]); err != nil {
+			if err := l.startAgain(ctx, schema, &schema.Tables[i]); err != nil {
 				return err
 			}
 		}
 		var statements []string
+		if schema.whole { // a routine or trigger may have been created under another collation
+			statements = append(statements, "ALTER DATABASE "+quoteName(schema.target)+" COLLATE "+schema.Collation)
+		}
 		for _, o := range schema.Triggers {
 			statements = append(statements, "DROP TRIGGER IF EXISTS "+quoteName(schema.target)+"."+quoteName(o.Name))
 		}
@@ -154,30 +162,31 @@ func (l *load) goOn(ctx context.Context) error {
 	return nil
 }
 
-// emptyAgain empties a table that knows no transactions and is not whole.
-func (l *load) emptyAgain(ctx context.Context, schema *schemaPlan, t *table) error {
-	if t.transactional() || l.marks.wholeTable(schema.target, t) {
+// startAgain makes a table anew that knows no transactions and is not whole.
+func (l *load) startAgain(ctx context.Context, schema *schemaPlan, t *table) error {
+	if t.transactional() || l.marks.found[schema.wholeMark(t)] {
 		return nil
 	}
-	if err := l.define(ctx, "TRUNCATE TABLE "+quoteName(schema.target)+"."+quoteName(t.Name)); err != nil {
-		return fmt.Errorf("empty table %q, which cannot be gone on with: %w", schema.target+"."+t.Name, clean(err))
+	parts, err := parseCreateTable(t.Create)
+	if err != nil {
+		return fmt.Errorf("table %q: %w", t.Name, err)
 	}
-	for i := range t.Chunks {
-		delete(l.marks.found, mark{schema.target, t.Name, t.Chunks[i].File})
+	for _, statement := range []string{"DROP TABLE IF EXISTS " + quoteName(schema.target) + "." + quoteName(t.Name), "USE " + quoteName(schema.target)} {
+		if err := l.define(ctx, statement); err != nil {
+			return fmt.Errorf("make table %q anew, which cannot be gone on with: %w", schema.target+"."+t.Name, clean(err))
+		}
+	}
+	if err := l.createTable(ctx, t, parts.base()); err != nil {
+		return fmt.Errorf("create table %q: %w", t.Name, err)
 	}
 	return nil
 }
 
 func (t *table) transactional() bool { return t.Engine == "InnoDB" }
 
-func (m *marks) wholeTable(schema string, t *table) bool {
-	for i := range t.Chunks {
-		if !m.found[mark{schema, t.Name, t.Chunks[i].File}] {
-			return false
-		}
-	}
-	return true
-}
+// wholeMark says of a table that knows no transactions that all of its rows are
+// loaded: of less nothing is known.
+func (p *schemaPlan) wholeMark(t *table) mark { return mark{p.target, t.Name, ""} }
 
 // mostHolds bounds the sessions of one restore.
 const mostHolds = 256
@@ -207,8 +216,8 @@ func (m *marks) hold(ctx context.Context, s *Server, conn *sql.Conn) error {
 
 // lock names the lock of a session. The server takes 64 characters.
 func (m *marks) lock(n int64) string {
-	sum := sha256.Sum256([]byte(m.restore))
-	return fmt.Sprintf("openim-dr %x %d", sum[:16], n)
+	sum := sha256.Sum256([]byte(m.restore + "\x00" + m.source))
+	return fmt.Sprintf("openim-dr %x %d", sum[:16], n) // 51 characters at most
 }
 
 // endFormerSessions ends the sessions that an earlier process of the restore
@@ -227,6 +236,45 @@ func (l *load) endFormerSessions(ctx context.Context) error {
 		_, err := l.client.ExecContext(ctx, "KILL "+r.text("id"))
 		if err != nil && !isServer(err, erNoSuchThread) {
 			return fmt.Errorf("end session %s of the process before: %w", r.text("id"), clean(err))
+		}
+	}
+	return nil
+}
+
+// requireNoRestore refuses to take half a database for a whole one, but as a
+// rollback point, which is of whatever is there.
+func (d *dump) requireNoRestore(ctx context.Context) error {
+	if d.draft.Stream() == repository.RollbackStream {
+		return nil
+	}
+	records, err := queryRecords(ctx, d.coordinator, "SELECT TABLE_SCHEMA AS name, TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_NAME = "+
+		quoteText(markTable)+" AND TABLE_SCHEMA IN ("+quoteTexts(append([]string{""}, d.names...))+")")
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if id, ours := strings.CutPrefix(r.text("comment"), markComment); ours {
+			return fault.New(fault.Refused, "dump", "restore %s into schema %q has not ended: half of it may be there", id, r.text("name")).On(d.server.target()).
+				Hint("end it: openim-dr restore --resume %s; or, to give it up, DROP TABLE %s.%s", id, quoteName(r.text("name")), quoteName(markTable))
+		}
+	}
+	return nil
+}
+
+// holdSchemas keeps other restores out of the schemas as long as the main session
+// lives.
+func (l *load) holdSchemas(ctx context.Context) error {
+	if l.marks.restore == "" {
+		return nil
+	}
+	for _, schema := range l.plan.schemas {
+		sum := sha256.Sum256([]byte(schema.target))
+		r, err := queryRecord(ctx, l.main, fmt.Sprintf("SELECT GET_LOCK('openim-dr schema %x', %d) AS got", sum[:16], holdTime))
+		if err != nil {
+			return err
+		}
+		if r.number("got") != 1 {
+			return fault.New(fault.Busy, "restore into", "another restore writes to it").On(l.client.server.schemaTarget(schema.target)).Hint("wait for that one, or end it")
 		}
 	}
 	return nil

@@ -140,6 +140,15 @@ func TestRestoreIsGoneOnWith(t *testing.T) {
 		if !errors.Is(err, faulty.ErrInjected) {
 			t.Fatalf("call %d of %d fails, and the restore ends with %v", at, calls, err)
 		}
+		if round%2 == 1 { // and ends once more
+			again := attempt
+			again.Resumed = true
+			from, _ := i.open(t, faulty.Plan{Fault: faulty.Fail, At: before + (calls-at)/2, Times: -1})
+			_, err := i.server.Restore(t.Context(), from, i.plan(t, i.server, from, again, target), progress.Discard)
+			if err != nil && !errors.Is(err, faulty.ErrInjected) {
+				t.Fatalf("interrupted again it ends with %v", err)
+			}
+		}
 		again := len(i.requireRestored(t, attempt, target))
 		spared += chunks - again
 	}
@@ -213,19 +222,32 @@ func TestRestoreOfAPartWaitsForAnother(t *testing.T) {
 	}
 }
 
-// What a restore notes in a schema is no part of it: a dump does not see it.
-func TestDumpDoesNotSeeTheNotes(t *testing.T) {
+// Half a database is not taken for a whole one: while a restore has not ended no
+// point is taken of it but a rollback point, and what the restore notes in a schema
+// is no part of that.
+func TestDumpOfHalfADatabase(t *testing.T) {
 	t.Parallel()
 	i := newInterrupted(t)
 	target := i.env.NewSchema(t)
+	attempt := source.Attempt{ID: repository.NewRestoreID(time.Now())}
 	from, _ := i.open(t, faulty.Plan{})
-	plan := i.plan(t, i.server, from, source.Attempt{ID: repository.NewRestoreID(time.Now())}, target)
+	plan := i.plan(t, i.server, from, attempt, target)
 	if _, err := i.server.Restore(t.Context(), from, plan, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	i.fixture.Store = i.store
-	tables := tablesOf(t, i.fixture.Capture(t, "main", Kind, newServer(t, rootOf(i.env), nil, target)))
-	if len(tables) != len(i.sums) {
-		t.Errorf("the dump holds %d tables, want %d: %v", len(tables), len(i.sums), tables)
+	half := newServer(t, rootOf(i.env), nil, target)
+	_, err := i.fixture.TryCapture(t.Context(), t, "main", Kind, half)
+	if e, ok := fault.Outermost(err); !ok || e.Kind != fault.Refused || !strings.Contains(e.Try, "--resume "+attempt.ID) {
+		t.Errorf("got %v (hint: %v)", err, e)
+	}
+	if _, _, d := definedIn(t, half, target); len(d.Tables) != len(i.sums) {
+		t.Errorf("%d tables are seen, want %d", len(d.Tables), len(i.sums))
+	}
+	if err := i.server.Finish(t.Context(), from, plan); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.fixture.TryCapture(t.Context(), t, "main", Kind, half); err != nil {
+		t.Errorf("once it has ended: %v", err)
 	}
 }

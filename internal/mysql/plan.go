@@ -117,6 +117,11 @@ func (c *client) planActors(ctx context.Context, plan *source.Plan, r *restorati
 	return c.checkPrivileges(ctx, need, r)
 }
 
+// isRollback reports whether the point holds what a restore has overwritten.
+func isRollback(from *repository.SourceReader) bool {
+	return from.Point().Stream == repository.RollbackStream
+}
+
 // choose reads the definitions of the schemas that are wanted.
 func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want source.Selection) (*restoration, error) {
 	var recorded Captured
@@ -140,7 +145,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 		if err != nil {
 			return nil, err
 		}
-		if chosen := chooseSchema(d, want); chosen != nil {
+		if chosen := chooseSchema(d, want, isRollback(from)); chosen != nil {
 			r.schemas = append(r.schemas, names.place(d, chosen)...)
 		}
 	}
@@ -150,7 +155,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if err := s.chooseAccounts(ctx, from, &recorded, want, r); err != nil {
 		return nil, err
 	}
-	if len(r.schemas) == 0 && len(r.accounts) == 0 {
+	if len(r.schemas) == 0 && len(r.accounts) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, s.usage("restore into", "the selection leaves nothing of source %s", from.Name()).
 			Hint("patterns are schema.table, and user@host for accounts; openim-dr show POINT lists the tables")
 	}
@@ -159,12 +164,13 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 
 // chooseSchema leaves out what the selection does not want, or everything
 // (nil). Objects other than tables come with a whole schema only, since they
-// refer to each other.
-func chooseSchema(d *schemaDefinition, want source.Selection) *schemaPlan {
+// refer to each other. A rollback point of some tables, or of accounts, brings
+// just these back: the rest of the schema was never overwritten.
+func chooseSchema(d *schemaDefinition, want source.Selection, rollback bool) *schemaPlan {
 	chosen := *d
-	chosen.Tables = slices.DeleteFunc(slices.Clone(d.Tables), func(t table) bool { return !wanted(want, d.Name, t.Name) })
+	chosen.Tables = slices.DeleteFunc(slices.Clone(d.Tables), func(t table) bool { return !wanted(want, d.Name, t.Name) || rollback && t.NoData })
 	p := &schemaPlan{schemaDefinition: &chosen, target: d.Name}
-	p.whole = len(chosen.Tables) == len(d.Tables) && wanted(want, d.Name, "")
+	p.whole = len(chosen.Tables) == len(d.Tables) && wanted(want, d.Name, "") && !(rollback && len(d.LeftOut) > 0)
 	if p.whole {
 		return p
 	}

@@ -59,7 +59,7 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	l := &load{client: client, from: from, plan: r, marks: &marks{restore: r.attempt.ID, found: map[mark]bool{}}}
+	l := &load{client: client, from: from, plan: r, marks: &marks{restore: r.attempt.ID, source: s.name, found: map[mark]bool{}}}
 	if r.attempt.Resumed {
 		if err := l.endFormerSessions(ctx); err != nil {
 			return repository.Summary{}, err
@@ -69,6 +69,12 @@ func (s *Server) Restore(ctx context.Context, from *repository.SourceReader, pla
 		return repository.Summary{}, err
 	}
 	defer release(l.main)
+	if err := l.holdSchemas(ctx); err != nil {
+		return repository.Summary{}, err
+	}
+	if err := r.attempt.Hold(ctx); err != nil {
+		return repository.Summary{}, err
+	}
 	if l.objects, err = l.session(ctx); err != nil {
 		return repository.Summary{}, err
 	}

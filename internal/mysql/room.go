@@ -45,7 +45,7 @@ func (t *table) footprint() (bytes int64, known bool) {
 	if t.Where != "" || t.NoData || t.Stored == 0 {
 		return t.Total.Bytes, t.Total.Bytes == 0
 	}
-	return t.Stored, true
+	return max(t.Stored, t.Total.Bytes), true // the server's statistics may have been of long ago
 }
 
 // total sums up all tables.

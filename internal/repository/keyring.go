@@ -78,7 +78,16 @@ func (k *keyring) noKey(ctx context.Context, key string) error {
 		return fault.New(fault.Corrupt, "open key "+shortKey(key), "no wrap of it is left in the repository").
 			Hint("restore another point: what was sealed to this key cannot be read any more")
 	}
-	return fault.New(fault.Usage, "open key "+shortKey(key), "none of the %d identities given opens it; it is wrapped for %s", len(k.identities), strings.Join(holders, ", ")).
+	if len(k.identities) == 0 {
+		return fault.New(fault.Usage, "open key "+shortKey(key), "no identity is given; it is wrapped for %s", strings.Join(holders, ", ")).
+			Hint("give an operator's private key with --identity FILE; the recovery kit lists the fingerprints")
+	}
+	var given []string
+	for _, id := range k.identities {
+		given = append(given, id.Recipient().Fingerprint())
+	}
+	return fault.New(fault.Usage, "open key "+shortKey(key), "none of the %d identities given opens it: they are %s, and it is wrapped for %s",
+		len(given), strings.Join(given, ", "), strings.Join(holders, ", ")).
 		Hint("give an operator's private key with --identity FILE; the recovery kit lists the fingerprints")
 }
 

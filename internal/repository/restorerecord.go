@@ -32,9 +32,9 @@ type RestoreState string
 
 // States of a step.
 const (
-	StateBegun  RestoreState = "begun"
-	StateDone   RestoreState = "done"
-	StateFailed RestoreState = "failed"
+	StateBegun   RestoreState = "begun"
+	StateGoingOn RestoreState = "going on" // the process that has begun it is alive
+	StateDone    RestoreState = "done"
 )
 
 // RestoreRecord is one line of the journal of a restore: a numbered series, for

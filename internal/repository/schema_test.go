@@ -106,7 +106,7 @@ func journalRecords(point string) []repository.RestoreRecord {
 		{Step: repository.StepBegin, State: repository.StateBegun, Points: map[string]string{"main": point}, Targets: []string{"sample/host/main"}, Request: []byte("sealed")},
 		{Step: repository.StepRollback, State: repository.StateDone, Point: point},
 		{Step: repository.StepLoad, State: repository.StateDone, Source: "main", Summary: &repository.Summary{Rows: 1, Bytes: 2}},
-		{Step: repository.StepStop, State: repository.StateFailed, Detail: "Deployment openim/openim-api"},
+		{Step: repository.StepStop, State: repository.StateGoingOn, Detail: "Deployment openim/openim-api"},
 		{Step: repository.StepEnd, State: repository.StateDone, Equal: &equal},
 	}
 }

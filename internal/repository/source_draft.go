@@ -45,6 +45,9 @@ func (d *Draft) Source(name, kind string, formatVersion int) *SourceDraft {
 // Name returns the source's name.
 func (s *SourceDraft) Name() string { return s.name }
 
+// Stream returns the stream that the point will be of.
+func (s *SourceDraft) Stream() string { return s.draft.stream }
+
 // Stored returns how many bytes of its own the source has stored so far.
 func (s *SourceDraft) Stored() int64 { return s.stored.Load() }
 

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -11,9 +12,14 @@ import (
 // stored bytes are missing or not what they must be. The nil Damage tolerates
 // nothing. It is safe for concurrent use.
 type Damage struct {
-	mu   sync.Mutex
-	lost []Lost
+	mu    sync.Mutex
+	lost  []Lost
+	known map[string]bool
+	more  int64 // that are not listed, some of them twice perhaps
 }
+
+// mostLost bounds how many parts are listed; more are only counted.
+const mostLost = 1000
 
 // Lost is a part of a point that cannot be read any more.
 type Lost struct {
@@ -39,9 +45,17 @@ func (d *Damage) Tolerates(err error) bool {
 func (d *Damage) Add(l Lost) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	same := func(other Lost) bool { return other.Object == l.Object && other.What == l.What }
-	if !slices.ContainsFunc(d.lost, same) {
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
+	name := l.Object + "\x00" + l.What
+	switch {
+	case d.known[name]:
+	case len(d.lost) < mostLost:
+		d.known[name] = true
 		d.lost = append(d.lost, l)
+	default:
+		d.more++
 	}
 }
 
@@ -52,5 +66,9 @@ func (d *Damage) Lost() []Lost {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Clone(d.lost)
+	lost := slices.Clone(d.lost)
+	if d.more > 0 {
+		lost = append(lost, Lost{Object: "others", What: fmt.Sprintf("%d more that are not listed", d.more), Why: "the list is full"})
+	}
+	return lost
 }

@@ -111,8 +111,23 @@ type Attempt struct {
 	// Resumed says that an earlier process has begun the restore and did not end
 	// it. What holds of that restore is not in the way of this one.
 	Resumed bool
-	// Begun are the targets that it has begun to write to, spelled as in Occupied.
-	Begun []string
+	// Begun are the targets that it has begun to write to, spelled as in Occupied,
+	// and Agreed those of them that held something which was agreed to be lost.
+	Begun, Agreed []string
+	// Loaded says that all was brought back by then, and only the comparison is left.
+	Loaded bool
+	// Fence fails where another process goes on with the restore by now: this one
+	// may have been suspended. It is asked before what cannot be taken back, and
+	// now and then. It may be nil.
+	Fence func(ctx context.Context) error
+}
+
+// Hold asks the fence, where there is one.
+func (a Attempt) Hold(ctx context.Context) error {
+	if a.Fence == nil {
+		return nil
+	}
+	return a.Fence(ctx)
 }
 
 // HasBegun reports whether an earlier process has begun to write to a target.
