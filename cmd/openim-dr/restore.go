@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -110,7 +111,12 @@ touched, and after success or failure.
 			return a.restore(cmd.Context(), args, flags)
 		},
 	}
-	f := cmd.Flags()
+	flags.add(cmd.Flags())
+	return cmd
+}
+
+// add registers the flags.
+func (flags *restoreFlags) add(f *pflag.FlagSet) {
 	f.StringArrayVar(&flags.sources, "source", nil, "only the source `NAME`; may be repeated")
 	f.StringArrayVar(&flags.identities, "identity", nil, "`FILE` with an operator's private key; may be repeated")
 	f.StringVar(&flags.target, "target", "", "`NAME` of a configured target, or a file with a list in the form of sources")
@@ -136,7 +142,6 @@ touched, and after success or failure.
 	f.BoolVar(&flags.messages, "purge-message-caches", false, "delete the caches of messages too: where MongoDB was rolled back")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
 	f.StringVar(&flags.report, "report", "", "also write what happened to `FILE`: as a page (.html) or as JSON (.json), however it ends")
-	return cmd
 }
 
 func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (err error) {
