@@ -13,9 +13,13 @@ import (
 func TestKilledMirrorGoesOn(t *testing.T) {
 	t.Parallel()
 	const scale = 32
+	// Fetching goes on while a checkpoint is being written: at full size that is
+	// nothing, at a fraction of it a slow disk shows. Without checkpoints the
+	// mirror would fetch three times what there is.
+	share := 1.25
 	objects, size, sizes := 1200, 20<<10, pace{packSize: defaultPace.packSize / scale, leastPack: defaultPace.leastPack / scale, checkpoint: defaultPace.checkpoint / scale}
 	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
-		objects, sizes = scale*objects, defaultPace
+		objects, sizes, share = scale*objects, defaultPace, 1.1
 	}
 	s := newStand(t, Options{Workers: 4})
 	for i := range objects {
@@ -37,8 +41,8 @@ func TestKilledMirrorGoesOn(t *testing.T) {
 	}
 	wire.after(0, nil)
 	from := s.capture()
-	if got := wire.bytes.Load(); got > total*11/10 {
-		t.Errorf("fetched %d bytes of %d: %.2f times", got, total, float64(got)/float64(total))
+	if got := float64(wire.bytes.Load()) / float64(total); got > share {
+		t.Errorf("fetched %d bytes %.2f times, more than %.2f times", total, got, share)
 	}
 	bucket, plan := s.restore(from)
 	if compared := s.compare(from, plan); !compared.Equal() {
