@@ -17,6 +17,8 @@ type Options struct {
 	Trust seal.Trust
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Meter, where there is one, is told how long reading takes.
+	Meter *Meter
 }
 
 // Repository reads. It cannot create or delete anything. It is safe for
@@ -26,6 +28,7 @@ type Repository struct {
 	record *Record
 	trust  seal.Trust
 	now    func() time.Time
+	meter  *Meter // or nil
 }
 
 // Open reads the repository's record. A repository of another format, or one
@@ -42,7 +45,10 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Repository{store, record, o.Trust, o.Now}, nil
+	if o.Meter != nil {
+		store = metered{store, o.Meter}
+	}
+	return &Repository{store, record, o.Trust, o.Now, o.Meter}, nil
 }
 
 // Record returns what the repository says of itself.
