@@ -23,25 +23,26 @@ type Choice struct {
 	Points map[string]string
 }
 
-// choose returns the point that one source is restored from: the one that is
-// named, or the newest eligible one that holds the source.
-func choose(listing *repository.Listing, r Request, name string) (*repository.Point, error) {
-	if id, ok := r.Points[name]; ok {
+// For returns the point that one source is restored from: the one that is named,
+// or the newest eligible one of the instance that holds the source. Without an
+// instance it is that of the newest point.
+func (c Choice) For(listing *repository.Listing, instance, name string) (*repository.Point, error) {
+	if id, ok := c.Points[name]; ok {
 		return named(listing, id, name)
 	}
-	if r.Point != "" && r.Point != repository.Latest {
-		return named(listing, r.Point, name)
+	if c.Point != "" && c.Point != repository.Latest {
+		return named(listing, c.Point, name)
 	}
 	latest, err := listing.Find(repository.Latest)
 	if err != nil {
 		return nil, err
 	}
-	instance := cmp.Or(r.Instance, latest.Instance)
-	if point := listing.NewestAt(instance, name, r.At); point != nil {
+	instance = cmp.Or(instance, latest.Instance)
+	if point := listing.NewestAt(instance, name, c.At); point != nil {
 		return point, nil
 	}
-	if oldest := listing.Oldest(instance, name); !r.At.IsZero() && oldest != nil {
-		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(r.At), utc(stateOf(oldest, name))).
+	if oldest := listing.Oldest(instance, name); !c.At.IsZero() && oldest != nil {
+		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(c.At), utc(stateOf(oldest, name))).
 			Hint("choose a later time, or name a point of `openim-dr list`")
 	}
 	return nil, fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance).

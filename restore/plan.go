@@ -177,7 +177,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 		p.warn("point %s cannot be read and is left aside: %v", b.ID, b.Err)
 	}
 	for _, s := range inOrder(r.Sources) {
-		point, err := choose(listing, r, s.Name)
+		point, err := r.For(listing, r.Instance, s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -347,3 +347,6 @@ func inOrder(sources []Source) []Source {
 	}
 	return slices.SortedStableFunc(slices.Values(sources), func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
 }
+
+// Phase returns the phase of one member of the set.
+func (p *Plan) Phase(member int) source.Phase { return p.parts[member].source.Phase }

@@ -84,7 +84,9 @@ func prefixes(patterns []string, bucket string) []string {
 }
 
 // whole reports whether everything is wanted.
-func (p picker) whole() bool { return slices.Contains(p.include, "") && len(p.exclude) == 0 && p.sample == nil }
+func (p picker) whole() bool {
+	return slices.Contains(p.include, "") && len(p.exclude) == 0 && p.sample == nil
+}
 
 // wants reports whether an object is wanted. Exclusion wins.
 func (p picker) wants(key string) bool {

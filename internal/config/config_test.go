@@ -186,7 +186,7 @@ func TestProblems(t *testing.T) {
 		"no promise":               {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},
 		"hook of no event":         {head + tail + "hooks: [{on: hunter2, command: [x]}]\n", "line 15: hooks[0].on: it is not one of [before success failure]"},
 		"hook without an event":    {head + tail + "hooks:\n- command: [x]\n", "line 16: hooks[0].on: it is not one of"},
-		"hook of no verb":          {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore]"},
+		"hook of no verb":          {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore verify]"},
 		"hook that calls nothing":  {head + tail + "hooks: [{on: before}]\n", "line 15: hooks[0]: it needs a command or a url, and not both"},
 		"hook that calls two":      {head + tail + "hooks: [{on: before, command: [x], url: \"https://h\"}]\n", "line 15: hooks[0]: it needs a command or a url"},
 		"hook without a program":   {head + tail + "hooks: [{on: before, command: [\"\", hunter2]}]\n", "line 15: hooks[0].command: it begins with no program"},

@@ -47,10 +47,11 @@ func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *
 		if changed, err := result.RowsAffected(); err != nil || changed != 1 {
 			continue
 		}
-		return &source.Disturbance{
-			What: "one value of one row of " + c.schema + "." + c.table, Finds: "digest",
-			Select: source.Selection{Include: []string{tableName{c.schema, c.table}.pattern()}},
-		}, nil
+		selection := source.Selection{Include: []string{tableName{c.schema, c.table}.pattern()}}
+		if c.target != c.schema {
+			selection.Rename = map[string]string{c.schema: c.target}
+		}
+		return &source.Disturbance{What: "one value of one row of " + c.schema + "." + c.table, Finds: "digest", Select: selection}, nil
 	}
 	return nil, nil //nolint:nilnil // nothing could be changed
 }
@@ -58,6 +59,7 @@ func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *
 // candidate is a value that might be changed.
 type candidate struct {
 	schema, table string // in the point
+	target        string // the schema's name at the target
 	rows          int64
 	indexed       bool
 	change        string // the statement
@@ -80,7 +82,7 @@ func disturbable(r *restoration) []candidate {
 					continue
 				}
 				all = append(all, candidate{
-					schema: schema.Name, table: t.inPoint(), rows: t.Total.Rows, indexed: strings.Contains(indexes, quoteName(c.Name)),
+					schema: schema.Name, table: t.inPoint(), target: schema.target, rows: t.Total.Rows, indexed: strings.Contains(indexes, quoteName(c.Name)),
 					change: fmt.Sprintf("UPDATE %s.%s SET %s = %s LIMIT 1", quoteName(schema.target), quoteName(t.Name), quoteName(c.Name), other),
 				})
 			}

@@ -59,3 +59,8 @@ func eachText(rows *sql.Rows, fn func(row []*string) error) error {
 	}
 	return rows.Err()
 }
+
+// NewestQuery asks for the newest time in a column.
+func NewestQuery(schema, table, column string) string {
+	return "SELECT MAX(" + quoteName(column) + ") FROM " + quoteName(schema) + "." + quoteName(table)
+}

@@ -130,6 +130,15 @@ var (
 	errFenced = errors.New("the run was given up")
 )
 
+// Point reads one point, whatever its state. A damaged manifest is a
+// fault.Corrupt error.
+func (r *Repository) Point(ctx context.Context, id string) (*Point, error) { return r.load(ctx, id) }
+
+// ManifestFiles are the paths of a point's manifest and of its signature.
+func ManifestFiles(point string) (manifest, signature string) {
+	return manifestPath(point), manifestPath(point) + signatureSuffix
+}
+
 // load reads one point with its signature and states.
 func (r *Repository) load(ctx context.Context, id string) (*Point, error) {
 	info, err := r.store.Stat(ctx, manifestPath(id))
