@@ -70,8 +70,48 @@ func (p *Plan) scale(i int, proof *repository.BriefProof, into *pace) bool {
 	then, _ := proof.PointOf(p.Set[i].Source)
 	times, ok := timesAsMuch(p.wanted(i), then.Summary)
 	measured, found := measuredPace(proof, p.Set[i].Source)
+	measured = p.undisturbed(p.Set[i].Source, measured, proof)
 	into.load, into.compare = times*measured.load, times*measured.compare
 	return ok && found
+}
+
+// undisturbed takes from what a source has taken in a drill what others have cost
+// it that ran beside it and are not restored now. Where all were waiting for the
+// same machine that is their share of the time, and where none was it is nothing:
+// half of the share is taken.
+func (p *Plan) undisturbed(name string, measured pace, proof *repository.BriefProof) pace {
+	var beside, absent pace
+	for _, m := range proof.Set {
+		if m.Source == name || !p.sideBySide(proof, m.Source, name) {
+			continue
+		}
+		other, _ := measuredPace(proof, m.Source)
+		other.load, other.compare = min(other.load, measured.load), min(other.compare, measured.compare)
+		beside.load, beside.compare = beside.load+other.load, beside.compare+other.compare
+		if !slices.ContainsFunc(p.parts, func(part sourcePlan) bool { return part.source.Name == m.Source }) {
+			absent.load, absent.compare = absent.load+other.load, absent.compare+other.compare
+		}
+	}
+	return pace{without(measured.load, beside.load, absent.load), without(measured.compare, beside.compare, absent.compare)}
+}
+
+// without is how long something takes that has taken some seconds beside others,
+// when a part of these is absent.
+func without(seconds, beside, absent float64) float64 {
+	if seconds == 0 {
+		return 0
+	}
+	running := 1 + beside/seconds // on average, itself included
+	return seconds - absent/running/2
+}
+
+// sideBySide reports whether two sources of a drill ran at the same time.
+func (p *Plan) sideBySide(proof *repository.BriefProof, a, b string) bool {
+	first, _ := proof.PointOf(a)
+	second, _ := proof.PointOf(b)
+	return slices.ContainsFunc(order, func(together []source.Phase) bool {
+		return slices.Contains(together, p.phaseOf(first)) && slices.Contains(together, p.phaseOf(second))
+	})
 }
 
 // measuredPace is what a drill has measured of one source. What was busy beside
