@@ -41,7 +41,7 @@ func drillOf(tables []string) *Drill {
 	p.Drill, p.Point, p.Instance, p.Tool = "20261201T050012Z-q7mz", hourly, "openim-prod", "openim-dr 1.2.3"
 	p.Started, p.Ended, p.Passed, p.Full, p.Scratch = drillBegan, drillBegan.Add(20*time.Minute+53*time.Second), true, true, "docker"
 	captured := func(point, source, kind string, started time.Time, took time.Duration, s repository.Summary) repository.ProofPoint {
-		return repository.ProofPoint{Source: source, Kind: kind, Point: point, SHA256: strings.Repeat("9f86d081884c7d65", 4), Signer: "writer-2026", Started: started, Ended: started.Add(took), Summary: s}
+		return repository.ProofPoint{Source: source, Kind: kind, Point: point, SHA256: strings.Repeat("9f86d081884c7d65", 4), Signer: "RWTxQfK1Zr3nU8bYpEw2vDq0s6LkGmXj4ThNcIoZa7ReyFiPuSdJxKQM", Started: started, Ended: started.Add(took), Summary: s}
 	}
 	var rows, bytes int64
 	for i, name := range tables {
