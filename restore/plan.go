@@ -369,5 +369,16 @@ func inOrder(sources []Source) []Source {
 	return slices.SortedStableFunc(slices.Values(sources), func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
+// Of returns what one source has planned, and what it reads from; nil where the
+// plan has no such source.
+func (p *Plan) Of(name string) (*repository.SourceReader, *source.Plan) {
+	for _, part := range p.parts {
+		if part.source.Name == name {
+			return part.from, part.plan
+		}
+	}
+	return nil, nil
+}
+
 // Phase returns the phase of one member of the set.
 func (p *Plan) Phase(member int) source.Phase { return p.parts[member].source.Phase }

@@ -218,6 +218,3 @@ func (s *SourceReader) CheckPresent(ctx context.Context) (int, error) {
 	}
 	return len(files), RequireIntact(s.point.Point, statuses)
 }
-
-// IsPack reports whether a file is a pack of bucket objects.
-func (f File) IsPack() bool { return strings.HasPrefix(f.Path, packsDir) }

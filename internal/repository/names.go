@@ -56,8 +56,10 @@ func statePath(point string, n int) string {
 	return stateDir + point + "/" + strconv.Itoa(n) + ".json"
 }
 
-func proofDir(point string) string         { return proofsDir + point + "/" }
-func proofPath(point, drill string) string { return proofDir(point) + drill + ".json" }
+func proofDir(point string) string { return proofsDir + point + "/" }
+
+// ProofPath is where the proof of a drill stands at a point.
+func ProofPath(point, drill string) string { return proofDir(point) + drill + ".json" }
 
 // seriesNumber reads the number of a member of a numbered series from its name
 // below the series' directory. Only the spelling that a writer uses counts.

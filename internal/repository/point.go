@@ -148,7 +148,9 @@ var (
 
 // Point reads one point, whatever its state, and without its proofs. A damaged manifest is a
 // fault.Corrupt error.
-func (r *Repository) Point(ctx context.Context, id string) (*Point, error) { return r.load(ctx, id, false) }
+func (r *Repository) Point(ctx context.Context, id string) (*Point, error) {
+	return r.load(ctx, id, false)
+}
 
 // ManifestFiles are the paths of a point's manifest and of its signature.
 func ManifestFiles(point string) (manifest, signature string) {

@@ -62,7 +62,7 @@ func AppendProof(ctx context.Context, store storage.ReadWriter, repo *Repository
 		if !slices.ContainsFunc(p.Set, func(s ProofPoint) bool { return s.Point == point }) {
 			return fmt.Errorf("write proof of drill %s: point %s is not in its set", p.Drill, point)
 		}
-		p.Header, p.Point = Header{kindProof, Format, repo.record.Repository, proofPath(point, p.Drill)}, point
+		p.Header, p.Point = Header{kindProof, Format, repo.record.Repository, ProofPath(point, p.Drill)}, point
 		data, err := marshal(p)
 		if err != nil {
 			return err
@@ -103,7 +103,7 @@ var errNoProof = errors.New("it does not count")
 
 // readProof reads a proof and who has signed it, or returns errNoProof.
 func (r *Repository) readProof(ctx context.Context, p *Point, drill string) (*Proof, string, error) {
-	path := proofPath(p.Point, drill)
+	path := ProofPath(p.Point, drill)
 	signed, err := readSigned(ctx, r.store, path, r.trust, endedTime, proofRoles...)
 	switch {
 	case errors.Is(err, storage.ErrNotExist), errors.Is(err, storage.ErrChecksum):
