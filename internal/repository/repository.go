@@ -39,10 +39,14 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if err != nil {
 		return nil, err
 	}
+	return &Repository{store, record, o.Trust, o.clock()}, nil
+}
+
+func (o Options) clock() func() time.Time {
 	if o.Now == nil {
-		o.Now = time.Now
+		return time.Now
 	}
-	return &Repository{store, record, o.Trust, o.Now}, nil
+	return o.Now
 }
 
 // Record returns what the repository says of itself.
