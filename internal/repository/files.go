@@ -73,7 +73,7 @@ func (r *Repository) sharedFiles(ctx context.Context, list File, into map[string
 		return err
 	}
 	for _, ref := range bucket.Segments {
-		into[segmentPath(ref.ID)] = File{Path: segmentPath(ref.ID), Size: ref.Size, SHA256: ref.SHA256}
+		into[segmentPath(ref.ID)] = File{Path: segmentPath(ref.ID), Size: ref.Size, CRC32C: ref.CRC32C, SHA256: ref.SHA256}
 		packsPath := segmentPacksPath(ref.ID)
 		into[packsPath] = File{Path: packsPath, Size: unknownSize, SHA256: ref.PacksSHA256}
 		var packs SegmentPacks

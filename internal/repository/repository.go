@@ -42,13 +42,17 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if err != nil {
 		return nil, err
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Meter != nil {
 		store = metered{store, o.Meter}
 	}
-	return &Repository{store, record, o.Trust, o.Now, o.Meter}, nil
+	return &Repository{store, record, o.Trust, o.clock(), o.Meter}, nil
+}
+
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
 }
 
 // Record returns what the repository says of itself.

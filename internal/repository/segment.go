@@ -34,7 +34,8 @@ type SegmentRef struct {
 	ID          string `json:"id"`
 	Key         string `json:"key"` // the pack key of the run that wrote it
 	Entries     int64  `json:"entries"`
-	Size        int64  `json:"size"` // bytes of the sealed file
+	Size        int64  `json:"size"`             // bytes of the sealed file
+	CRC32C      uint32 `json:"crc32c,omitempty"` // of the sealed file; 0 where it was not recorded
 	SHA256      string `json:"sha256"`
 	PacksSHA256 string `json:"packsSha256"`
 }
@@ -152,7 +153,7 @@ func (w *SegmentWriter) Commit(ctx context.Context, packs func(id string) (PackR
 	sums := w.sealed.Sums()
 	w.source.addStored(sums.Size + int64(len(packsData)))
 	draft.needKey(w.key.Recipient().KeyID())
-	return SegmentRef{w.id, w.key.Recipient().KeyID(), w.entries, sums.Size, sums.SHA256, seal.SumOf(packsData).SHA256}, nil
+	return SegmentRef{w.id, w.key.Recipient().KeyID(), w.entries, sums.Size, sums.CRC32C, sums.SHA256, seal.SumOf(packsData).SHA256}, nil
 }
 
 // KeepSegment takes a segment of an earlier point over as it is. The packs are

@@ -32,6 +32,8 @@ type State struct {
 	Reason string     `json:"reason"`
 	Until  *time.Time `json:"until,omitempty"`
 	Time   time.Time  `json:"time"`
+	// Swept is, in a record of sweeping, the link that the chain loses.
+	Swept *Swept `json:"swept,omitempty"`
 }
 
 // loadStates reads the series of a point. A record that no trusted pruner or
@@ -108,7 +110,8 @@ func (p *Point) apply(s *State, now time.Time) {
 
 // AppendState records a decision about a point, as the next of its series.
 // Racing records are serialised by the create: the loser gets
-// storage.ErrExist and must look again.
+// storage.ErrExist and must look again. A record of sweeping is given the link
+// that the chain will lose.
 func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository, signer seal.Signer, s State) (*State, error) {
 	numbers, err := series(ctx, store, stateDir+s.Point+"/")
 	if err != nil {
@@ -117,6 +120,13 @@ func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository
 	next := 1
 	if len(numbers) > 0 {
 		next = numbers[len(numbers)-1] + 1
+	}
+	if s.Change == Sweeping && s.Swept == nil {
+		p, err := repo.Point(ctx, s.Point)
+		if err != nil {
+			return nil, fmt.Errorf("record the sweeping of point %s: %w", s.Point, err)
+		}
+		s.Swept = sweptOf(p)
 	}
 	s.Header = Header{kindState, Format, repo.record.Repository, statePath(s.Point, next)}
 	return &s, putSigned(ctx, store, s.Path, &s, signer)

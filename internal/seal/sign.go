@@ -30,6 +30,9 @@ var Roles = []Role{RoleWriter, RolePruner, RoleDrill, RoleOperator}
 // file.
 var ErrUntrusted = errors.New("not signed by a trusted signer")
 
+// ErrNoSignature is ErrUntrusted where there is no signature at all.
+var ErrNoSignature = fmt.Errorf("%w: it has no signature", ErrUntrusted)
+
 // Signer signs in minisign's format. The zero Signer has no key and cannot
 // sign. The key is behind a pointer, since no way of printing a struct follows
 // one in a field.
@@ -127,12 +130,13 @@ func (t Trust) Empty() bool { return len(t) == 0 }
 
 // Verify returns the public key of a signer that signed message, holds role
 // and was valid at the time the file claims; otherwise ErrUntrusted with the
-// nearest reason.
+// nearest reason, which is ErrAltered too where a trusted signer has signed
+// something else.
 func (t Trust) Verify(role Role, message, signature []byte, at time.Time) (signer string, err error) {
 	if len(signature) == 0 {
-		return "", fmt.Errorf("%w: it has no signature", ErrUntrusted)
+		return "", ErrNoSignature
 	}
-	reason := "it is signed by nobody in trustedSigners"
+	reason := errors.New("it is signed by nobody in trustedSigners")
 	var sig minisign.Signature
 	if sig.UnmarshalText(signature) != nil {
 		return "", fmt.Errorf("%w: its signature is not in minisign's format", ErrUntrusted)
@@ -143,17 +147,27 @@ func (t Trust) Verify(role Role, message, signature []byte, at time.Time) (signe
 		}
 		switch {
 		case !verify(s.key, message, signature):
-			reason = fmt.Sprintf("the signature by %s does not fit its content", s.text)
+			reason = misfit(s.text)
 		case !slices.Contains(s.roles, role):
-			reason = fmt.Sprintf("its signer %s does not hold the role %s", s.text, role)
+			reason = fmt.Errorf("its signer %s does not hold the role %s", s.text, role)
 		case !s.notBefore.IsZero() && at.Before(s.notBefore), !s.notAfter.IsZero() && at.After(s.notAfter):
-			reason = fmt.Sprintf("its signer %s was not valid at %s", s.text, at.UTC().Format(time.RFC3339))
+			reason = fmt.Errorf("its signer %s was not valid at %s", s.text, at.UTC().Format(time.RFC3339))
 		default:
 			return s.text, nil
 		}
 	}
-	return "", fmt.Errorf("%w: %s", ErrUntrusted, reason)
+	return "", fmt.Errorf("%w: %w", ErrUntrusted, reason)
 }
+
+// misfit is a trusted key whose signature is over something else.
+type misfit string
+
+func (m misfit) Error() string {
+	return fmt.Sprintf("the signature by %s does not fit its content", string(m))
+}
+
+// Is makes it ErrAltered.
+func (m misfit) Is(target error) bool { return target == ErrAltered }
 
 // verify accepts minisign's present and its legacy form.
 func verify(key minisign.PublicKey, message, signature []byte) bool {
