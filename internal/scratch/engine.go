@@ -55,6 +55,10 @@ func connect(ctx context.Context, log *slog.Logger) (*engine, error) {
 	if err == nil {
 		_, err = provider.Client().Ping(ctx, client.PingOptions{})
 	}
+	if asked := os.Getenv("DOCKER_HOST"); err == nil && asked != "" && provider.Client().DaemonHost() != asked {
+		// The library looks further, and takes what it finds.
+		err = fmt.Errorf("the one of DOCKER_HOST does not answer, and %s is not taken for it", provider.Client().DaemonHost())
+	}
 	if err != nil {
 		return nil, fault.New(fault.Failed, "reach the Docker engine", "%w", err).
 			Hint("start it, or say with DOCKER_HOST where its socket is; or let the drill restore into servers that are there: verify.scratch: given")
