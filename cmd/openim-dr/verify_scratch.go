@@ -139,7 +139,6 @@ func (o *drillOrder) useGiven(ctx context.Context, s *scratchServers) error {
 		return usage("find the given scratch servers", "verify.given names no entry of targets").
 			Hint("name one in the configuration, or drill with --scratch docker")
 	}
-	var given []scratch.Peer
 	for _, m := range o.set.Members {
 		target, ok := o.givenFor(m)
 		switch {
@@ -158,39 +157,53 @@ func (o *drillOrder) useGiven(ctx context.Context, s *scratchServers) error {
 		if err != nil {
 			return err
 		}
-		given = append(given, scratch.Peer{Name: "target " + o.settings.Given + "/" + m.Source, Source: opened.Source})
 		s.scratch = append(s.scratch, verify.Scratch{
 			Source: restore.Source{Name: m.Source, Kind: m.Kind, Phase: opened.kind.phase, Restorer: opened.Source},
-			Server: repository.ProofServer{Source: m.Source},
+			Server: repository.ProofServer{Source: m.Source, Version: versionOf(ctx, opened.Source)},
 		})
+		if err := s.tell(serverOf(target)); err != nil {
+			return err
+		}
 	}
-	unanswered, err := scratch.RequireScratch(ctx, given, o.others())
+	given, others, err := scratchPeers(o.deployment.config)
+	if err != nil {
+		return err
+	}
+	unanswered, err := scratch.RequireScratch(ctx, given, others)
 	for _, name := range unanswered {
 		o.app.log.Warn("a configured server did not answer: that it is none of the given ones is known from its address alone", "server", name)
 	}
 	return err
 }
 
-// others are all configured servers but those that are given.
-func (o *drillOrder) others() []scratch.Peer {
-	var peers []scratch.Peer
-	add := func(name string, s config.Source) {
-		if opened, err := openSource(s, sourceOptions{limits: o.deployment.limits()}); err == nil && s.Kind != kube.Kind {
-			peers = append(peers, scratch.Peer{Name: name, Source: opened.Source})
-		}
+// versionOf asks a server that is given for its version, where its kind has one.
+// Whether it answers at all a restore says.
+func versionOf(ctx context.Context, s source.Source) string {
+	versioned, ok := s.(interface {
+		Version(ctx context.Context) (string, error)
+	})
+	if !ok {
+		return ""
 	}
-	for _, s := range o.deployment.config.Sources {
-		add("source "+s.Name, s)
+	version, err := versioned.Version(ctx)
+	if err != nil {
+		return ""
 	}
-	for name, target := range o.deployment.config.Targets {
-		if name == o.settings.Given {
-			continue
+	return version
+}
+
+// serverOf describes a server that is given as if it had been started.
+func serverOf(s config.Source) *scratch.Server {
+	switch settings := s.Settings.(type) {
+	case *mysql.Settings:
+		return &scratch.Server{Source: s.Name, Kind: scratch.MySQL, Address: settings.Address, User: settings.User, Password: settings.Password}
+	case *bucket.Settings:
+		return &scratch.Server{
+			Source: s.Name, Kind: scratch.Buckets, Endpoint: settings.Endpoint, Region: settings.Region, AccessKey: settings.AccessKey, SecretKey: settings.SecretKey,
 		}
-		for _, s := range target {
-			add("target "+name+"/"+s.Name, s)
-		}
+	default:
+		return &scratch.Server{Source: s.Name}
 	}
-	return peers
 }
 
 // startFor starts the server of one source; none where its kind needs none.

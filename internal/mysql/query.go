@@ -64,3 +64,12 @@ func eachText(rows *sql.Rows, fn func(row []*string) error) error {
 func NewestQuery(schema, table, column string) string {
 	return "SELECT MAX(" + quoteName(column) + ") FROM " + quoteName(schema) + "." + quoteName(table)
 }
+
+// Version returns the version of the server.
+func (s *Server) Version(ctx context.Context) (version string, err error) {
+	client, err := s.open(ctx, dumpIdle)
+	if err != nil {
+		return "", err
+	}
+	return client.facts.version, client.leave(ctx, nil)
+}
