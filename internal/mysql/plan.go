@@ -83,7 +83,9 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 		if err := client.requireNothing(ctx); err != nil {
 			return nil, err
 		}
-		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+		if !s.settings.scratch {
+			plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+		}
 	}
 	if err := client.planActors(ctx, plan, r); err != nil {
 		return nil, err
