@@ -130,7 +130,7 @@ func (c *carrier) begin(ctx context.Context) error {
 	}
 	first := repository.RestoreRecord{
 		Step: repository.StepBegin, State: repository.StateBegun,
-		Points: map[string]string{}, Targets: c.targets(), Request: sealed,
+		Points: map[string]string{}, Servers: c.servers, Targets: c.targets(), Request: sealed,
 	}
 	for _, m := range c.Set {
 		first.Points[m.Source] = m.Point

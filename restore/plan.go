@@ -106,7 +106,8 @@ type Plan struct {
 	// Overwritten are the targets whose data is given up, by name.
 	Overwritten []source.Occupied `json:"overwritten"`
 
-	parts   []sourcePlan // parallel to Set
+	parts   []sourcePlan      // parallel to Set
+	servers map[string]string // at whose addresses the targets are, by source; see identify
 	lost    []Overwritten
 	request Request
 	repo    *repository.Repository
@@ -167,6 +168,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 	p := &Plan{
 		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{},
 		ByHand: append([]string{}, r.ByHand...), request: r, repo: repo, began: time.Now(),
+		servers: map[string]string{},
 	}
 	listing, err := repo.List(ctx)
 	if err != nil {
@@ -220,6 +222,9 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		return err
 	default:
 		p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
+	}
+	if err := p.identify(ctx, s); err != nil {
+		return err
 	}
 	want := p.request.Select[s.Name]
 	want.Attempt, want.Damage = p.request.attempt(s.Name), part.damage

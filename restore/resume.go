@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -58,6 +59,36 @@ func (p *Plan) checkResumed() error {
 	}
 	return fault.New(fault.Refused, "resume restore "+p.Restore, "it has begun to write to %s, and the settings now lead to %s", strings.Join(was, ", "), strings.Join(is, ", ")).
 		Hint("give the same --config and --target as before; or begin a new restore")
+}
+
+// identify finds out which server is at the address of a target. A restore is not
+// gone on with at another one: what is there nobody has agreed to lose.
+func (p *Plan) identify(ctx context.Context, s Source) error {
+	target, tells := s.Restorer.(source.Identified)
+	if !tells || p.request.Journal == nil {
+		return nil
+	}
+	is, err := target.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("ask which server it is: %w", err)
+	}
+	if is != "" {
+		p.servers[s.Name] = is
+	}
+	was := ""
+	if p.request.Resumed != nil {
+		was = p.request.Resumed.Servers()[s.Name]
+	}
+	switch {
+	case was == "" || was == is:
+		return nil
+	case is == "":
+		p.warn("the server of %s did say which one it is when the restore began, and does not say it any more: make sure that it is still that one", s.Name)
+		return nil
+	default:
+		return fault.New(fault.Refused, "resume restore "+p.Restore, "the server of %s is another one than that which it has begun with: it is %s, and that was %s", s.Name, is, was).
+			Hint("see that the address leads to the server of then; if that one is gone for good, begin a new restore into this one: openim-dr restore --plan")
+	}
 }
 
 // planRollback plans to keep what will be overwritten.

@@ -211,6 +211,47 @@ func TestResumeIntoAnotherTarget(t *testing.T) {
 	requireKind(t, err, fault.Refused, "sample/elsewhere", "sample/host/main")
 }
 
+// Another server at the same address has nothing of what was restored so far, and
+// what it holds nobody has agreed to lose (invariant 5).
+func TestResumeAtAnotherServer(t *testing.T) {
+	tests := map[string]struct {
+		was, is string
+		refused bool
+		warned  bool
+	}{
+		"the same":                 {"one", "one", false, false},
+		"another one":              {"one", "two", true, false},
+		"it did not tell":          {"", "two", false, false},
+		"it does not tell it more": {"one", "", false, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f, _ := fixture(t)
+			mustBackUp(t, f, small())
+			r := journalled(t, f, "latest", &repotest.Sample{Name: "main"})
+			r.Sources[0].Restorer = broken{&repotest.Sample{Name: "main", Server: tt.was}, errors.New("connection lost")}
+			if _, err := plan(t, f, r).Carry(t.Context()); err == nil {
+				t.Fatal("it did not fail")
+			}
+			r.Sources[0].Restorer = &repotest.Sample{Name: "main", Server: tt.is}
+			p, err := restore.MakePlan(t.Context(), f.Open(t), resumed(t, f, r))
+			if tt.refused {
+				requireKind(t, err, fault.Refused, "another one", tt.was, tt.is, "begin a new restore")
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warned := slices.ContainsFunc(p.Warnings, func(w string) bool { return strings.Contains(w, "does not say it any more") }); warned != tt.warned {
+				t.Errorf("warnings %v", p.Warnings)
+			}
+			if result, err := p.Carry(t.Context()); err != nil || !result.Equal {
+				t.Errorf("got %+v, %v", result, err)
+			}
+		})
+	}
+}
+
 type elsewhere struct{ *repotest.Sample }
 
 func (e elsewhere) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {

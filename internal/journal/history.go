@@ -19,6 +19,10 @@ func (h *History) Began() time.Time { return h.Records[0].Time }
 // Points are those that are restored, by source.
 func (h *History) Points() map[string]string { return h.Records[0].Points }
 
+// Servers are what identified the servers of the targets, by source; of those
+// that told it.
+func (h *History) Servers() map[string]string { return h.Records[0].Servers }
+
 // Targets are all that the restore writes to.
 func (h *History) Targets() []string { return h.Records[0].Targets }
 

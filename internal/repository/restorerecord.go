@@ -54,6 +54,9 @@ type RestoreRecord struct {
 	Source     string       `json:"source,omitempty"`
 	// Points are, in the first record, those that are restored, by source.
 	Points map[string]string `json:"points,omitempty"`
+	// Servers are, in the first record, what identifies the servers that the targets
+	// are on, by source; of those that tell it.
+	Servers map[string]string `json:"servers,omitempty"`
 	// Targets are, in the first record, all that will be written to; in that of
 	// a load those of its source.
 	Targets []string `json:"targets,omitempty"`
