@@ -250,7 +250,7 @@ func (c *carrier) load(ctx context.Context, i int) error {
 		into.Summary = part.from.Summary()
 		return nil
 	}
-	record := repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateBegun, Source: member.Source, Targets: part.targets()}
+	record := repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateBegun, Source: member.Source}
 	if err := c.note(ctx, record); err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (c *carrier) load(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("restore %s from point %s: %w", member.Source, member.Point, err)
 	}
-	record.State, record.Targets, record.Summary = repository.StateDone, nil, &into.Summary
+	record.State, record.Summary = repository.StateDone, &into.Summary
 	return c.note(ctx, record)
 }
 

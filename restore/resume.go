@@ -21,9 +21,11 @@ func (r *Request) attempt(name string) source.Attempt {
 	if r.Resumed != nil {
 		a.Begun, a.Agreed, a.Loaded = r.Resumed.Begun(), r.Overwrite, r.Resumed.Done(repository.StepLoad, name)
 	}
-	a.Fence = func(ctx context.Context) error {
-		return r.Journal.Note(ctx, repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateGoingOn, Source: name})
+	note := func(ctx context.Context, targets ...string) error {
+		return r.Journal.Note(ctx, repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateGoingOn, Source: name, Targets: targets})
 	}
+	a.Fence = func(ctx context.Context) error { return note(ctx) }
+	a.Note = func(ctx context.Context, target string) error { return note(ctx, target) }
 	return a
 }
 

@@ -252,6 +252,50 @@ func TestResumeAtAnotherServer(t *testing.T) {
 	}
 }
 
+// Invariant 5: what somebody has filled between two processes of a restore is not
+// theirs, unless the first has begun to write to it.
+func TestTargetThatIsFilledMeanwhile(t *testing.T) {
+	for name, began := range map[string]bool{"before the restore has come to it": false, "after it": true} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := fixture(t)
+			mustBackUp(t, f, small())
+			r := journalled(t, f, "latest", &repotest.Sample{Name: "main"})
+			lost := errors.New("connection lost")
+			r.Sources[0].Restorer = broken{&repotest.Sample{Name: "main"}, lost}
+			if began {
+				r.Sources[0].Restorer = failing{&repotest.Sample{Name: "main"}, lost}
+			}
+			if _, err := plan(t, f, r).Carry(t.Context()); !errors.Is(err, lost) {
+				t.Fatal(err)
+			}
+			r.Sources[0].Restorer = &repotest.Sample{Name: "main", Tables: map[string]string{"a/b": "of somebody"}}
+			again := resumed(t, f, r)
+			if got, want := again.Resumed.Begun(), []string{"sample/host/main"}; began != slices.Equal(got, want) {
+				t.Errorf("begun are %v", got)
+			}
+			p := plan(t, f, again)
+			if began {
+				if p.Refused() != nil {
+					t.Error(p.Refused())
+				}
+				return
+			}
+			requireKind(t, p.Refused(), fault.Refused, "--overwrite sample/host/main")
+		})
+	}
+}
+
+// failing ends with an error what it has restored.
+type failing struct {
+	*repotest.Sample
+	err error
+}
+
+func (f failing) Restore(ctx context.Context, from *repository.SourceReader, p *source.Plan, show progress.Reporter) (repository.Summary, error) {
+	sum, err := f.Sample.Restore(ctx, from, p, show)
+	return sum, errors.Join(err, f.err)
+}
+
 type elsewhere struct{ *repotest.Sample }
 
 func (e elsewhere) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {

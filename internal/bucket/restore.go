@@ -70,6 +70,9 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 
 // prepare makes the target ready for the upload.
 func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned) error {
+	if err := s.requireEmpty(ctx, p); err != nil {
+		return err
+	}
 	if p.create {
 		began := time.Now()
 		err := s.call(ctx, func(ctx context.Context) error {
@@ -80,10 +83,7 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 			return s.explain(ctx, "create bucket "+p.target, err, began)
 		}
 	}
-	if p.missingOnly && p.occupied {
-		return nil
-	}
-	if err := s.requireEmpty(ctx, p); err != nil {
+	if err := p.attempt.Begin(ctx, s.target(p.target)); err != nil || p.missingOnly && p.occupied {
 		return err
 	}
 	if err := s.setProperties(ctx, from, p); err != nil || !p.occupied || !p.deleteSurplus {
@@ -100,9 +100,10 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 // requireEmpty is for a bucket that held nothing when the restore was planned:
 // nobody has agreed to the loss of what has come since (invariant 5).
 func (s *Source) requireEmpty(ctx context.Context, p *planned) error {
-	if err := p.attempt.Hold(ctx); err != nil || p.occupied || p.create || p.missingOnly {
+	if err := p.attempt.Hold(ctx); err != nil || p.occupied || p.missingOnly {
 		return err
 	}
+	p.create = false
 	holds, err := s.look(ctx, p)
 	if err != nil || !p.occupied {
 		return err

@@ -57,8 +57,8 @@ type RestoreRecord struct {
 	// Servers are, in the first record, what identifies the servers that the targets
 	// are on, by source; of those that tell it.
 	Servers map[string]string `json:"servers,omitempty"`
-	// Targets are, in the first record, all that will be written to; in that of
-	// a load those of its source.
+	// Targets are, in the first record, all that will be written to; in one of a load
+	// that goes on, what it begins to write to.
 	Targets []string `json:"targets,omitempty"`
 	// Request is what was asked for, sealed to the key of the first of the
 	// points: it may name objects and accounts. Only in the first record.

@@ -120,6 +120,19 @@ type Attempt struct {
 	// may have been suspended. It is asked before what cannot be taken back, and
 	// now and then. It may be nil.
 	Fence func(ctx context.Context) error
+	// Note keeps for whoever resumes the restore that it begins to write to a
+	// target. It may be nil.
+	Note func(ctx context.Context, target string) error
+}
+
+// Begin is called before the first thing is written to a target, and once it was
+// seen to hold nothing but what was agreed to be lost (invariant 5): what it holds
+// when the restore is resumed may then be of this restore.
+func (a Attempt) Begin(ctx context.Context, target string) error {
+	if a.Note == nil {
+		return nil
+	}
+	return a.Note(ctx, target)
 }
 
 // Hold asks the fence, where there is one.
