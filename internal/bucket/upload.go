@@ -236,16 +236,15 @@ func (u *uploader) explain(ctx context.Context, e repository.IndexEntry, err err
 
 // refusesKey reports that the server takes no object of that key. Servers that
 // keep objects as files answer in many ways to what no file can be called, some
-// not at all.
+// not at all. What is wrong with the credentials, the bucket or the moment is wrong
+// with every key, and comes first.
 func refusesKey(err error, key string) bool {
-	if _, ours := fault.Outermost(err); ours || isNoBucket(err) {
+	if _, ours := fault.Outermost(err); ours || isNoBucket(err) || isDenied(err) || isPassing(err) {
 		return false
 	}
 	switch statusOf(err) {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestURITooLong, http.StatusNotAcceptable, http.StatusUnprocessableEntity:
 		return true
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return false
 	}
 	return isOdd(key)
 }
