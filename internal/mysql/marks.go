@@ -25,8 +25,8 @@ const markTable = "openim_dr_restore"
 // markComment opens the comment of the table; the restore's id follows.
 const markComment = "openim-dr restores this schema: "
 
-// mark is one line of the table: a chunk that is loaded, or, where the names are
-// empty, that the schema is ready for rows.
+// mark is one line of the table: a chunk that is loaded; where the names are
+// empty, that the schema is ready for rows; or what infileMark says.
 type mark struct{ schema, table, chunk string }
 
 // marks is what a restore has noted at the target. It is safe for concurrent
@@ -85,6 +85,9 @@ func (l *load) createMarkTable(ctx context.Context, schema *schemaPlan) error {
 		if err := l.define(ctx, statement); err != nil {
 			return fmt.Errorf("note the restore in schema %q: %w", schema.target, clean(err))
 		}
+	}
+	if l.infileOff { // the table that said so may just have been dropped
+		return l.note(ctx, l.main, "INSERT", infileMark(schema))
 	}
 	return nil
 }
