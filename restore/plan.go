@@ -227,7 +227,10 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		return err
 	}
 	want := p.request.Select[s.Name]
-	want.Attempt, want.Damage = p.request.attempt(s.Name), part.damage
+	want.Damage = part.damage
+	if want.Attempt, err = p.request.attempt(ctx, from); err != nil {
+		return err
+	}
 	planned, err := s.Plan(ctx, from, want)
 	if err != nil {
 		return err

@@ -11,22 +11,38 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-// attempt says to the sources which restore it is, and what was done of it.
-// Without a journal nobody could resume it, and nothing is kept for that.
-func (r *Request) attempt(name string) source.Attempt {
+// attempt says to a source which restore it is, and what was done of it. Without
+// a journal nobody could resume it, and nothing is kept for that.
+func (r *Request) attempt(ctx context.Context, from *repository.SourceReader) (a source.Attempt, err error) {
 	if r.Journal == nil {
-		return source.Attempt{}
+		return a, nil
 	}
-	a := source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
+	name := from.Name()
+	a = source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
 	if r.Resumed != nil {
 		a.Begun, a.Agreed, a.Loaded = r.Resumed.Begun(), r.Overwrite, r.Resumed.Done(repository.StepLoad, name)
+		if kept := r.Resumed.Kept(name); kept != nil {
+			if a.Kept, err = from.Unseal(ctx, kept); err != nil {
+				return a, err
+			}
+		}
 	}
-	note := func(ctx context.Context, targets ...string) error {
-		return r.Journal.Note(ctx, repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateGoingOn, Source: name, Targets: targets})
+	note := func(ctx context.Context, more repository.RestoreRecord) error {
+		more.Step, more.State, more.Source = repository.StepLoad, repository.StateGoingOn, name
+		return r.Journal.Note(ctx, more)
 	}
-	a.Fence = func(ctx context.Context) error { return note(ctx) }
-	a.Note = func(ctx context.Context, target string) error { return note(ctx, target) }
-	return a
+	a.Fence = func(ctx context.Context) error { return note(ctx, repository.RestoreRecord{}) }
+	a.Note = func(ctx context.Context, target string) error {
+		return note(ctx, repository.RestoreRecord{Targets: []string{target}})
+	}
+	a.Keep = func(ctx context.Context, data []byte) error {
+		sealed, err := from.Seal(ctx, data)
+		if err != nil {
+			return err
+		}
+		return note(ctx, repository.RestoreRecord{Kept: sealed})
+	}
+	return a, nil
 }
 
 // done reports whether an earlier process has brought a step to its end.

@@ -178,6 +178,51 @@ func TestJournalIsSealed(t *testing.T) {
 	}
 }
 
+// What a source keeps for whoever resumes comes back to it, the newest of it, and
+// nobody else reads it.
+func TestWhatASourceKeeps(t *testing.T) {
+	f, memory := fixture(t)
+	mustBackUp(t, f, small())
+	r := journalled(t, f, "latest", &repotest.Sample{Name: "main"})
+	secrets := []string{"somebody@host", "somebody@host, another@host"}
+	r.Sources[0].Restorer = keeping{&repotest.Sample{Name: "main"}, secrets, new(string)}
+	if _, err := plan(t, f, r).Carry(t.Context()); err == nil {
+		t.Fatal("it did not fail")
+	}
+	for _, name := range memory.Names() {
+		if strings.Contains(string(memory.Content(name)), "somebody") {
+			t.Errorf("%s holds what was kept in the clear", name)
+		}
+	}
+	got := new(string)
+	r.Sources[0].Restorer = keeping{&repotest.Sample{Name: "main"}, nil, got}
+	plan(t, f, resumed(t, f, r))
+	if want := secrets[1]; *got != want {
+		t.Errorf("got %q, want %q", *got, want)
+	}
+}
+
+// keeping keeps things, and fails.
+type keeping struct {
+	*repotest.Sample
+	secrets []string
+	kept    *string // by the process before
+}
+
+func (k keeping) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
+	*k.kept = string(want.Attempt.Kept)
+	return k.Sample.Plan(ctx, from, want)
+}
+
+func (k keeping) Restore(ctx context.Context, _ *repository.SourceReader, p *source.Plan, _ progress.Reporter) (repository.Summary, error) {
+	for _, s := range k.secrets {
+		if err := p.Private.(source.Attempt).Keep(ctx, []byte(s)); err != nil {
+			return repository.Summary{}, err
+		}
+	}
+	return repository.Summary{}, errors.New("connection lost")
+}
+
 // Two processes that go on with one restore do not get far: one of them finds
 // that the other has written the next record.
 func TestTwoThatResumeAtOnce(t *testing.T) {

@@ -41,6 +41,16 @@ func (h *History) Begun() []string {
 	return slices.Compact(targets)
 }
 
+// Kept is what the load of a source has kept last, sealed; nil where it has not.
+func (h *History) Kept(source string) []byte {
+	for _, r := range slices.Backward(h.Records) {
+		if r.Step == repository.StepLoad && r.Source == source && r.Kept != nil {
+			return r.Kept
+		}
+	}
+	return nil
+}
+
 // Done reports whether a step of a source, or of none, was brought to its end.
 func (h *History) Done(step repository.RestoreStep, source string) bool {
 	_, ok := h.last(step, source, repository.StateDone)

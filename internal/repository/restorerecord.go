@@ -67,6 +67,9 @@ type RestoreRecord struct {
 	Point   string   `json:"point,omitempty"`
 	Summary *Summary `json:"summary,omitempty"`
 	Equal   *bool    `json:"equal,omitempty"`
+	// Kept is, in a record of a load that goes on, what whoever goes on with it must
+	// know: sealed as Request is, to the key of its own point.
+	Kept []byte `json:"kept,omitempty"`
 	// Detail is for people: names of workloads, counts.
 	Detail string `json:"detail,omitempty"`
 }

@@ -123,6 +123,10 @@ type Attempt struct {
 	// Note keeps for whoever resumes the restore that it begins to write to a
 	// target. It may be nil.
 	Note func(ctx context.Context, target string) error
+	// Keep keeps, sealed, what whoever resumes the restore must know before this
+	// process destroys it; Kept is what was kept last. Keep may be nil.
+	Keep func(ctx context.Context, data []byte) error
+	Kept []byte
 }
 
 // Begin is called before the first thing is written to a target, and once it was
