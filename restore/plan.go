@@ -213,21 +213,15 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 	if p.request.KeepGoing {
 		part.damage = new(source.Damage)
 	}
-	count, err := from.CheckPresent(ctx)
-	switch {
-	case part.damage.Tolerates(err):
-		p.Checks = append(p.Checks, Check{"files", s.Name, false, err.Error()})
-		p.warn("%v: --keep-going brings back the rest", err)
-	case err != nil:
+	want := p.request.Select[s.Name]
+	if err := p.checkFiles(ctx, part, want); err != nil {
 		return err
-	default:
-		p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
 	}
 	if err := p.identify(ctx, s); err != nil {
 		return err
 	}
-	want := p.request.Select[s.Name]
 	want.Damage = part.damage
+	var err error
 	if want.Attempt, err = p.request.attempt(ctx, from); err != nil {
 		return err
 	}
@@ -237,6 +231,27 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 	}
 	part.plan = planned
 	p.take(point, part)
+	return nil
+}
+
+// checkFiles looks whether what is wanted of a source is there.
+func (p *Plan) checkFiles(ctx context.Context, part sourcePlan, want source.Selection) (err error) {
+	name, files := part.source.Name, part.from.Files()
+	if chooser, ok := part.source.Restorer.(source.Chooser); ok {
+		if files, err = chooser.Needs(part.from, want); err != nil {
+			return err
+		}
+	}
+	count, err := part.from.CheckPresent(ctx, files)
+	switch {
+	case part.damage.Tolerates(err):
+		p.Checks = append(p.Checks, Check{"files", name, false, err.Error()})
+		p.warn("%v: --keep-going brings back the rest", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	p.check("files", name, fmt.Sprintf("all %d files are there with their size", count))
 	return nil
 }
 

@@ -136,7 +136,11 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 		return nil, err
 	}
 	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage}
-	for _, schema := range recorded.Schemas {
+	for i := range recorded.Schemas {
+		schema := &recorded.Schemas[i]
+		if !schema.mayBeWanted(want, isRollback(from)) {
+			continue
+		}
 		d, err := readDefinition(ctx, from, schema.Name)
 		if want.Damage.Tolerates(err) {
 			want.Damage.Add(source.Lost{Object: schema.Name, What: "all of it, since its definitions cannot be read", Why: err.Error(), Include: patternMarks.Replace(schema.Name), Names: []string{schema.Name}})

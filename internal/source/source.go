@@ -78,6 +78,13 @@ type Locator interface {
 	Locate(ctx context.Context, from *repository.SourceReader, names []string) ([]repository.File, error)
 }
 
+// Chooser is an optional ability of a source: it says which of its own files of a
+// point a selection needs, so that damage elsewhere is not in the way. It looks at
+// the manifest alone.
+type Chooser interface {
+	Needs(from *repository.SourceReader, want Selection) ([]repository.File, error)
+}
+
 // Extractor is an optional ability of a source: it delivers one object of a point
 // without a target. What w has got is right only if there is no error.
 type Extractor interface {
