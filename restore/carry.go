@@ -263,6 +263,9 @@ func (c *carrier) load(ctx context.Context, i int) error {
 		return fmt.Errorf("restore %s from point %s: %w", member.Source, member.Point, err)
 	}
 	record.State, record.Summary = repository.StateDone, &into.Summary
+	if record.Lost, err = sealLost(ctx, part.from, part.damage.Lost()); err != nil {
+		return err
+	}
 	return c.note(ctx, record)
 }
 

@@ -209,10 +209,11 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		return err
 	}
 	p.check("keys", s.Name, "every key of the point opens")
-	part := sourcePlan{source: s, from: from}
-	if p.request.KeepGoing {
-		part.damage = new(source.Damage)
+	damage, err := p.damageOf(ctx, from)
+	if err != nil {
+		return err
 	}
+	part := sourcePlan{source: s, from: from, damage: damage}
 	want := p.request.Select[s.Name]
 	if err := p.checkFiles(ctx, part, want); err != nil {
 		return err
@@ -220,8 +221,7 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 	if err := p.identify(ctx, s); err != nil {
 		return err
 	}
-	want.Damage = part.damage
-	var err error
+	want.Damage = damage
 	if want.Attempt, err = p.request.attempt(ctx, from); err != nil {
 		return err
 	}

@@ -51,6 +51,13 @@ func (h *History) Kept(source string) []byte {
 	return nil
 }
 
+// Lost is what the load of a source could not bring back, sealed; nil where it has
+// brought back all, or has not ended.
+func (h *History) Lost(source string) []byte {
+	r, _ := h.last(repository.StepLoad, source, repository.StateDone)
+	return r.Lost
+}
+
 // Done reports whether a step of a source, or of none, was brought to its end.
 func (h *History) Done(step repository.RestoreStep, source string) bool {
 	_, ok := h.last(step, source, repository.StateDone)

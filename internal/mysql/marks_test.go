@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +221,37 @@ func TestRestoreOfAPartWaitsForAnother(t *testing.T) {
 	}
 	if _, err := i.server.Plan(t.Context(), from, part); err != nil {
 		t.Errorf("once the other has ended: %v", err)
+	}
+}
+
+// What is lost of a table that knows no transactions is found again by whoever goes
+// on: such a table is not taken for whole.
+func TestLostRowsAreFoundAgain(t *testing.T) {
+	t.Parallel()
+	i := newInterrupted(t)
+	target := i.env.NewSchema(t)
+	for _, path := range i.fixture.Paths(t) {
+		if strings.Contains(path, "/old_style/000001.tsv") {
+			if err := os.Remove(filepath.Join(i.fixture.Dir(), path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	attempt := source.Attempt{ID: repository.NewRestoreID(time.Now())}
+	for range 2 {
+		damage := new(source.Damage)
+		from, _ := i.open(t, faulty.Plan{})
+		plan, err := i.server.Plan(t.Context(), from, source.Selection{Rename: map[string]string{i.schema: target}, Attempt: attempt, Damage: damage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.server.Restore(t.Context(), from, plan, progress.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if lost := damage.Lost(); len(lost) != 1 || !strings.HasSuffix(lost[0].Object, ".old_style") {
+			t.Errorf("resumed: %v, lost %v", attempt.Resumed, lost)
+		}
+		attempt.Resumed = true
 	}
 }
 

@@ -70,6 +70,9 @@ type RestoreRecord struct {
 	// Kept is, in a record of a load that goes on, what whoever goes on with it must
 	// know: sealed as Request is, to the key of its own point.
 	Kept []byte `json:"kept,omitempty"`
+	// Lost is, at the end of a load, what could not be brought back since the point
+	// is damaged, sealed in the same way: it names objects.
+	Lost []byte `json:"lost,omitempty"`
 	// Detail is for people: names of workloads, counts.
 	Detail string `json:"detail,omitempty"`
 }
