@@ -112,6 +112,12 @@ func TestLocalInfileAfterAKill(t *testing.T) {
 				for _, id := range sessions { // as they end where the process is gone
 					_, _ = db.ExecContext(t.Context(), "KILL "+id)
 				}
+				lock := quoteText((&schemaPlan{target: target}).lock())
+				for text(t, db, "SELECT IS_USED_LOCK("+lock+")") != "" {
+					if err := pause(t.Context(), pollInterval); err != nil {
+						t.Fatal(err)
+					}
+				}
 				attempt = source.Attempt{ID: repository.NewRestoreID(time.Now())}
 			} else {
 				attempt.Resumed = true

@@ -68,7 +68,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	if err := client.survey(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := client.lookForMarks(ctx, want.Attempt, r.schemas); err != nil {
+	if err := client.lookForMarks(ctx, plan, want.Attempt, r.schemas); err != nil {
 		return nil, err
 	}
 	for _, schema := range r.schemas {
