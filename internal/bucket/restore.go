@@ -48,14 +48,15 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 		return sum, errors.New("restore buckets: the plan is not of this source")
 	}
 	for _, p := range private.buckets {
-		if err := s.prepare(ctx, from, p); err != nil {
+		fence := newFence(p.attempt, s.now)
+		if err := s.prepare(ctx, from, p, fence); err != nil {
 			return sum, err
 		}
 		task := show.Task(s.name+"/"+p.target, progress.Bytes, p.bytes)
 		half := s.options.Memory / 2
 		r := &restorer{
 			source: s, from: from, plan: p, task: task, budget: semaphore.NewWeighted(half),
-			uploader: &uploader{s, p.target, semaphore.NewWeighted(half), half},
+			uploader: &uploader{s, p.target, fence, semaphore.NewWeighted(half), half},
 		}
 		err := r.all(ctx)
 		task.Done()
@@ -69,7 +70,7 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 }
 
 // prepare makes the target ready for the upload.
-func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned) error {
+func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned, fence *fence) error {
 	if err := s.requireEmpty(ctx, p); err != nil {
 		return err
 	}
@@ -92,6 +93,9 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 	return s.surplus(ctx, from, p, func(page []listed) error {
 		if len(p.damage.Lost()) > 0 {
 			return nil // some of these may be what the damaged part of the index names
+		}
+		if err := fence.pass(ctx); err != nil {
+			return err
 		}
 		return s.remove(ctx, p.target, page)
 	})
@@ -245,9 +249,6 @@ func (b *batch) add(e repository.IndexEntry) error {
 // flush hands a batch out: whole packs to those who read them, and objects
 // that are read one by one to the uploads.
 func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jobs chan<- job) error {
-	if err := r.plan.attempt.Hold(ctx); err != nil {
-		return err
-	}
 	if err := r.drop(ctx, b); err != nil {
 		return err
 	}

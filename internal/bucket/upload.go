@@ -48,6 +48,7 @@ const (
 type uploader struct {
 	source *Source
 	bucket string
+	fence  *fence
 	// budget bounds what the workers themselves hold in memory. It is apart
 	// from the readers' budget: a worker that waited for bytes which readers
 	// hold, who wait for a worker, would wait for ever.
@@ -57,6 +58,9 @@ type uploader struct {
 
 // put uploads an object that is held in memory and was verified.
 func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []byte) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	began := time.Now()
@@ -82,6 +86,9 @@ func (u *uploader) large(ctx context.Context, e repository.IndexEntry, open func
 }
 
 func (u *uploader) largeOnce(ctx context.Context, e repository.IndexEntry, open func() (io.ReadCloser, error)) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	content, err := open()
 	if err != nil {
 		return err
@@ -175,6 +182,9 @@ func (u *uploader) parts(ctx context.Context, to *s3.CreateMultipartUploadOutput
 }
 
 func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput, number int32, content []byte) (*string, error) {
+	if err := u.fence.pass(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	out, err := u.source.api().UploadPart(ctx, &s3.UploadPartInput{
@@ -187,6 +197,9 @@ func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput,
 }
 
 func (u *uploader) complete(ctx context.Context, to *s3.CreateMultipartUploadOutput, parts []types.CompletedPart) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	_, err := u.source.api().CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
