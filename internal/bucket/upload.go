@@ -147,7 +147,7 @@ func (u *uploader) create(ctx context.Context, e repository.IndexEntry) (*s3.Cre
 	p := putInput(u.bucket, e)
 	created, err := u.source.api().CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: p.Bucket, Key: p.Key, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding, ContentDisposition: p.ContentDisposition,
-		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Metadata: p.Metadata,
+		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Metadata: p.Metadata, Tagging: p.Tagging,
 	}, exactHeaders(e))
 	if err != nil {
 		return nil, err
@@ -219,22 +219,6 @@ func (u *uploader) abort(ctx context.Context, to *s3.CreateMultipartUploadOutput
 	return nil
 }
 
-// tag sets the tags with a request of their own: SeaweedFS takes the header of
-// a PUT literally, escapes and all.
-func (u *uploader) tag(ctx context.Context, e repository.IndexEntry) error {
-	if e.Metadata == nil || len(e.Metadata.Tags) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
-	defer cancel()
-	tagging := new(types.Tagging)
-	for key, value := range e.Metadata.Tags {
-		tagging.TagSet = append(tagging.TagSet, types.Tag{Key: aws.String(key), Value: aws.String(value)})
-	}
-	_, err := u.source.api().PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: aws.String(u.bucket), Key: aws.String(e.Key), Tagging: tagging})
-	return err
-}
-
 // errRefused says that the server takes no object of a key.
 var errRefused = errors.New("the server refuses the key")
 
@@ -278,7 +262,7 @@ func putInput(bucket string, e repository.IndexEntry) *s3.PutObjectInput {
 	if m := e.Metadata; m != nil {
 		input.ContentType, input.ContentEncoding = optional(m.ContentType), optional(m.ContentEncoding)
 		input.ContentDisposition, input.ContentLanguage = optional(m.ContentDisposition), optional(m.ContentLanguage)
-		input.CacheControl, input.Metadata = optional(m.CacheControl), m.User
+		input.CacheControl, input.Metadata, input.Tagging = optional(m.CacheControl), m.User, optional(tagHeader(m.Tags))
 	}
 	return input
 }
