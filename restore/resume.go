@@ -82,11 +82,11 @@ func (p *Plan) checkResumed() error {
 // identify finds out which server is at the address of a target. A restore is not
 // gone on with at another one: what is there nobody has agreed to lose.
 func (p *Plan) identify(ctx context.Context, s Source) error {
-	target, tells := s.Restorer.(source.Identified)
+	target, tells := s.Restorer.(source.Recognizable)
 	if !tells || p.request.Journal == nil {
 		return nil
 	}
-	is, err := target.Identity(ctx)
+	is, err := target.ServerID(ctx)
 	if err != nil {
 		return fmt.Errorf("ask which server it is: %w", err)
 	}

@@ -36,7 +36,7 @@ type Sample struct {
 	// Entries are the keys of a segment, Member the bytes of a tar member and
 	// Pack those of a pack; 0 is 3, 1000 and 10,000.
 	Entries, Member, Pack int
-	// Server is its identity; empty: it tells none.
+	// Server is its ID; empty: it tells none.
 	Server string
 	// Gone makes the point incomplete, Err makes the capture fail at its end.
 	Gone int64
@@ -46,8 +46,8 @@ type Sample struct {
 }
 
 var (
-	_ source.Source     = (*Sample)(nil)
-	_ source.Identified = (*Sample)(nil)
+	_ source.Source       = (*Sample)(nil)
+	_ source.Recognizable = (*Sample)(nil)
 )
 
 // sampleRecord is what a Sample says in the manifest.

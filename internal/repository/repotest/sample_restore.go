@@ -16,8 +16,8 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-// Identity implements source.Identified.
-func (s *Sample) Identity(ctx context.Context) (string, error) { return s.Server, ctx.Err() }
+// ServerID implements source.Recognizable.
+func (s *Sample) ServerID(ctx context.Context) (string, error) { return s.Server, ctx.Err() }
 
 // Plan implements source.Restorer.
 func (s *Sample) Plan(_ context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {

@@ -8,11 +8,11 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-var _ source.Identified = (*Server)(nil)
+var _ source.Recognizable = (*Server)(nil)
 
-// Identity is the UUID that a server gives itself when it first starts, and
+// ServerID is the UUID that a server gives itself when it first starts, and
 // keeps in its data directory.
-func (s *Server) Identity(ctx context.Context) (_ string, err error) {
+func (s *Server) ServerID(ctx context.Context) (_ string, err error) {
 	client, err := s.open(ctx, dumpIdle)
 	if err != nil {
 		return "", err

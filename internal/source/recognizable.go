@@ -2,12 +2,12 @@ package source
 
 import "context"
 
-// Identified is an optional ability of a source: it says which server stands at
+// Recognizable is an optional ability of a source: it says which server stands at
 // its address.
-type Identified interface {
-	// Identity returns a text by which the server is known again at whatever
+type Recognizable interface {
+	// ServerID returns a text by which the server is known again at whatever
 	// address. Where two texts differ the servers do; the same text may stand for
 	// two servers where the protocol knows no better. It is empty where the server
 	// does not tell it to this account. It may stand in a plain file.
-	Identity(ctx context.Context) (string, error)
+	ServerID(ctx context.Context) (string, error)
 }

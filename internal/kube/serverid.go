@@ -8,11 +8,11 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-var _ source.Identified = (*Cluster)(nil)
+var _ source.Recognizable = (*Cluster)(nil)
 
-// Identity is the UID of the namespace kube-system, which lives as long as its
+// ServerID is the UID of the namespace kube-system, which lives as long as its
 // cluster.
-func (c *Cluster) Identity(ctx context.Context) (string, error) {
+func (c *Cluster) ServerID(ctx context.Context) (string, error) {
 	s, err := c.open(ctx)
 	if err != nil {
 		return "", err

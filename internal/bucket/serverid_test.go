@@ -10,22 +10,22 @@ import (
 
 // A server is the same one whatever is done to its buckets, and tells no name of
 // an account.
-func TestIdentityStaysTheSame(t *testing.T) {
+func TestServerIDStaysTheSame(t *testing.T) {
 	onEachServer(t, Options{}, func(s *stand) {
-		before, err := s.source.Identity(s.Context())
+		before, err := s.source.ServerID(s.Context())
 		if err != nil || len(before) != 32 {
 			s.Fatalf("got %q, %v", before, err)
 		}
 		testbed.NewBucketAt(s.T, s.client)
 		s.put(object{key: "a/b", content: []byte("new")})
-		if after, err := s.open(Options{}).Identity(s.Context()); err != nil || after != before {
+		if after, err := s.open(Options{}).ServerID(s.Context()); err != nil || after != before {
 			s.Errorf("got %q, %v; it was %q", after, err, before)
 		}
 	})
 }
 
 // A key that may not list buckets is no failure: nothing is known then.
-func TestIdentityThatIsNotTold(t *testing.T) {
+func TestServerIDThatIsNotTold(t *testing.T) {
 	tests := map[string]struct {
 		status int
 		body   string
@@ -42,7 +42,7 @@ func TestIdentityThatIsNotTold(t *testing.T) {
 				w.WriteHeader(tt.status)
 				w.Write([]byte(tt.body))
 			})
-			id, err := s.Identity(t.Context())
+			id, err := s.ServerID(t.Context())
 			if id != "" || (err != nil) != tt.fails {
 				t.Errorf("got %q, %v", id, err)
 			}

@@ -14,14 +14,14 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-var _ source.Identified = (*Source)(nil)
+var _ source.Recognizable = (*Source)(nil)
 
-// Identity is a digest of who owns the buckets or, where the server knows no
+// ServerID is a digest of who owns the buckets or, where the server knows no
 // owner, of when the oldest of them was created: SeaweedFS. S3 says no more of a
 // server that stays the same. Two servers with the same accounts are not told apart
 // where there are owners; the time does not help there, since some servers take that
 // of the last change for it.
-func (s *Source) Identity(ctx context.Context) (string, error) {
+func (s *Source) ServerID(ctx context.Context) (string, error) {
 	began := time.Now()
 	var out *s3.ListBucketsOutput
 	err := s.call(ctx, func(ctx context.Context) (err error) {

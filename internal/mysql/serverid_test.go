@@ -11,7 +11,7 @@ func TestServersAreToldApart(t *testing.T) {
 	t.Parallel()
 	env := testbed.Need(t)
 	identity := func(as account) string {
-		id, err := newServer(t, as, nil, "any").Identity(t.Context())
+		id, err := newServer(t, as, nil, "any").ServerID(t.Context())
 		if err != nil || id == "" {
 			t.Fatalf("got %q, %v", id, err)
 		}
