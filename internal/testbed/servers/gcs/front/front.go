@@ -35,8 +35,10 @@ type Front struct {
 	// preconditions decide races.
 	commit sync.Mutex
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
+	mu       sync.Mutex
+	buckets  map[string]*bucket
+	listed   int
+	listings []*listing
 }
 
 // New returns a front of an emulator whose public host is the default one.
