@@ -199,7 +199,14 @@ func TestPagesOfAListing(t *testing.T) {
 			t.Errorf("asked for %d: pages of %v with %d objects, want %v", asked, pages, len(names), want)
 		}
 	}
-	response, err := http.Get(server.URL + "/storage/v1/b/bucket/o?pageToken=7.1000")
+	if err := bucket.Object("dir/0000").Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	it := bucket.Objects(t.Context(), &storage.Query{Prefix: "dir/"})
+	if first, err := it.Next(); err != nil || first.Name != "dir/0001" {
+		t.Errorf("after a change the first object is %v, %v", first, err)
+	}
+	response, err := http.Get(server.URL + "/storage/v1/b/bucket/o?pageToken=!")
 	if err != nil || response.StatusCode != http.StatusBadRequest {
 		t.Errorf("a token that nobody has given: %v, %v", response, err)
 	}

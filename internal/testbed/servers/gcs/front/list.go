@@ -1,12 +1,15 @@
 package front
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
+	"sort"
 	"strconv"
-	"strings"
 )
 
 // maxPage is how many objects a page has at most: "the service will use this
@@ -14,15 +17,20 @@ import (
 // and begins every page by looking at all objects.
 const maxPage = 1000
 
-// keptListings are so many listings of which pages are still to be asked for.
-const keptListings = 32
+// keptListings are so many listings of more than a page that are kept.
+const keptListings = 4
 
-// listing is what the emulator has listed, from which pages are cut.
+// listing is what the emulator has listed, in the order of names. It is as good as
+// a new one while nobody has written.
 type listing struct {
-	id       int
+	asked    string // path and query
+	changes  int64  // of the front, before it was made
 	items    []json.RawMessage
-	prefixes json.RawMessage // on the first page
+	prefixes json.RawMessage
 }
+
+// listingParameters decide what is listed.
+var listingParameters = []string{"prefix", "delimiter", "startOffset", "endOffset", "includeTrailingDelimiter", "versions"}
 
 // list lists objects, page by page,
 // https://cloud.google.com/storage/docs/json_api/v1/objects/list.
@@ -35,31 +43,58 @@ func (f *Front) list(w http.ResponseWriter, r *http.Request, bucket string) {
 	if n, err := strconv.Atoi(query.Get("maxResults")); err == nil && n > 0 {
 		size = min(n, maxPage)
 	}
-	if token := query.Get("pageToken"); token != "" {
-		l, from := f.nextPage(token)
-		if l == nil {
-			fail(w, http.StatusBadRequest, "invalid", fmt.Sprintf("Invalid page token: %q", token))
-			return
-		}
-		f.page(w, bucket, l, from, size)
+	next, err := base64.URLEncoding.DecodeString(query.Get("pageToken"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "invalid", fmt.Sprintf("Invalid page token: %q", query.Get("pageToken")))
 		return
 	}
-	query.Del("maxResults")
-	answer := f.ask(http.MethodGet, r.URL.EscapedPath()+"?"+query.Encode(), r.Header, "")
+	parameters := url.Values{}
+	for _, name := range listingParameters {
+		if query.Has(name) {
+			parameters.Set(name, query.Get(name))
+		}
+	}
+	l, answer := f.listAll(r.URL.EscapedPath()+"?"+parameters.Encode(), r.Header)
+	if l == nil {
+		reply(w, answer, func(resource) {})
+		return
+	}
+	f.page(w, bucket, l, string(next), size)
+}
+
+// listAll returns a whole listing, or the emulator's answer where that is none.
+func (f *Front) listAll(asked string, header http.Header) (*listing, *httptest.ResponseRecorder) {
+	changes := f.changes.Load()
+	f.mu.Lock()
+	i := slices.IndexFunc(f.listings, func(l *listing) bool { return l.asked == asked && l.changes == changes })
+	if i >= 0 {
+		defer f.mu.Unlock()
+		return f.listings[i], nil
+	}
+	f.mu.Unlock()
+	answer := f.ask(http.MethodGet, asked, header, "")
 	var all struct {
 		Items    []json.RawMessage
 		Prefixes json.RawMessage
 	}
 	if answer.Code != http.StatusOK || json.Unmarshal(answer.Body.Bytes(), &all) != nil {
-		reply(w, answer, func(resource) {})
-		return
+		return nil, answer
 	}
-	f.page(w, bucket, f.keep(&listing{items: all.Items, prefixes: all.Prefixes}, size), 0, size)
+	l := &listing{asked: asked, changes: changes, items: all.Items, prefixes: all.Prefixes}
+	if len(l.items) > maxPage {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.listings = append(f.listings, l)
+		f.listings = f.listings[max(0, len(f.listings)-keptListings):]
+	}
+	return l, nil
 }
 
-// page answers with the part of a listing that begins with an item.
-func (f *Front) page(w http.ResponseWriter, bucket string, l *listing, from, size int) {
+// page answers with the part of a listing that begins with a name, which the page
+// before has given as its token.
+func (f *Front) page(w http.ResponseWriter, bucket string, l *listing, next string, size int) {
 	decorate := f.decorate(bucket)
+	from := sort.Search(len(l.items), func(i int) bool { return nameOf(l.items[i]) >= next })
 	to := min(from+size, len(l.items))
 	content := resource{"kind": "storage#objects"}
 	var items []resource
@@ -75,39 +110,17 @@ func (f *Front) page(w http.ResponseWriter, bucket string, l *listing, from, siz
 	if items != nil {
 		content["items"] = items
 	}
-	if from == 0 && l.prefixes != nil {
+	if next == "" && l.prefixes != nil {
 		content["prefixes"] = l.prefixes
 	}
 	if to < len(l.items) {
-		content["nextPageToken"] = fmt.Sprintf("%d.%d", l.id, to)
+		content["nextPageToken"] = base64.URLEncoding.EncodeToString([]byte(nameOf(l.items[to])))
 	}
 	writeJSON(w, http.StatusOK, content)
 }
 
-// keep keeps a listing that has more than one page.
-func (f *Front) keep(l *listing, size int) *listing {
-	if len(l.items) <= size {
-		return l
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.listed++
-	l.id = f.listed
-	f.listings = append(f.listings, l)
-	f.listings = f.listings[max(0, len(f.listings)-keptListings):]
-	return l
-}
-
-// nextPage finds where a page begins, or nil where nobody has such a token.
-func (f *Front) nextPage(token string) (*listing, int) {
-	id, offset, _ := strings.Cut(token, ".")
-	number, errID := strconv.Atoi(id)
-	from, errOffset := strconv.Atoi(offset)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	i := slices.IndexFunc(f.listings, func(l *listing) bool { return l.id == number })
-	if errID != nil || errOffset != nil || i < 0 || from <= 0 || from >= len(f.listings[i].items) {
-		return nil, 0
-	}
-	return f.listings[i], from
+func nameOf(item json.RawMessage) string {
+	var object struct{ Name string }
+	_ = json.Unmarshal(item, &object) // page finds what is no object
+	return object.Name
 }
