@@ -96,8 +96,9 @@ func (p *Plan) Carry(ctx context.Context) (*Result, error) {
 	if err := c.begin(ctx); err != nil {
 		return c.result, err
 	}
-	c.result.Resumable = p.request.Journal != nil
-	p.request.Log.Info("restore can be resumed from here on", "restore", p.Restore)
+	if c.result.Resumable = p.request.Journal != nil; c.result.Resumable {
+		p.request.Log.Info("restore can be resumed from here on", "restore", p.Restore)
+	}
 	return c.result, c.run(ctx)
 }
 

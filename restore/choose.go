@@ -13,7 +13,7 @@ import (
 
 // Choice says which points make the restore set.
 type Choice struct {
-	Point string // id, unique prefix, or latest, which is also the default
+	Point string // id, unique prefix, latest-proven, or latest, which is also the default
 	// At chooses of each source the newest state at or before that time; zero:
 	// the newest of all.
 	At time.Time
@@ -23,29 +23,43 @@ type Choice struct {
 	Points map[string]string
 }
 
-// choose returns the point that one source is restored from: the one that is
-// named, or the newest eligible one that holds the source.
-func choose(listing *repository.Listing, r Request, name string) (*repository.Point, error) {
-	if id, ok := r.Points[name]; ok {
+// For returns the point that one source is restored from: the one that is named,
+// or the newest eligible one of the instance that holds the source; with
+// latest-proven, of those that were shown to bring it back. Without an instance it
+// is that of the newest point.
+func (c Choice) For(listing *repository.Listing, instance, name string) (*repository.Point, error) {
+	if id, ok := c.Points[name]; ok {
 		return named(listing, id, name)
 	}
-	if r.Point != "" && r.Point != repository.Latest {
-		return named(listing, r.Point, name)
+	if c.Point != "" && c.Point != repository.Latest && c.Point != repository.LatestProven {
+		return named(listing, c.Point, name)
 	}
 	latest, err := listing.Find(repository.Latest)
 	if err != nil {
 		return nil, err
 	}
-	instance := cmp.Or(r.Instance, latest.Instance)
-	if point := listing.NewestAt(instance, name, r.At); point != nil {
+	instance = cmp.Or(instance, latest.Instance)
+	if c.Point == repository.LatestProven {
+		return newestProven(listing, instance, name)
+	}
+	if point := listing.NewestAt(instance, name, c.At); point != nil {
 		return point, nil
 	}
-	if oldest := listing.Oldest(instance, name); !r.At.IsZero() && oldest != nil {
-		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(r.At), utc(stateOf(oldest, name))).
+	if oldest := listing.Oldest(instance, name); !c.At.IsZero() && oldest != nil {
+		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(c.At), utc(stateOf(oldest, name))).
 			Hint("choose a later time, or name a point of `openim-dr list`")
 	}
 	return nil, fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance).
 		Hint("openim-dr list --all shows what each point holds; --source NAME restores only some sources")
+}
+
+// newestProven returns the newest point that was shown to bring a source back.
+func newestProven(listing *repository.Listing, instance, name string) (*repository.Point, error) {
+	if point := listing.NewestProven(instance, name); point != nil {
+		return point, nil
+	}
+	return nil, fault.New(fault.Refused, "choose a proven point for source "+name, "no point of instance %q that holds it was ever shown to come back", instance).
+		Hint("openim-dr list shows which points are proven; latest takes the newest, proven or not")
 }
 
 // named returns a point that is named, provided that it holds the source.

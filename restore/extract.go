@@ -27,7 +27,7 @@ func Extract(ctx context.Context, repo *repository.Repository, r Request, w io.W
 	if err != nil {
 		return err
 	}
-	point, err := choose(listing, r, s.Name)
+	point, err := r.For(listing, r.Instance, s.Name)
 	if err != nil {
 		return err
 	}

@@ -92,13 +92,16 @@ type Overwritten struct {
 // Plan is what a restore would do, in the order of execution, and why it
 // would not.
 type Plan struct {
-	Restore  string    `json:"restore"` // id of the restore
-	Set      []Member  `json:"set"`
-	Steps    []Step    `json:"steps"`
-	Checks   []Check   `json:"checks"`
-	Warnings []string  `json:"warnings"`
-	Estimate *float64  `json:"estimateSeconds"` // null: no proof yet
-	Refusals []Refusal `json:"refusals"`
+	Restore  string   `json:"restore"` // id of the restore
+	Set      []Member `json:"set"`
+	Steps    []Step   `json:"steps"`
+	Checks   []Check  `json:"checks"`
+	Warnings []string `json:"warnings"`
+	// Estimate is how long it will take from now on, as drills have measured it;
+	// null where no drill has measured one of the sources, which Unmeasured names.
+	Estimate   *float64  `json:"estimateSeconds"`
+	Unmeasured []string  `json:"unmeasured"`
+	Refusals   []Refusal `json:"refusals"`
 	// Deviations are what will not come back as it was, as the settings allow.
 	Deviations []Deviation `json:"deviations"`
 	// ByHand are steps that are left to people.
@@ -121,7 +124,22 @@ type Member struct {
 	Point      string    `json:"point"`
 	Time       time.Time `json:"time"`
 	AgeSeconds float64   `json:"ageSeconds"`
+	// Proven says when this very state was last shown to come back; null: never.
+	Proven *time.Time `json:"provenAt"`
+	// NewestProven is the newest state that was, where this one was not. The plan
+	// never takes it by itself.
+	NewestProven *Alternative `json:"newestProven"`
 	repository.Summary
+}
+
+// Alternative is a point that could be restored instead.
+type Alternative struct {
+	Point  string    `json:"point"`
+	Time   time.Time `json:"time"`
+	Proven time.Time `json:"provenAt"`
+	// OlderSeconds is how much older it is than the point that is planned; less
+	// than 0 where it is newer.
+	OlderSeconds float64 `json:"olderSeconds"`
 }
 
 // Deviation is what one source will not bring back as it was.
@@ -165,7 +183,7 @@ type sourcePlan struct {
 // key that opens it, a server that does not answer.
 func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Plan, error) {
 	p := &Plan{
-		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{},
+		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, Unmeasured: []string{},
 		ByHand: append([]string{}, r.ByHand...), request: r, repo: repo, began: time.Now(),
 	}
 	listing, err := repo.List(ctx)
@@ -177,7 +195,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 		p.warn("point %s cannot be read and is left aside: %v", b.ID, b.Err)
 	}
 	for _, s := range inOrder(r.Sources) {
-		point, err := choose(listing, r, s.Name)
+		point, err := r.For(listing, r.Instance, s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -190,6 +208,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 		return nil, err
 	}
 	p.compareAges()
+	p.estimate()
 	if r.Resumed != nil {
 		return p, p.checkResumed()
 	}
@@ -235,10 +254,12 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 // take enters what a source has planned.
 func (p *Plan) take(point *repository.Point, part sourcePlan) {
 	s, planned := part.source, part.plan
-	p.Set = append(p.Set, Member{
+	member := Member{
 		Source: s.Name, Kind: s.Kind, Point: point.Point, Time: point.Started,
 		AgeSeconds: time.Since(point.Started).Seconds(), Summary: part.from.Summary(),
-	})
+	}
+	p.addProof(point, &member)
+	p.Set = append(p.Set, member)
 	p.parts = append(p.parts, part)
 	for _, step := range planned.Steps {
 		p.Steps = append(p.Steps, Step{s.Name, step})
@@ -347,3 +368,17 @@ func inOrder(sources []Source) []Source {
 	}
 	return slices.SortedStableFunc(slices.Values(sources), func(a, b Source) int { return cmp.Compare(rank(a), rank(b)) })
 }
+
+// Of returns what one source has planned, and what it reads from; nil where the
+// plan has no such source.
+func (p *Plan) Of(name string) (*repository.SourceReader, *source.Plan) {
+	for _, part := range p.parts {
+		if part.source.Name == name {
+			return part.from, part.plan
+		}
+	}
+	return nil, nil
+}
+
+// Phase returns the phase of one member of the set.
+func (p *Plan) Phase(member int) source.Phase { return p.parts[member].source.Phase }

@@ -216,7 +216,7 @@ func (z *zoo) prove(t *testing.T, point string) {
 		t.Fatal(err)
 	}
 	proof := repository.Proof{
-		Header: repository.Header{Kind: "proof", Format: 1, Repository: z.Open(t).Record().Repository, Path: "proofs/" + point + "/20260101T000000Z.json"},
+		Header: repository.Header{Kind: "proof", Format: 1, Repository: z.Open(t).Record().Repository, Path: "proofs/" + point + "/20260101T000000Z-aaaa.json"},
 		Point:  point, Instance: repotest.Instance, Ended: time.Now().UTC(),
 	}
 	for _, stream := range []string{"nightly", "hourly"} {

@@ -58,6 +58,10 @@ objectives: {rpo: 1h, rto: 30m}
 hooks:
 - {on: failure, for: [backup, restore], command: [/c, a], timeout: 1m}
 - {on: before, url: "https://h/p", headers: {X-A: "env:A"}}
+targets: {t: [{name: a, kind: mysql, address: "a:1", user: u, schemas: [s]}]}
+verify: {scratch: given, given: t, signingKey: "env:A", disk: 1GiB, dataDirectory: /d, sample: 5%, tolerate: {missing: 1, damaged: 1},
+  assertions: [{name: n, source: a, sql: q, want: w}, {name: o, source: a, newest: s.t.c, within: 1h}, {name: p, command: [/c], image: i, timeout: 1m}],
+  references: [{source: a, query: q, bucket: b/x}]}
 sources:
 - {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, tlsCert: f, tlsKey: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,
   excludeSchemas: [x], tables: {include: ["s.*"], exclude: ["s.tmp*"]}, noData: [s.t], where: {s.u: "a > 1"}, chunkKeys: {s.u: PRIMARY},

@@ -25,10 +25,11 @@ func newDoctor(a *app) *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine the set-up, and what a restore would not bring back",
 		Long: `Examine the configuration, the keys, the repository, every source, what of this
-OpenIM no source covers, and what a restore would stop and purge. Each finding
-says how it was found and what to do. Nothing is changed: that the repository can
-be written to is tried by creating a file that exists, with the bytes that it
-holds, and that a cache may be purged by deleting keys that nobody has.
+OpenIM no source covers, what a restore would stop and purge, and whether a drill
+could be done. Each finding says how it was found and what to do. Nothing is
+changed: that the repository can be written to is tried by creating a file that
+exists, with the bytes that it holds, and that a cache may be purged by deleting
+keys that nobody has.
 
 The exit code is 0 whatever was found; with --strict it is 2 as soon as one
 finding is a warning or an error.
@@ -81,6 +82,7 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 		func(ctx context.Context) []source.Finding { return examineCoverage(ctx, d.config) },
 		func(ctx context.Context) []source.Finding { return examineQuiesce(ctx, d.config) },
 		func(ctx context.Context) []source.Finding { return examineCaches(ctx, d.config) },
+		func(ctx context.Context) []source.Finding { return examineDrills(ctx, d) },
 	)
 	for _, check := range checks {
 		findings = append(findings, limited(ctx, check)...)

@@ -127,6 +127,23 @@ func readCatalog(from secret.Ref) (seal.Identity, error) {
 	return ids[0], nil
 }
 
+// readDrillIdentity reads what opens the points in a drill.
+func readDrillIdentity(from secret.Ref) ([]seal.Identity, error) {
+	hint := "--identity FILE gives one, and so does verify.identity; openim-dr keygen drill makes the drill's own"
+	if from.IsZero() {
+		return nil, usage("read drill identity", "there is none").Hint("%s", hint)
+	}
+	text, err := from.Resolve()
+	if err != nil {
+		return nil, usage("read drill identity", "%w", err).Hint("%s", hint)
+	}
+	ids, err := seal.ParseIdentities([]byte(text))
+	if err != nil {
+		return nil, usage("read drill identity", "%w", err).On(string(from)).Hint("%s", hint)
+	}
+	return ids, nil
+}
+
 // requireRole fails where what a signer signs would not count.
 func requireRole(trust seal.Trust, signer seal.Signer, role seal.Role) error {
 	probe := []byte("probe")

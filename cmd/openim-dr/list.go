@@ -21,19 +21,23 @@ type listFlags struct {
 
 // listed is one line of list.
 type listed struct {
-	ID          string    `json:"id"`
-	Time        time.Time `json:"time"`
-	Instance    string    `json:"instance"`
-	Stream      string    `json:"stream"`
-	Seq         int64     `json:"seq"`
-	Complete    bool      `json:"complete"`
-	Sources     []string  `json:"sources"`
-	Stored      int64     `json:"stored"`
-	Trusted     bool      `json:"trusted"`
-	Proven      bool      `json:"proven"`
-	Held        bool      `json:"held"`
-	Forgotten   bool      `json:"forgotten"`
-	Quarantined bool      `json:"quarantined"`
+	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`
+	Instance string    `json:"instance"`
+	Stream   string    `json:"stream"`
+	Seq      int64     `json:"seq"`
+	Complete bool      `json:"complete"`
+	Sources  []string  `json:"sources"`
+	Stored   int64     `json:"stored"`
+	Trusted  bool      `json:"trusted"`
+	Proven   bool      `json:"proven"`
+	// ProvenAt is the end of the oldest of the drills that prove it.
+	ProvenAt *time.Time `json:"provenAt"`
+	// LastDrillFailed says that the last one did not pass, whatever earlier ones did.
+	LastDrillFailed bool `json:"lastDrillFailed"`
+	Held            bool `json:"held"`
+	Forgotten       bool `json:"forgotten"`
+	Quarantined     bool `json:"quarantined"`
 }
 
 func newList(a *app) *cobra.Command {
@@ -44,19 +48,22 @@ func newList(a *app) *cobra.Command {
 		Long: `List the recovery points, oldest first. No private key is needed.
 
 A point whose signature is not that of a trusted writer is listed as not
-trusted, and is no default of a restore. Manifests that cannot be read are
+trusted, and is no default of a restore. A point is proven when every one of its
+sources was restored from it in a drill that passed and left nothing out, and the
+date is that of the drill that has been passed the longest ago. Manifests that cannot be read are
 reported as an error after the list of the others.
 
 ` + exitCodes,
 		Example: `  openim-dr list
   openim-dr list --source main --stream hourly-db
+  openim-dr list --proven
   openim-dr list --repository gs://openim-backups/prod --trust RWQ...=writer,operator -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.source, "source", "", "only points that hold the source `NAME`")
 	cmd.Flags().StringVar(&flags.stream, "stream", "", "only points of the stream `NAME`")
-	cmd.Flags().BoolVar(&flags.proven, "proven", false, "only points with a passing proof")
+	cmd.Flags().BoolVar(&flags.proven, "proven", false, "only points that drills have shown to come back")
 	cmd.Flags().BoolVar(&flags.all, "all", false, "also forgotten and quarantined points")
 	return cmd
 }
@@ -95,7 +102,7 @@ func (f listFlags) wants(p *repository.Point) bool {
 	switch {
 	case f.source != "" && !holds,
 		f.stream != "" && p.Stream != f.stream,
-		f.proven, // no version of this program has written a proof yet
+		f.proven && p.Proven == nil,
 		!f.all && (p.Forgotten != nil || p.Quarantined != ""):
 		return false
 	default:
@@ -106,8 +113,9 @@ func (f listFlags) wants(p *repository.Point) bool {
 func listedOf(p *repository.Point) listed {
 	l := listed{
 		ID: p.Point, Time: p.Started, Instance: p.Instance, Stream: p.Stream, Seq: p.Seq, Complete: p.Complete,
-		Sources: []string{}, Stored: p.Stored, Trusted: p.Untrusted == nil,
-		Held: p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "",
+		Sources: []string{}, Stored: p.Stored, Trusted: p.Untrusted == nil, Proven: p.Proven != nil, ProvenAt: p.Proven,
+		LastDrillFailed: len(p.Proofs) > 0 && !p.Proofs[0].Passed,
+		Held:            p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "",
 	}
 	for _, s := range p.Sources {
 		l.Sources = append(l.Sources, s.Name)
@@ -123,13 +131,21 @@ func (l listed) notes() string {
 		text  string
 	}{
 		{!l.Complete, "incomplete"}, {!l.Trusted, "not trusted"}, {l.Held, "held"},
-		{l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"},
+		{l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"}, {l.LastDrillFailed, "last drill failed"},
 	} {
 		if n.holds {
 			notes = append(notes, n.text)
 		}
 	}
 	return strings.Join(notes, ", ")
+}
+
+// date is enough for a table; show has the time.
+func date(t *time.Time) string {
+	if t == nil {
+		return "no"
+	}
+	return t.UTC().Format(time.DateOnly)
 }
 
 func writeList(p *page, points []listed) {
@@ -139,7 +155,7 @@ func writeList(p *page, points []listed) {
 	}
 	rows := make([][]any, 0, len(points))
 	for _, l := range points {
-		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), yes(l.Proven), l.notes()})
+		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), date(l.ProvenAt), l.notes()})
 	}
 	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("stored"), left("proven"), left("notes")}, rows)
 }

@@ -51,8 +51,11 @@ func newRestore(a *app) *cobra.Command {
 		Short: "Bring a recovery point back, and compare",
 		Long: `Bring a recovery point back, and compare every table, object and document with
 what was captured. POINT is an id, the beginning of one that fits no other, or
-latest, which is the default. --at TIME takes of each source the newest state that
-was finished by then, and --max-age refuses a set that is older.
+latest, which is the default: of each source the newest complete point that holds
+it. latest-proven takes the newest that a drill has shown to come back; the plan
+names it beside the default, and never goes back to it by itself. --at TIME takes
+of each source the newest state that was finished by then, and --max-age refuses a
+set that is older.
 
 Without --target the configured sources themselves are restored. A target that
 holds data is refused (exit code 4) until its name, as the plan prints it, is

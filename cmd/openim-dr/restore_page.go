@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -23,6 +24,9 @@ func writePlan(p *page, plan *restore.Plan) {
 	p.line("")
 	for _, m := range plan.Set {
 		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), ageOf(m.AgeSeconds))
+	}
+	for _, m := range plan.Set {
+		p.line("proven   %s", provenLine(m))
 	}
 	for _, step := range plan.ByHand {
 		p.line("by hand  %s", step)
@@ -50,9 +54,25 @@ func writePlan(p *page, plan *restore.Plan) {
 		p.line("refused  %s: %s; %s", r.Target, r.Why, r.Try)
 	}
 	if plan.Estimate == nil {
-		p.line("time     not known: no proof yet, which would have measured a restore of this deployment")
+		p.line("time     not known: no proof yet, which would have measured a restore of %s", strings.Join(plan.Unmeasured, ", "))
 	} else {
-		p.line("time     about %s", time.Duration(*plan.Estimate*float64(time.Second)).Round(time.Second))
+		p.line("time     about %s, as drills have measured it", whole(*plan.Estimate))
+	}
+}
+
+// provenLine says whether the state that is restored was shown to come back, and
+// which was instead. The time between them is what going back would cost besides.
+func provenLine(m restore.Member) string {
+	other := m.NewestProven
+	switch {
+	case m.Proven != nil:
+		return fmt.Sprintf("%s: a drill has shown at %s that just this comes back", m.Source, utc(*m.Proven))
+	case other == nil:
+		return m.Source + ": no drill has shown of any point that it comes back"
+	case other.OlderSeconds < 0:
+		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s newer", m.Source, other.Point, utc(other.Time), ageOf(-other.OlderSeconds))
+	default:
+		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s older: latest-proven would restore that", m.Source, other.Point, utc(other.Time), ageOf(other.OlderSeconds))
 	}
 }
 

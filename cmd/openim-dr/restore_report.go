@@ -43,7 +43,11 @@ func addPoint(r *report.Report, m restore.Member) {
 	at := slices.IndexFunc(r.Points, func(p report.Point) bool { return p.Point == m.Point })
 	if at < 0 {
 		at = len(r.Points)
-		r.Points = append(r.Points, report.Point{Point: m.Point, Time: m.Time, AgeSeconds: m.AgeSeconds})
+		r.Points = append(r.Points, report.Point{Point: m.Point, Time: m.Time, AgeSeconds: m.AgeSeconds, Proven: m.Proven})
+	}
+	// As of a point: proven as a whole, since its longest ago.
+	if proven := r.Points[at].Proven; m.Proven == nil || (proven != nil && m.Proven.Before(*proven)) {
+		r.Points[at].Proven = m.Proven
 	}
 	r.Points[at].Sources = append(r.Points[at].Sources, m.Source)
 }

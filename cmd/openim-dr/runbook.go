@@ -36,7 +36,8 @@ func newRunbook(a *app) *cobra.Command {
 		Short: "Write the page that brings a point back without openim-dr",
 		Long: `Write the page by which a person brings one recovery point back with stock
 tools alone: gsutil or cp, minisign, sha256sum, age, zstd, tar, jq, mysql, curl
-and kubectl. POINT is an id, the beginning of one that fits no other, or latest.
+and kubectl. POINT is an id, the beginning of one that fits no other, latest, or
+latest-proven.
 
 The page holds the commands for this very point, from fetching its files to the
 last comparison, and no secret. Only plain files of the repository are read: no

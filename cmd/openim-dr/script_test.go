@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -35,7 +36,8 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	for _, file := range scripts(t, "script") {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			runScript(t, file, pointsWithoutServers(t), nil)
+			fixture, variables := fixtureWithoutServers(t)
+			runScript(t, file, variables, commands{"prove": proving(t, fixture)})
 		})
 	}
 }
@@ -145,6 +147,12 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 // needs no server: what reading verbs do with it can then be scripted.
 func pointsWithoutServers(t *testing.T) map[string]string {
 	t.Helper()
+	_, variables := fixtureWithoutServers(t)
+	return variables
+}
+
+func fixtureWithoutServers(t *testing.T) (*repotest.Fixture, map[string]string) {
+	t.Helper()
 	fixture := repotest.New(t)
 	points := make([]string, 3)
 	for i := range points {
@@ -158,10 +166,38 @@ func pointsWithoutServers(t *testing.T) map[string]string {
 	if err := os.WriteFile(identity, []byte(fixture.Operator.Secret()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{
+	return fixture, map[string]string{
 		"REPO": fixture.Dir(), "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity,
 		"POINT1": points[0], "POINT2": points[1], "POINT3": points[2],
 		"CENTURY": points[0][:2],
+	}
+}
+
+// proving writes the proof of a drill that began at some hour of 2026-11-23:
+//
+//	prove POINT HOUR passed|failed|sampled
+func proving(t *testing.T, fixture *repotest.Fixture) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 3 {
+			ts.Fatalf("usage: prove POINT HOUR passed|failed|sampled")
+		}
+		listing, err := fixture.Open(t).List(t.Context())
+		ts.Check(err)
+		point, err := listing.Find(args[0])
+		ts.Check(err)
+		hour, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		met := true
+		proof := repotest.Proof(time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC), repotest.Taken(point, "main"))
+		proof.Comparisons = []repository.ProofCompared{{Source: "main", Name: "notes", Rows: 3, Bytes: 27, Equal: args[2] != "failed"}}
+		proof.RTO.Met, proof.RPO.Seconds = &met, 7200
+		switch args[2] {
+		case "failed":
+			proof.Passed, proof.Comparisons[0].Differences = false, 2
+		case "sampled":
+			proof.Full, proof.Sample = false, &repository.ProofSample{Share: 0.1, Objects: 10, Of: 100, Confidence: 0.99, BadShare: 0.4}
+		}
+		fixture.AppendProof(t, proof)
 	}
 }
 

@@ -36,6 +36,7 @@ func TestServerScripts(t *testing.T) {
 				"S3_ADDRESS":            strings.TrimPrefix(env.S3Endpoint, "http://"),
 				"STORAGE_EMULATOR_HOST": env.StorageEmulatorHost, "GCS_BUCKET": env.GCSBucket,
 				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig,
+				"MYSQL_IMAGE": env.MySQLImage, "SEAWEEDFS_IMAGE": env.SeaweedFSImage,
 				"REDIS_ADDRESS": env.RedisAddress, "REDIS_PASSWORD": env.RedisPassword,
 			}, commands{
 				"workload": func(ts *testscript.TestScript, _ bool, args []string) { makeDeployment(ts, t, env, args) },

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,14 +12,18 @@ import (
 // shown is a point with everything that the repository says about it.
 type shown struct {
 	*repository.Manifest
-	SHA256      string                  `json:"sha256"` // of the manifest
-	Signer      string                  `json:"signer"`
-	Trusted     bool                    `json:"trusted"`
-	Untrusted   string                  `json:"untrusted,omitempty"`
-	Quarantined string                  `json:"quarantined,omitempty"`
-	State       shownState              `json:"state"`
-	Proofs      []struct{}              `json:"proofs"`
-	Verified    []repository.FileStatus `json:"verified,omitempty"`
+	SHA256      string                   `json:"sha256"` // of the manifest
+	Signer      string                   `json:"signer"`
+	Trusted     bool                     `json:"trusted"`
+	Untrusted   string                   `json:"untrusted,omitempty"`
+	Quarantined string                   `json:"quarantined,omitempty"`
+	State       shownState               `json:"state"`
+	Proven      bool                     `json:"proven"`
+	ProvenAt    *time.Time               `json:"provenAt"`
+	Proofs      []*repository.BriefProof `json:"proofs"` // newest first
+	// NoProofs says why files in the place of proofs are none.
+	NoProofs []string                `json:"noProofs"`
+	Verified []repository.FileStatus `json:"verified,omitempty"`
 }
 
 type shownState struct {
@@ -32,7 +37,12 @@ func newShow(a *app) *cobra.Command {
 		Use:   "show POINT",
 		Short: "Show one recovery point, and read its files",
 		Long: `Show one recovery point. POINT is an id, the beginning of one that fits no
-other, or latest. No private key is needed.
+other, latest, or latest-proven. No private key is needed.
+
+It shows the drills that have restored the point, too: when, with what outcome and
+why, of all of it or a sample, how long it took and how old it was. The point is
+proven once every one of its sources was restored in a drill that passed and left
+nothing out.
 
 --files reads every file that the point needs, shared packs included, and holds
 size and SHA-256 against the manifest and the index: exit code 3 and the list
@@ -80,7 +90,11 @@ func (a *app) show(ctx context.Context, ref string, files bool) error {
 func shownOf(p *repository.Point) *shown {
 	s := &shown{
 		Manifest: p.Manifest, SHA256: p.SHA256, Signer: p.Signer, Trusted: p.Untrusted == nil,
-		Quarantined: p.Quarantined, State: shownState{p.Held, p.Forgotten}, Proofs: []struct{}{},
+		Quarantined: p.Quarantined, State: shownState{p.Held, p.Forgotten},
+		Proven: p.Proven != nil, ProvenAt: p.Proven, Proofs: append([]*repository.BriefProof{}, p.Proofs...), NoProofs: []string{},
+	}
+	for _, why := range p.NoProofs {
+		s.NoProofs = append(s.NoProofs, why.Error())
 	}
 	if p.Untrusted != nil {
 		s.Untrusted = p.Untrusted.Error()
@@ -94,6 +108,7 @@ func writePoint(p *page, s *shown) {
 	p.line("stream     %s, number %d%s", s.Stream, s.Seq, after(s.Previous))
 	p.line("time       %s to %s", utc(s.Started), utc(s.Ended))
 	p.line("complete   %s", yes(s.Complete))
+	p.line("proven     %s", provenAt(s.ProvenAt))
 	p.line("signed by  %s", orUnknown(s.Signer, s.Untrusted))
 	p.line("manifest   sha256 %s", s.SHA256)
 	p.line("taken by   %s", s.Tool)
@@ -120,6 +135,7 @@ func writePoint(p *page, s *shown) {
 	for _, m := range s.Missing {
 		p.line("missing  source %s: %s (%s)", m.Source, m.Code, plural(m.Count, "time"))
 	}
+	writeProofs(p, s)
 	writeFiles(p, s.Verified)
 }
 

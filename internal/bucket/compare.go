@@ -186,11 +186,25 @@ func (c *comparer) try(ctx context.Context, e repository.IndexEntry, id *string)
 		metadata = withTags(metadata, tags)
 	}
 	sum := sha256.New()
-	n, err := io.Copy(sum, &idleReader{ctx: ctx, guard: guard, body: out.Body})
+	into, witnessed := c.observed(sum, e, id)
+	n, err := io.Copy(into, &idleReader{ctx: ctx, guard: guard, body: out.Body})
 	if err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
+	witnessed()
 	return &repository.IndexEntry{Key: e.Key, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil)), Metadata: metadata}, nil
+}
+
+// observed lets the witness, where there is one, see what is summed.
+func (c *comparer) observed(sum io.Writer, e repository.IndexEntry, version *string) (into io.Writer, done func()) {
+	if c.plan.witness == nil || version != nil {
+		return sum, func() {}
+	}
+	observer := c.plan.witness.Observe(c.plan.list.Bucket, e.Key, e.Size)
+	if observer == nil {
+		return sum, func() {}
+	}
+	return io.MultiWriter(sum, observer), observer.Done
 }
 
 // marker finds a directory marker that cannot be opened in the listing.

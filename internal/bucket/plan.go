@@ -27,6 +27,7 @@ type planned struct {
 	fresh                      bool // all that is there has come since the restore began
 	attempt                    source.Attempt
 	damage                     *source.Damage
+	witness                    source.Witness // nil: nobody looks on
 }
 
 // plan is what Restore and Compare find in Plan.Private.
@@ -109,7 +110,7 @@ func (s *Source) planBucket(ctx context.Context, from *repository.SourceReader, 
 	if list == nil {
 		return nil, fault.New(fault.Corrupt, "plan restore of "+from.Name(), "the point says that it holds bucket %s, but has no list of it", bucket)
 	}
-	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus, damage: want.Damage, attempt: want.Attempt}
+	p := &planned{list: list, target: bucket, pick: pick, objects: list.Objects, bytes: list.Bytes, missingOnly: want.MissingOnly, deleteSurplus: want.DeleteSurplus, damage: want.Damage, attempt: want.Attempt, witness: want.Witness}
 	if name, ok := want.Rename[bucket]; ok {
 		p.target = name
 	}

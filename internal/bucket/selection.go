@@ -15,6 +15,8 @@ type picker struct {
 	exclude []string
 	listed  map[string]bool // keys that are wanted one by one
 	common  string          // what all wanted keys begin with
+	bucket  string          // as captured
+	sample  *source.Sample  // nil: all that is wanted
 }
 
 // newPicker returns the picker of one bucket; wanted is false where nothing of
@@ -27,6 +29,7 @@ func newPicker(want source.Selection, bucket string) (p picker, wanted bool) {
 	}
 	p.listed = keysOf(want.Objects, bucket)
 	p.common = commonPrefix(p.include, p.listed)
+	p.bucket, p.sample = bucket, want.Sample
 	return p, len(p.include)+len(p.listed) > 0 && !slices.Contains(p.exclude, "")
 }
 
@@ -81,12 +84,14 @@ func prefixes(patterns []string, bucket string) []string {
 }
 
 // whole reports whether everything is wanted.
-func (p picker) whole() bool { return slices.Contains(p.include, "") && len(p.exclude) == 0 }
+func (p picker) whole() bool {
+	return slices.Contains(p.include, "") && len(p.exclude) == 0 && p.sample == nil
+}
 
 // wants reports whether an object is wanted. Exclusion wins.
 func (p picker) wants(key string) bool {
 	begins := func(prefix string) bool { return strings.HasPrefix(key, prefix) }
-	return (p.listed[key] || slices.ContainsFunc(p.include, begins)) && !slices.ContainsFunc(p.exclude, begins)
+	return (p.listed[key] || slices.ContainsFunc(p.include, begins)) && !slices.ContainsFunc(p.exclude, begins) && p.sample.Draws(p.bucket, key)
 }
 
 // lacking returns the keys of the list that are not among those found, in order.

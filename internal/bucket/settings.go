@@ -60,6 +60,9 @@ func (s *Settings) effective() Settings {
 	return e
 }
 
+// HoldsBucket reports whether the source captures a bucket.
+func (s *Settings) HoldsBucket(name string) bool { return slices.Contains(s.Buckets, name) }
+
 // Validate reports the first setting that cannot be meant.
 func (s *Settings) Validate() error {
 	// The URL is not quoted: somebody may have written a password into it.

@@ -30,6 +30,7 @@ type Config struct {
 	Caches     []Cache             `yaml:"caches,omitempty" jsonschema_description:"where restore --purge-caches deletes what is stale"`
 	Limits     Limits              `yaml:"limits,omitempty" jsonschema_description:"what a run may use"`
 	Objectives Objectives          `yaml:"objectives,omitempty" jsonschema_description:"what was promised; reports compare what was measured with it"`
+	Verify     *Verify             `yaml:"verify,omitempty" jsonschema_description:"how openim-dr verify restores points into scratch servers, and what it expects of them"`
 	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`
 }
 

@@ -47,6 +47,11 @@ func (s *store) Validate() error {
 	return nil
 }
 
+// SpeaksSQL and HoldsBucket make it both kinds of store that a drill asks for.
+func (s *store) SpeaksSQL() bool { return s.Chunk != 7 }
+
+func (s *store) HoldsBucket(name string) bool { return name == "media" }
+
 var kinds = config.Kinds{"store": func() config.Settings { return new(store) }}
 
 const head = `instance: prod
@@ -78,6 +83,25 @@ limits: {workers: 3, memory: 32MiB}
 quiesce: {source: main, namespaces: [openim], timeout: 90s, stages: [{name: entry, workloads: ["*-api"]}, {name: rest, selector: app=openim}]}
 caches: [{name: redis, address: "r:6379", user: u, password: env:REDIS, tls: verify-ca, tlsCA: /ca, tlsCert: /c, tlsKey: /k, databases: [0, 3]}]
 objectives: {rpo: 1h, rto: 30m}
+verify:
+  scratch: given
+  given: dr
+  identity: file:/drill
+  signingKey: env:DRILL
+  mysqlImage: m:1
+  seaweedfsImage: w:1
+  memory: 2GiB
+  disk: 3GiB
+  dataDirectory: /scratch
+  timeLimit: 1d
+  sample: 5%
+  assertions:
+  - {name: a, source: main, sql: SELECT 1, want: ""}
+  - {name: b, source: main, newest: 'my\.s.t.c', within: 7d}
+  - {name: c, rowsDrop: 0%}
+  - {name: d, command: [/c, x], image: i:1, timeout: 5m}
+  tolerate: {missing: 3, damaged: 1}
+  references: [{source: main, query: SELECT 2, bucket: main/media}]
 hooks:
 - {on: failure, for: [backup], command: [/opt/page-me, now], timeout: 30s}
 - {on: before, url: "https://h/p", headers: {X-Key: "env:KEY"}}
@@ -106,6 +130,22 @@ hooks:
 	}}
 	if diff := cmp.Diff(wantCaches, c.Caches); diff != "" {
 		t.Errorf("caches (-want +got):\n%s", diff)
+	}
+	empty, none := "", quantity.Percent(0)
+	wantVerify := &config.Verify{
+		Scratch: config.ScratchGiven, Given: "dr", Identity: "file:/drill", SigningKey: "env:DRILL", MySQLImage: "m:1", SeaweedFSImage: "w:1",
+		Memory: 2 << 30, Disk: 3 << 30, DataDirectory: "/scratch", TimeLimit: quantity.Duration(24 * time.Hour), Sample: 5,
+		Assertions: []config.Assertion{
+			{Name: "a", Source: "main", SQL: "SELECT 1", Want: &empty},
+			{Name: "b", Source: "main", Newest: config.Column{Schema: "my.s", Table: "t", Name: "c"}, Within: quantity.Duration(7 * 24 * time.Hour)},
+			{Name: "c", RowsDrop: &none},
+			{Name: "d", Command: []string{"/c", "x"}, Image: "i:1", Timeout: quantity.Duration(5 * time.Minute)},
+		},
+		Tolerate:   config.Tolerate{Missing: 3, Damaged: 1},
+		References: []config.Reference{{Source: "main", Query: "SELECT 2", Bucket: "main/media"}},
+	}
+	if diff := cmp.Diff(wantVerify, c.Verify); diff != "" {
+		t.Errorf("verify (-want +got):\n%s", diff)
 	}
 	hooks := []config.Hook{
 		{On: hook.Failure, For: []hook.Verb{hook.Backup}, Command: []string{"/opt/page-me", "now"}, Timeout: quantity.Duration(30 * time.Second)},
@@ -137,7 +177,7 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, hooks, instance, limits, objectives, quiesce, repository, sources, targets"},
+		"unknown key":              {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, hooks, instance, limits, objectives, quiesce, repository, sources, targets, verify"},
 		"unknown nested key":       {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":  {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":   {head + tail + "retention: {last: 3}\n", "line 15: retention: it is not in this version"},
@@ -146,7 +186,7 @@ func TestProblems(t *testing.T) {
 		"no promise":               {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},
 		"hook of no event":         {head + tail + "hooks: [{on: hunter2, command: [x]}]\n", "line 15: hooks[0].on: it is not one of [before success failure]"},
 		"hook without an event":    {head + tail + "hooks:\n- command: [x]\n", "line 16: hooks[0].on: it is not one of"},
-		"hook of no verb":          {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore]"},
+		"hook of no verb":          {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore verify]"},
 		"hook that calls nothing":  {head + tail + "hooks: [{on: before}]\n", "line 15: hooks[0]: it needs a command or a url, and not both"},
 		"hook that calls two":      {head + tail + "hooks: [{on: before, command: [x], url: \"https://h\"}]\n", "line 15: hooks[0]: it needs a command or a url"},
 		"hook without a program":   {head + tail + "hooks: [{on: before, command: [\"\", hunter2]}]\n", "line 15: hooks[0].command: it begins with no program"},
@@ -206,6 +246,39 @@ func TestProblems(t *testing.T) {
 		"half a certificate":       {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsKey: hunter2}]\n", "line 15: caches[0]: tlsCert and tlsKey go together"},
 		"a certificate unused":     {head + tail + "caches: [{name: a, address: \"a:1\", tlsCert: hunter2, tlsKey: hunter2}]\n", "line 15: caches[0].tlsCert: no certificate is shown"},
 		"a database twice":         {head + tail + "caches: [{name: a, address: \"a:1\", databases: [1, 1]}]\n", "line 15: caches[0].databases[1]: it is not a number"},
+		"no scratch":               {head + tail + "verify: {scratch: hunter2}\n", "line 15: verify.scratch: it is neither docker nor given"},
+		"nothing given":            {head + tail + "verify: {scratch: given}\n", "line 15: verify.scratch: it needs the name of an entry of targets"},
+		"given by nobody":          {head + tail + "verify: {given: hunter2}\n", "line 15: verify.given: targets has no entry of that name"},
+		"a plain identity":         {head + tail + "verify: {identity: hunter2}\n", "line 15: verify.identity: a secret is given as"},
+		"little memory":            {head + tail + "verify: {memory: 1MiB}\n", "line 15: verify.memory: it is less than 512MiB"},
+		"little disk":              {head + tail + "verify: {disk: 1MiB}\n", "line 15: verify.disk: it is less than 1GiB"},
+		"a relative directory":     {head + tail + "verify: {dataDirectory: hunter2}\n", "line 15: verify.dataDirectory: it is no absolute path"},
+		"a drill without an end":   {head + tail + "verify: {timeLimit: 30d}\n", "line 15: verify.timeLimit: it is not between 1m0s and 7d"},
+		"a sample of nothing":      {head + tail + "verify: {sample: 0%}\n", "line 15: verify.sample: it is not more than nothing"},
+		"a sample above all":       {head + tail + "verify: {sample: 101%}\n", "line 15: verify.sample: it is not a share"},
+		"tolerance below nothing":  {head + tail + "verify: {tolerate: {missing: -1}}\n", "line 15: verify.tolerate.missing: it is less than nothing"},
+		"an assertion of nothing":  {head + tail + "verify: {assertions: [{name: hunter2, source: main}]}\n", "line 15: verify.assertions[0]: it needs exactly one of sql, newest, rowsDrop and command"},
+		"an assertion of two":      {head + tail + "verify: {assertions: [{name: a, source: main, sql: hunter2, rowsDrop: 0%}]}\n", "line 15: verify.assertions[0]: it needs exactly one of"},
+		"an assertion, no name":    {head + tail + "verify: {assertions: [{source: main, sql: hunter2}]}\n", "line 15: verify.assertions[0]: an assertion needs a name"},
+		"an assertion twice":       {head + tail + "verify:\n  assertions:\n  - {name: hunter2, rowsDrop: 1%}\n  - {name: hunter2, rowsDrop: 1%}\n", "line 18: verify.assertions[1].name: another assertion"},
+		"sql for nobody":           {head + tail + "verify: {assertions: [{name: a, sql: hunter2}]}\n", "line 15: verify.assertions[0].source: it is required"},
+		"sql for a stranger":       {head + tail + "verify: {assertions: [{name: a, source: hunter2, sql: x}]}\n", "line 15: verify.assertions[0].source: there is no source of that name"},
+		"sql for what has none":    {head + tail + "  chunk: 7\nverify: {assertions: [{name: a, source: main, sql: hunter2}]}\n", "line 16: verify.assertions[0].source: the source of that name answers no SQL"},
+		"a value without sql":      {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, want: hunter2}]}\n", "line 15: verify.assertions[0].want: it goes with sql"},
+		"no column":                {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t, within: 1h}]}\n", "line 15: verify.assertions[0].newest: it is not SCHEMA.TABLE.COLUMN"},
+		"a column of five":         {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t.c.d.e, within: 1h}]}\n", "line 15: verify.assertions[0].newest: it is not SCHEMA.TABLE.COLUMN"},
+		"newest of any age":        {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t.c}]}\n", "line 15: verify.assertions[0]: newest needs within"},
+		"an age of nothing":        {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, within: 1h}]}\n", "line 15: verify.assertions[0].within: it goes with newest"},
+		"rows of a stranger":       {head + tail + "verify: {assertions: [{name: a, source: hunter2, rowsDrop: 1%}]}\n", "line 15: verify.assertions[0].source: there is no source of that name"},
+		"an image of nothing":      {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, image: hunter2}]}\n", "line 15: verify.assertions[0].image: it goes with command"},
+		"a time of nothing":        {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, timeout: 1m}]}\n", "line 15: verify.assertions[0].timeout: it goes with command"},
+		"a command of one source":  {head + tail + "verify: {assertions: [{name: a, source: main, command: [hunter2]}]}\n", "line 15: verify.assertions[0].source: a command gets the addresses of all"},
+		"a command of no program":  {head + tail + "verify: {assertions: [{name: a, command: [\"\", hunter2]}]}\n", "line 15: verify.assertions[0].command: it begins with no program"},
+		"a command without end":    {head + tail + "verify: {assertions: [{name: a, command: [x], timeout: 2d}]}\n", "line 15: verify.assertions[0].timeout: it is not between 1s and 12h0m0s"},
+		"references to nothing":    {head + tail + "verify: {references: []}\n", "line 15: verify.references: an empty list compares nothing"},
+		"references of a stranger": {head + tail + "verify: {references: [{source: hunter2, query: q, bucket: main/media}]}\n", "line 15: verify.references[0].source: there is no source"},
+		"references without query": {head + tail + "verify: {references: [{source: main, bucket: main/media}]}\n", "line 15: verify.references[0].query: it is required"},
+		"references to no bucket":  {head + tail + "verify: {references: [{source: main, query: hunter2, bucket: main/hunter2}]}\n", "line 15: verify.references[0].bucket: it is not SOURCE/BUCKET"},
 		"a key with a newline":     {head + tail + "\"hunter2\\n\": 1\n", "line 15: unknown key"},
 	}
 	for name, tt := range tests {
@@ -290,7 +363,13 @@ func TestSchemaKnowsWhatParseKnows(t *testing.T) {
 		"hook of no event": {head + tail + "hooks: [{on: later, command: [x]}]\n", false},
 		"hook of no verb":  {head + tail + "hooks: [{on: before, for: [list], command: [x]}]\n", false},
 		"hook of no URL":   {head + tail + "hooks: [{on: before, url: \"h\"}]\n", false},
-		"missing instance": {strings.Replace(head+tail, "instance: prod", "", 1), false},
+		"drill": {head + tail + "verify: {sample: 5%, assertions: [{name: a, source: main, newest: s.t.c, within: 1h}, {name: b, rowsDrop: 5%}], " +
+			"references: [{source: main, query: q, bucket: main/media}]}\n", true},
+		"drill into nothing":        {head + tail + "verify: {scratch: other}\n", false},
+		"assertion without a name":  {head + tail + "verify: {assertions: [{rowsDrop: 5%}]}\n", false},
+		"newest of half a column":   {head + tail + "verify: {assertions: [{name: a, source: main, newest: s.t, within: 1h}]}\n", false},
+		"reference without a query": {head + tail + "verify: {references: [{source: main, bucket: main/media}]}\n", false},
+		"missing instance":          {strings.Replace(head+tail, "instance: prod", "", 1), false},
 	}
 	schema := compile(t, kinds)
 	for name, tt := range tests {
@@ -349,5 +428,19 @@ func TestExampleKeysAreKnown(t *testing.T) {
 	if !config.IsExample("age1m4w7r9cpyzsja6lesly0wgsmay3q9zddvz7hxymzkk35hudt0yeshg4vwe") ||
 		!config.IsExample("RWQ7vWxGzsQ1c4LaUApktibKFmn7u84qIFktvK/HrLLGt5z97AIveZ7P") || config.IsExample("age1other") {
 		t.Error("the example's keys are not told from others")
+	}
+}
+
+func TestColumnIsReadAsItIsWritten(t *testing.T) {
+	for _, want := range []config.Column{{Schema: "s", Table: "t", Name: "c"}, {Schema: "a.b", Table: `c\d`, Name: `\.`}, {Schema: "日", Table: " ", Name: "key"}} {
+		var got config.Column
+		if err := got.UnmarshalText([]byte(want.String())); err != nil || got != want {
+			t.Errorf("%s: got %q, %v", want, got, err)
+		}
+	}
+	for _, text := range []string{"", "s", "s.t", "s.t.", ".t.c", "s..c", "s.t.c.d", `s.t.c\`} {
+		if err := new(config.Column).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
 	}
 }

@@ -54,6 +54,7 @@ var textTypes = map[reflect.Type]jsonschema.Schema{
 	reflect.TypeFor[time.Time]():         {Type: "string", Format: "date-time"},
 	reflect.TypeFor[Recipient]():         {Type: "string", Pattern: `^age1`},
 	reflect.TypeFor[PublicKey]():         {Type: "string", Pattern: `^RW`},
+	reflect.TypeFor[Column]():            {Type: "string", Pattern: `^.+\..+\..+$`},
 	reflect.TypeFor[hook.Address]():      {Type: "string", Pattern: `^(https?://|env:|file:).+$`},
 }
 

@@ -29,6 +29,7 @@ func (d *decoder) validate(c *Config) {
 	d.validateQuiesce(c)
 	d.validateCaches(c.Caches)
 	d.validateObjectives(c.Objectives)
+	d.validateVerify(c)
 	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)

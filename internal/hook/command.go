@@ -13,18 +13,24 @@ import (
 // has after its end.
 const defaultGrace = 5 * time.Second
 
+// Command runs a command as hooks are run, with variables of its own (NAME=value)
+// instead of a hook's facts. What it prints goes to log.
+func Command(ctx context.Context, command, variables []string, log *slog.Logger) error {
+	return run(ctx, command, variables, defaultGrace, log)
+}
+
 // run runs a command in a process group of its own, without standard input. When
 // ctx ends the whole group gets SIGTERM, and a while later SIGKILL. Whatever is
 // left of the group when the command has ended gets SIGKILL too: nothing that a
 // hook started outlives it, unless it takes a session of its own.
-func (r *Runner) run(ctx context.Context, command []string, facts Facts, log *slog.Logger) error {
+func run(ctx context.Context, command, variables []string, grace time.Duration, log *slog.Logger) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = environment(facts)
+	cmd.Env = environment(variables)
 	output := newLines(log)
 	cmd.Stdout, cmd.Stderr = output, output
 	inGroup(cmd)
 	cmd.Cancel = func() error { return terminate(cmd) }
-	cmd.WaitDelay = r.grace
+	cmd.WaitDelay = grace
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start it: %w", err)
 	}

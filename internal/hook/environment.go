@@ -11,12 +11,12 @@ var inherited = []string{
 }
 
 // environment returns what a command sees.
-func environment(facts Facts) []string {
+func environment(facts []string) []string {
 	var list []string
 	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			list = append(list, name+"="+value)
 		}
 	}
-	return append(list, facts.variables()...)
+	return append(list, facts...)
 }

@@ -40,10 +40,11 @@ type Verb string
 const (
 	Backup  Verb = "backup"
 	Restore Verb = "restore"
+	Verify  Verb = "verify"
 )
 
 // Verbs lists all of them.
-var Verbs = []Verb{Backup, Restore}
+var Verbs = []Verb{Backup, Restore, Verify}
 
 // Bounds of a hook.
 const (
@@ -152,7 +153,7 @@ func (r *Runner) call(ctx context.Context, h Hook, facts Facts) error {
 
 func (r *Runner) carry(ctx context.Context, h Hook, facts Facts, log *slog.Logger) error {
 	if len(h.Command) > 0 {
-		return r.run(ctx, h.Command, facts, log)
+		return run(ctx, h.Command, facts.variables(), r.grace, log)
 	}
 	return r.post(ctx, h, facts)
 }

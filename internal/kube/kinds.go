@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,7 +122,19 @@ func (c *catalog) resources(ctx context.Context, gv schema.GroupVersion) ([]meta
 	return list.APIResources, nil
 }
 
+// errUnserved: the server has no such kind.
+var errUnserved = errors.New("the server does not serve it")
+
+// isUnserved reports whether a kind was not found, and not for want of an answer.
+func isUnserved(err error) bool { return errors.Is(err, errUnserved) }
+
 func (c *catalog) unsupported(format string, args ...any) error {
-	return fault.New(fault.Usage, "find the configured kinds in", format, args...).On("kubernetes " + c.session.cluster).
+	return fault.New(fault.Usage, "find the configured kinds in", "%w", &unserved{fmt.Sprintf(format, args...)}).On("kubernetes " + c.session.cluster).
 		Hint("`kubectl api-resources --namespaced` lists what can be configured, written NAME or NAME.GROUP")
 }
+
+// unserved says in words what errUnserved is.
+type unserved struct{ text string }
+
+func (u *unserved) Error() string { return u.text }
+func (u *unserved) Unwrap() error { return errUnserved }

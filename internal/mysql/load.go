@@ -132,6 +132,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 }
 
 func (l *load) addIndexes(ctx context.Context, conn *sql.Conn, t *tableLoad) error {
+	defer l.plan.stopwatch.Begin(source.PartIndex)()
 	parts, err := parseCreateTable(t.Create)
 	if err != nil {
 		return fmt.Errorf("table %q: %w", t.Name, err)

@@ -15,6 +15,7 @@ import (
 // restoration is what Plan hands on to Restore and Compare.
 type restoration struct {
 	attempt         source.Attempt
+	stopwatch       *source.Stopwatch
 	damage          *source.Damage // what a restore that keeps going does without
 	schemas         []*schemaPlan
 	recorded        Captured
@@ -135,7 +136,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	if err != nil {
 		return nil, err
 	}
-	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage}
+	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage, stopwatch: want.Stopwatch}
 	for _, schema := range recorded.Schemas {
 		d, err := readDefinition(ctx, from, schema.Name)
 		if want.Damage.Tolerates(err) {

@@ -91,6 +91,9 @@ func (s *Settings) Validate() error {
 	return err
 }
 
+// SpeaksSQL says that a drill may ask a copy of the source with SQL.
+func (s *Settings) SpeaksSQL() bool { return true }
+
 func (s *Settings) lockWait() time.Duration { return cmp.Or(s.LockWait, defaultLockWait) }
 
 func (s *Settings) ddlWait() time.Duration { return cmp.Or(s.DDLWait, defaultDDLWait) }

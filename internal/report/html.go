@@ -16,10 +16,29 @@ import (
 //go:embed report.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+// styleText is the style of every page.
+//
+//go:embed style.css
+var styleText string
+
+var pageTemplate = newPage("report", pageText, nil, nil)
+
+// newPage returns the template of a page, with the style and the words that all
+// have, and with parts and words of its own.
+func newPage(name, text string, parts map[string]string, own template.FuncMap) *template.Template {
+	page := template.New(name).Funcs(words).Funcs(own)
+	template.Must(page.New("style").Parse(styleText))
+	for part, text := range parts {
+		template.Must(page.New(part).Parse(text))
+	}
+	return template.Must(page.Parse(text))
+}
+
+// words are the functions of every page.
+var words = template.FuncMap{
 	"amount":   amount,
-	"bytes":    func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
-	"count":    func(n int64) string { return humanize.Comma(n) },
+	"bytes":    size,
+	"count":    count,
 	"duration": Duration,
 	"kept":     Kept,
 	"plural":   plural,
@@ -30,7 +49,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"next":     func(i int) int { return i + 1 },
 	"span":     func(from, to time.Time) float64 { return to.Sub(from).Seconds() },
 	"title":    func(s string) string { return strings.ToUpper(s[:min(1, len(s))]) + s[min(1, len(s)):] },
-}).Parse(pageText))
+}
 
 // HTML returns the report as one page, which loads nothing: no script, no
 // style and no picture from elsewhere.
@@ -110,24 +129,30 @@ func (r *Report) Items() int64 {
 }
 
 // amount says what there is: "2,000 rows, 3 objects".
-func amount(c Counts) string {
-	var parts []string
+func amount(c Counts) string { return strings.Join(contents(c), ", ") }
+
+func contents(c Counts) []string {
+	var found []string
 	for _, p := range []struct {
 		n    int64
 		noun string
 	}{{c.Rows, "row"}, {c.Objects, "object"}, {c.Documents, "document"}} {
 		if p.n > 0 {
-			parts = append(parts, plural(p.n, p.noun))
+			found = append(found, plural(p.n, p.noun))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return found
 }
+
+func count(n int64) string { return humanize.Comma(n) }
+
+func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return humanize.Comma(n) + " " + noun + "s"
+	return count(n) + " " + noun + "s"
 }
 
 // Duration writes seconds as people say them, no finer than matters.

@@ -2,9 +2,9 @@
 // who were not there: the post-mortem, the manager, the auditor. A report is
 // one JSON document, or one HTML page that needs nothing but itself.
 //
-// The package knows neither stages nor sources. A command fills a Report with
-// what is known at the end, whichever way the run ended; a part that is empty
-// is not shown. So a restore and a drill share it.
+// The package knows neither stages nor sources. A command fills a Report, or the
+// Drill of a proof, with what is known at the end, whichever way the run ended;
+// a part that is empty is not shown.
 package report
 
 import "time"

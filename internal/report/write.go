@@ -46,11 +46,19 @@ func Prepare(path string) error {
 // file is there whole or as it was before, and only its owner can read it: it
 // holds names of tables, objects and accounts.
 func Write(path string, r *Report) error {
-	render, err := formatOf(path)
+	return write(path, func() ([]byte, error) { return JSON(r) }, func() ([]byte, error) { return HTML(r) })
+}
+
+func write(path string, asJSON, asHTML func() ([]byte, error)) error {
+	format, err := formatOf(path)
 	if err != nil {
 		return err
 	}
-	content, err := render(r)
+	render := asJSON
+	if format == htmlEnding {
+		render = asHTML
+	}
+	content, err := render()
 	if err != nil {
 		return fmt.Errorf("write report %s: %w", path, err)
 	}
@@ -60,14 +68,12 @@ func Write(path string, r *Report) error {
 	return nil
 }
 
-func formatOf(path string) (render func(*Report) ([]byte, error), err error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case jsonEnding:
-		return JSON, nil
-	case htmlEnding:
-		return HTML, nil
+func formatOf(path string) (ending string, err error) {
+	switch ending = strings.ToLower(filepath.Ext(path)); ending {
+	case jsonEnding, htmlEnding:
+		return ending, nil
 	default:
-		return nil, fault.New(fault.Usage, "choose a report", "%s ends in neither %s nor %s", path, jsonEnding, htmlEnding).
+		return "", fault.New(fault.Usage, "choose a report", "%s ends in neither %s nor %s", path, jsonEnding, htmlEnding).
 			Hint("--report FILE%s for programs, --report FILE%s for people", jsonEnding, htmlEnding)
 	}
 }
@@ -77,12 +83,15 @@ func unwritable(path string, err error) error {
 }
 
 // JSON returns the report as one document.
-func JSON(r *Report) ([]byte, error) {
+func JSON(r *Report) ([]byte, error) { return document(whole(r)) }
+
+// document writes JSON so that people can read it, too.
+func document(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(whole(r)); err != nil {
+	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -93,25 +102,28 @@ func JSON(r *Report) ([]byte, error) {
 func whole(r *Report) *Report {
 	c := *r
 	c.Began, c.Ended = c.Began.UTC(), c.Ended.UTC()
-	c.Points = append([]Point{}, c.Points...)
-	c.Sources = append([]Source{}, c.Sources...)
-	c.Steps = append([]Step{}, c.Steps...)
-	c.Checks = append([]Check{}, c.Checks...)
-	c.Warnings = append([]string{}, c.Warnings...)
-	c.Deviations = append([]Deviation{}, c.Deviations...)
-	c.Overwritten = append([]Overwrites{}, c.Overwritten...)
-	c.Workloads = append([]Workload{}, c.Workloads...)
+	c.Points = list(c.Points)
+	c.Sources = list(c.Sources)
+	c.Steps = list(c.Steps)
+	c.Checks = list(c.Checks)
+	c.Warnings = list(c.Warnings)
+	c.Deviations = list(c.Deviations)
+	c.Overwritten = list(c.Overwritten)
+	c.Workloads = list(c.Workloads)
 	for i := range c.Points {
 		c.Points[i].Time = c.Points[i].Time.UTC()
 	}
 	for i := range c.Sources {
 		s := &c.Sources[i]
-		s.Items = append([]Compared{}, s.Items...)
-		s.Differences = append([]Difference{}, s.Differences...)
-		s.Deviations = append([]Deviation{}, s.Deviations...)
+		s.Items = list(s.Items)
+		s.Differences = list(s.Differences)
+		s.Deviations = list(s.Deviations)
 	}
 	return &c
 }
+
+// list returns a copy that is never nil.
+func list[T any](items []T) []T { return append([]T{}, items...) }
 
 const temporaryName = ".openim-dr-report-*"
 

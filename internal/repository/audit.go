@@ -103,7 +103,7 @@ func (a *Audit) OpenRecord(ctx context.Context) (ok bool, err error) {
 	record, _, err := readRecord(ctx, listedReader{a.store, a.inv}, a.options.Trust)
 	switch {
 	case err == nil:
-		a.repo = &Repository{a.store, record, a.options.Trust, a.options.clock()}
+		a.repo = &Repository{a.store, record, a.options.Trust, a.options.clock(), nil}
 		return true, a.recordFiles(ctx)
 	case errors.Is(err, errNoRecord):
 		return false, a.noRecord()

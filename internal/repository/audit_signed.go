@@ -151,12 +151,9 @@ func (s *State) link() *Swept {
 	return s.Swept
 }
 
-// proofKind is what a proof calls itself.
-const proofKind = "proof"
-
 func (a *Audit) proof(ctx context.Context, path string, at located) error {
 	var p Proof
-	ok, err := a.signedJSON(ctx, path, at.owner, proofKind, proofTime, &p, &p.Header, seal.RoleDrill)
+	ok, err := a.signedJSON(ctx, path, at.owner, kindProof, endedTime, &p, &p.Header, proofRoles...)
 	if err != nil || !ok {
 		return err
 	}
@@ -164,15 +161,6 @@ func (a *Audit) proof(ctx context.Context, path string, at located) error {
 	a.proven = append(a.proven, Proof{Header: p.Header, Set: p.Set, Heads: p.Heads})
 	a.mu.Unlock()
 	return a.pointOf(ctx, path, at.owner)
-}
-
-// proofTime is the time that a proof gives itself.
-func proofTime(data []byte) time.Time {
-	var p struct{ Ended time.Time }
-	if json.Unmarshal(data, &p) != nil {
-		return time.Time{}
-	}
-	return p.Ended
 }
 
 // signedJSON reads a signed file into what it must be. It is false where the

@@ -16,6 +16,9 @@ import (
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
+// maxWrap bounds one wrap.
+const maxWrap = 1 << 20
+
 // keyring opens run keys with the identities at hand, each once.
 type keyring struct {
 	store      storage.Reader
@@ -39,7 +42,7 @@ func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
 	}
 	var damaged error
 	for _, with := range k.identities {
-		wrapped, err := storage.Get(ctx, k.store, wrapPath(key, with.Recipient().Fingerprint()), 1<<20)
+		wrapped, err := storage.Get(ctx, k.store, wrapPath(key, with.Recipient().Fingerprint()), maxWrap)
 		if errors.Is(err, storage.ErrNotExist) {
 			continue
 		}
@@ -123,7 +126,7 @@ func (k *keyring) digestKey(ctx context.Context) (seal.DigestKey, error) {
 		return *k.digest, nil
 	}
 	for _, id := range k.identities {
-		wrapped, err := storage.Get(ctx, k.store, digestKeyPath(id.Recipient().Fingerprint()), 1<<20)
+		wrapped, err := storage.Get(ctx, k.store, digestKeyPath(id.Recipient().Fingerprint()), maxWrap)
 		if errors.Is(err, storage.ErrNotExist) {
 			continue
 		}

@@ -63,12 +63,24 @@ func leaseTermPath(name string, term int64) string {
 // The context returned ends when the lease is lost, so that no step of the
 // work has to ask (invariant 8).
 func (w *Writer) Acquire(ctx context.Context, name string) (context.Context, *Lease, error) {
-	l := &Lease{store: w.store, name: name, length: w.options.LeaseLength, done: make(chan struct{})}
+	return AcquireLease(ctx, w.store, w.options.Instance, name, w.options.LeaseLength)
+}
+
+// DrillLease names the lease of the drills of an instance. No stream has it: an
+// escaped name holds no "@".
+func DrillLease(instance string) string { return FileName(instance) + "@@drill" }
+
+// AcquireLease is Writer.Acquire for who writes no points.
+func AcquireLease(ctx context.Context, store storage.ReadWriter, instance, name string, length time.Duration) (context.Context, *Lease, error) {
+	if length <= 0 {
+		length = DefaultLeaseLength
+	}
+	l := &Lease{store: store, name: name, length: length, done: make(chan struct{})}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	l.term = leaseTerm{Kind: kindLease, Holder: randomName(26), Instance: w.options.Instance, Host: host, Seconds: l.length.Seconds()}
+	l.term = leaseTerm{Kind: kindLease, Holder: randomName(26), Instance: instance, Host: host, Seconds: l.length.Seconds()}
 	if err := l.take(ctx); err != nil {
 		return nil, nil, err
 	}

@@ -21,6 +21,7 @@ const (
 	kindCheckpoint = "checkpoint"
 	kindLease      = "lease"
 	kindRestore    = "restore"
+	kindProof      = "proof"
 )
 
 // Header opens every signed file: what it is, and where it belongs, so that a

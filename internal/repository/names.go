@@ -27,6 +27,9 @@ const (
 	packsDir = "packs/"
 	// stateDir: what was decided about a point later; the highest number counts.
 	stateDir = "state/"
+	// proofsDir: what drills have found, at every point that they restored from;
+	// each file is the proof of one drill.
+	proofsDir = "proofs/"
 	// leasesDir: who is writing; a renewal is the next term.
 	leasesDir = "leases/"
 
@@ -52,6 +55,11 @@ func packPath(id string) string         { return packsDir + id[:min(2, len(id))]
 func statePath(point string, n int) string {
 	return stateDir + point + "/" + strconv.Itoa(n) + ".json"
 }
+
+func proofDir(point string) string { return proofsDir + point + "/" }
+
+// ProofPath is where the proof of a drill stands at a point.
+func ProofPath(point, drill string) string { return proofDir(point) + drill + ".json" }
 
 // seriesNumber reads the number of a member of a numbered series from its name
 // below the series' directory. Only the spelling that a writer uses counts.

@@ -251,7 +251,7 @@ func (m *members) damaged(err error) error {
 	if m.source.err != nil {
 		return m.source.err
 	}
-	return fault.New(fault.Corrupt, "read pack", "%w", err)
+	return fault.New(fault.Corrupt, "read pack", "%s", err.Error()) // as text: an io.EOF in it is no end
 }
 
 // OpenExtent returns one object's content, decompressed and joined, by ranged

@@ -38,15 +38,13 @@ type located struct {
 
 // Directories that are named here for the sake of files which others write.
 const (
-	proofsDir    = "proofs/"
 	logDir       = "log/"
 	schedulesDir = "schedules/"
 )
 
 var (
-	keyPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	namePattern  = regexp.MustCompile(`^[a-z2-7]{26}$`)
-	proofPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}(\.[0-9]+)?Z(-[a-z2-7]{4})?\.json$`)
+	keyPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	namePattern = regexp.MustCompile(`^[a-z2-7]{26}$`)
 )
 
 // locate says what a file is by its name alone. Names that a writer would not
@@ -166,7 +164,8 @@ func findState(rest string) located {
 
 func findProof(rest string) located {
 	point, name, _ := strings.Cut(rest, "/")
-	if !idPattern.MatchString(point) || !proofPattern.MatchString(name) {
+	drill, ok := strings.CutSuffix(name, ".json")
+	if !ok || !idPattern.MatchString(point) || !idPattern.MatchString(drill) {
 		return located{}
 	}
 	return located{place: placeProof, owner: point}

@@ -44,6 +44,17 @@ type Point struct {
 	Quarantined string
 	Held        *State // the hold in force, if any
 	Forgotten   *State // the forget in force, if any
+	// Proofs are those that count, the newest drill first; of very many only the
+	// newest, and those by which the point is proven. NoProofs says why other files
+	// in their place are none.
+	Proofs   []*BriefProof
+	NoProofs []error
+	// Proven says when a complete point was shown to come back: of every source
+	// there is a drill that passed, left nothing out, and restored the source from
+	// this very point. The drills may be different ones. Of each source the newest
+	// such drill is taken, and of these the end of the oldest. Nil where a source
+	// has none. A later drill that fails takes nothing away from it.
+	Proven *time.Time
 }
 
 // Eligible reports whether the point may be a default, a base of another or
@@ -79,6 +90,10 @@ func (r *Repository) List(ctx context.Context) (*Listing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list points in %s: %w", r.URL(), err)
 	}
+	drilled, err := r.store.Dirs(ctx, proofsDir)
+	if err != nil {
+		return nil, fmt.Errorf("list proofs in %s: %w", r.URL(), err)
+	}
 	points := make([]*Point, len(ids))
 	broken := make([]error, len(ids))
 	fenced := make([]bool, len(ids))
@@ -86,7 +101,8 @@ func (r *Repository) List(ctx context.Context) (*Listing, error) {
 	group.SetLimit(parallelReads)
 	for i, id := range ids {
 		group.Go(func() error {
-			point, err := r.load(ctx, id)
+			_, proofs := slices.BinarySearch(drilled, id)
+			point, err := r.load(ctx, id, proofs)
 			switch {
 			case fault.KindOf(err) == fault.Corrupt || fault.KindOf(err) == fault.Usage:
 				broken[i] = err
@@ -130,8 +146,20 @@ var (
 	errFenced = errors.New("the run was given up")
 )
 
-// load reads one point with its signature and states.
-func (r *Repository) load(ctx context.Context, id string) (*Point, error) {
+// Point reads one point, whatever its state, and without its proofs. A damaged manifest is a
+// fault.Corrupt error.
+func (r *Repository) Point(ctx context.Context, id string) (*Point, error) {
+	return r.load(ctx, id, false)
+}
+
+// ManifestFiles are the paths of a point's manifest and of its signature.
+func ManifestFiles(point string) (manifest, signature string) {
+	return manifestPath(point), manifestPath(point) + signatureSuffix
+}
+
+// load reads one point with its signature, its states and, where there are any,
+// its proofs.
+func (r *Repository) load(ctx context.Context, id string, proofs bool) (*Point, error) {
 	info, err := r.store.Stat(ctx, manifestPath(id))
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil, errNoPoint
@@ -153,6 +181,9 @@ func (r *Repository) load(ctx context.Context, id string) (*Point, error) {
 	}
 	if err := r.loadStates(ctx, point); err != nil {
 		return nil, err
+	}
+	if proofs {
+		return point, r.loadProofs(ctx, point)
 	}
 	return point, nil
 }
@@ -218,15 +249,15 @@ const (
 	LatestProven = "latest-proven"
 )
 
-// Find resolves an id, a unique prefix of one, or Latest. A point that is
-// named is found whatever its state; Latest is the newest eligible one.
+// Find resolves an id, a unique prefix of one, Latest or LatestProven. A point
+// that is named is found whatever its state; Latest is the newest eligible one,
+// and LatestProven the newest of these that is proven.
 func (l *Listing) Find(ref string) (*Point, error) {
 	if ref == Latest || ref == "" {
 		return l.latest()
 	}
 	if ref == LatestProven {
-		return nil, fault.New(fault.Refused, "choose point "+ref, "no point has a proof yet").
-			Hint("name a point of `openim-dr list`, or use latest")
+		return l.latestProven()
 	}
 	var ids []string
 	var match *Point

@@ -155,7 +155,7 @@ type ProofRPO struct {
 	Seconds float64 `json:"seconds"`
 	// DataSeconds is from the newest row that an assertion has found to the end of
 	// the capture; null without such an assertion.
-	DataSeconds      *float64 `json:"dataSeconds"`
+	DataSeconds      *float64 `json:"dataSeconds" jsonschema:"nullable"`
 	ObjectiveSeconds float64  `json:"objectiveSeconds,omitempty"`
 	Met              *bool    `json:"met,omitempty"`
 }

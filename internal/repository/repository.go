@@ -17,6 +17,8 @@ type Options struct {
 	Trust seal.Trust
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Meter, where there is one, is told how long reading takes.
+	Meter *Meter
 }
 
 // Repository reads. It cannot create or delete anything. It is safe for
@@ -26,6 +28,7 @@ type Repository struct {
 	record *Record
 	trust  seal.Trust
 	now    func() time.Time
+	meter  *Meter // or nil
 }
 
 // Open reads the repository's record. A repository of another format, or one
@@ -39,7 +42,10 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if err != nil {
 		return nil, err
 	}
-	return &Repository{store, record, o.Trust, o.clock()}, nil
+	if o.Meter != nil {
+		store = metered{store, o.Meter}
+	}
+	return &Repository{store, record, o.Trust, o.clock(), o.Meter}, nil
 }
 
 func (o Options) clock() func() time.Time {

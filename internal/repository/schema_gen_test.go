@@ -29,6 +29,7 @@ var schemas = map[string]any{
 	"lease":         leaseTerm{},
 	"checkpoint":    Checkpoint{},
 	"restore":       RestoreRecord{},
+	"proof":         Proof{},
 	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},

@@ -30,6 +30,7 @@ var plainFiles = map[string]*regexp.Regexp{
 	"segment-packs": regexp.MustCompile(`^index/[^/]+\.packs\.json$`),
 	"manifest":      regexp.MustCompile(`^points/[^/]+/manifest\.json$`),
 	"restore":       regexp.MustCompile(`^restores/[^/]+/[0-9]{12}\.json$`),
+	"proof":         regexp.MustCompile(`^proofs/[^/]+/[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}\.json$`),
 }
 
 func compile(t *testing.T, name string) *jsonschema.Schema {
@@ -81,6 +82,8 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	f.AppendProof(t, wholeProof(point(t, f, id)))
+	f.AppendProof(t, repotest.Proof(time.Now(), repotest.Taken(point(t, f, id), "main"))) // with all lists empty
 	seen := map[string]int{}
 	for _, name := range m.Names() {
 		if strings.HasSuffix(name, ".age") || strings.HasSuffix(name, ".minisig") {
@@ -97,6 +100,24 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 	if seen["fence"] != 1 || seen["index-entry"] != len(s.Objects) {
 		t.Errorf("seen %v", seen)
 	}
+}
+
+// wholeProof is a proof with every field in use.
+func wholeProof(p *repository.Point) repository.Proof {
+	data, met := 61.5, false
+	proof := repotest.Proof(time.Now().Add(time.Hour), repotest.Taken(p, "main"))
+	proof.Passed, proof.Full, proof.Failure = false, false, "scratch"
+	proof.Servers = []repository.ProofServer{{Source: "main", Version: "9.7.0", Image: "mysql:9.7", StartSeconds: 3}}
+	proof.Comparisons = []repository.ProofCompared{{Source: "main", Name: "openIM_v3.users", Rows: 2, Objects: 3, Documents: 4, Bytes: 5, Differences: 1}}
+	proof.Sample = &repository.ProofSample{Share: 0.1, Objects: 10, Of: 100, Confidence: 0.999, BadShare: 0.003}
+	proof.Truth = []repository.ProofTruth{{Check: "missing", Source: "main", Checked: 3, Bad: 1}}
+	proof.Assertions = []repository.ProofAssertion{{Name: "users", Source: "main", Passed: true, Detail: "2 rows"}}
+	proof.SelfTest = []repository.ProofSelfTest{{Damage: "flipped byte", Found: true, Detail: "altered"}}
+	proof.Keys = &repository.ProofKeys{Identities: []repository.ProofIdentity{{Fingerprint: strings.Repeat("0", 32), Opens: 1, NotFor: 2, Broken: 3}}, Points: 6}
+	proof.RTO = repository.ProofRTO{Seconds: 1, Parts: []repository.ProofPart{{Source: "main", Part: "fetch", Seconds: 1, Busy: true}}, ProjectedSeconds: 2, ObjectiveSeconds: 3, Met: &met}
+	proof.RPO = repository.ProofRPO{Seconds: 1, DataSeconds: &data, ObjectiveSeconds: 2, Met: &met}
+	proof.Heads = []repository.ProofHead{{Instance: p.Instance, Stream: p.Stream, Seq: p.Seq, Point: p.Point, SHA256: p.SHA256}}
+	return proof
 }
 
 // journalRecords are what a restore notes, with every field in use.

@@ -205,6 +205,31 @@ func (s *SourceReader) BucketList(ctx context.Context, bucket string) (*BucketLi
 	return list, nil
 }
 
+// Segments returns all segments of the index that the source's bucket lists name.
+func (s *SourceReader) Segments(ctx context.Context) ([]SegmentRef, error) {
+	var all []SegmentRef
+	for _, f := range s.Files() {
+		if !isBucketList(f) {
+			continue
+		}
+		data, err := s.readPlain(ctx, f.Path, f.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		var list BucketList
+		if err := json.Unmarshal(data, &list); err != nil {
+			return nil, fault.New(fault.Corrupt, "read "+f.Path, "it is not the list of a bucket")
+		}
+		all = append(all, list.Segments...)
+	}
+	return all, nil
+}
+
+// SegmentFile is the sealed file of a segment.
+func SegmentFile(ref SegmentRef) File {
+	return File{Path: segmentPath(ref.ID), Size: ref.Size, SHA256: ref.SHA256}
+}
+
 // SegmentPacks returns the packs that a segment needs.
 func (x *IndexReader) SegmentPacks(ctx context.Context, ref SegmentRef) ([]SegmentPack, error) {
 	data, err := x.readPlain(ctx, segmentPacksPath(ref.ID), ref.PacksSHA256)

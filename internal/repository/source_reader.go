@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 
@@ -126,8 +127,17 @@ func (s *SourceReader) Open(ctx context.Context, name string, dirs ...string) (i
 	if !ok {
 		return nil, fault.New(fault.Corrupt, "open "+path, "the manifest names no such file")
 	}
-	return s.openSealed(ctx, path, seal.Zstd, file.sums(), s.point.Keys.Point)
+	return s.OpenFile(ctx, file)
 }
+
+// OpenFile is Open for one of Files, whichever it is.
+func (s *SourceReader) OpenFile(ctx context.Context, file File) (io.ReadCloser, error) {
+	return s.openSealed(ctx, file.Path, seal.Zstd, file.sums(), s.point.Keys.Point)
+}
+
+// Sealed reports whether a file of a point is sealed to its key, and so for
+// OpenFile.
+func (f File) Sealed() bool { return strings.HasSuffix(f.Path, sealedSuffix) }
 
 // openSealed opens any sealed file with the identities at hand.
 func (x *IndexReader) openSealed(ctx context.Context, path string, c seal.Compression, want seal.Sums, key string) (io.ReadCloser, error) {
@@ -135,11 +145,14 @@ func (x *IndexReader) openSealed(ctx context.Context, path string, c seal.Compre
 	if err != nil {
 		return nil, storedError(path, err)
 	}
+	if meter := x.repo.meter; meter != nil {
+		stored = timed{stored, &meter.inside}
+	}
 	r, err := seal.NewReader(stored, c, want, x.ring.identitiesFor(ctx, key)...)
 	if err != nil {
 		return nil, errors.Join(storedError(path, err), stored.Close())
 	}
-	return &sealedFile{r, stored, path}, nil
+	return &sealedFile{r, stored, path, x.repo.meter}, nil
 }
 
 // sealedFile closes both the decoder and what is underneath.
@@ -147,9 +160,14 @@ type sealedFile struct {
 	*seal.Reader
 	stored io.Closer
 	path   string
+	meter  *Meter // or nil
 }
 
 func (f *sealedFile) Read(p []byte) (int, error) {
+	if f.meter != nil {
+		began := time.Now()
+		defer func() { f.meter.sealed.Add(int64(time.Since(began))) }()
+	}
 	n, err := f.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = storedError(f.path, err)

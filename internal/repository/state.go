@@ -122,7 +122,7 @@ func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository
 		next = numbers[len(numbers)-1] + 1
 	}
 	if s.Change == Sweeping && s.Swept == nil {
-		p, err := repo.load(ctx, s.Point)
+		p, err := repo.Point(ctx, s.Point)
 		if err != nil {
 			return nil, fmt.Errorf("record the sweeping of point %s: %w", s.Point, err)
 		}

@@ -142,6 +142,8 @@ func (c *checker) blame(err error) error {
 	case errors.As(err, &noMatch):
 		return err
 	default:
-		return fmt.Errorf("%w: %w", ErrAltered, err)
+		// Only as text: an io.EOF in it, of a header that ends early, must look like
+		// the end of the file to nobody.
+		return fmt.Errorf("%w: %s", ErrAltered, err.Error())
 	}
 }

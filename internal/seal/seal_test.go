@@ -135,8 +135,8 @@ func TestAnotherFileInItsPlaceIsFound(t *testing.T) {
 
 func requireAltered(t *testing.T, what string, stored []byte, c seal.Compression, sums seal.Sums, id seal.Identity) {
 	t.Helper()
-	if _, err := open(bytes.NewReader(stored), c, sums, id); !errors.Is(err, seal.ErrAltered) {
-		t.Errorf("%s: got %v, want ErrAltered", what, err)
+	if _, err := open(bytes.NewReader(stored), c, sums, id); !errors.Is(err, seal.ErrAltered) || errors.Is(err, io.EOF) {
+		t.Errorf("%s: got %v (like an end: %v), want ErrAltered and no end", what, err, errors.Is(err, io.EOF))
 	}
 }
 

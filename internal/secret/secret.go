@@ -3,10 +3,12 @@
 package secret
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 )
 
 // Ref says where a secret is found: "env:NAME" or "file:PATH". The zero Ref
@@ -34,6 +36,17 @@ func (r Ref) IsZero() bool { return r == "" }
 // Path returns the file that r names, if it names one.
 func (r Ref) Path() (path string, ok bool) { return strings.CutPrefix(string(r), "file:") }
 
+// held are secrets of this process's own making, by Ref.
+var held sync.Map
+
+// Hold keeps a secret that this process has made itself, in memory alone, and
+// returns a Ref to it, which no file can name. It is forgotten with release.
+func Hold(value string) (ref Ref, release func()) {
+	ref = Ref("held:" + rand.Text())
+	held.Store(ref, value)
+	return ref, func() { held.Delete(ref) }
+}
+
 // Resolve reads the secret. A trailing line break of a file is not part of
 // it. A variable that is not set is an error, an empty one is an empty secret.
 func (r Ref) Resolve() (string, error) {
@@ -43,6 +56,9 @@ func (r Ref) Resolve() (string, error) {
 			return "", fmt.Errorf("environment variable %s is not set", name)
 		}
 		return value, nil
+	}
+	if value, ok := held.Load(r); ok {
+		return value.(string), nil //nolint:forcetypeassert // Hold alone stores
 	}
 	path, ok := r.Path()
 	if !ok {

@@ -83,3 +83,25 @@ func TestResolve(t *testing.T) {
 		})
 	}
 }
+
+func TestHold(t *testing.T) {
+	ref, release := secret.Hold("s3cret")
+	other, releaseOther := secret.Hold("other")
+	defer releaseOther()
+	if got, err := ref.Resolve(); got != "s3cret" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if strings.Contains(string(ref), "s3cret") { // Invariant 4
+		t.Errorf("the reference %q holds the secret", ref)
+	}
+	if err := new(secret.Ref).UnmarshalText([]byte(ref)); err == nil {
+		t.Error("a file may name it")
+	}
+	release()
+	if got, err := ref.Resolve(); err == nil {
+		t.Errorf("it was released, and is %q", got)
+	}
+	if got, err := other.Resolve(); got != "other" || err != nil {
+		t.Errorf("the other one: got %q, %v", got, err)
+	}
+}

@@ -100,6 +100,13 @@ type Selection struct {
 	// hold nothing. It means nothing to other kinds.
 	Versions bool
 	Attempt  Attempt `json:"-"`
+	// Sample, where there is one, is the part of the objects that is restored and
+	// compared. It means nothing to other kinds.
+	Sample *Sample `json:"-"`
+	// Witness, where there is one, sees the content of objects as they are compared.
+	Witness Witness `json:"-"`
+	// Stopwatch, where there is one, is told how long parts of the work take.
+	Stopwatch *Stopwatch `json:"-"`
 	// Damage, where there is one, lets a restore go on without what is damaged.
 	Damage *Damage `json:"-"`
 }

@@ -32,6 +32,7 @@ type Env struct {
 	RedisPassword       string
 	RedisServer         string // path of the program
 	ToolsImage          string // stock tools of Debian, with which a point is restored by hand
+	Chromium            string // path of the program
 
 	label string // of containers that `make testbed-down` removes
 }
@@ -104,6 +105,7 @@ func read(path string) (*Env, error) {
 		"REDIS_PASSWORD":        &env.RedisPassword,
 		"REDIS_SERVER":          &env.RedisServer,
 		"TOOLS_IMAGE":           &env.ToolsImage,
+		"CHROMIUM":              &env.Chromium,
 		"TESTBED_LABEL":         &env.label,
 	}
 	for name, field := range fields {

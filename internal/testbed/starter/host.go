@@ -17,6 +17,7 @@ import (
 // caching_sha2_password, which no other client in Debian's stable suite does.
 var programs = map[string]string{
 	"age":        "age",
+	busybox:      "busybox-static",
 	"minisign":   "minisign",
 	"mysql":      "mariadb-client",
 	redisProgram: "redis-tools",

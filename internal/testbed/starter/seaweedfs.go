@@ -22,6 +22,10 @@ const s3Bucket = "openim"
 // many buckets, and volumes are limited.
 const masterConfig = "[master.volume_growth]\ncopy_1 = 1\n"
 
+// busybox gives the image of SeaweedFS the shell and the df that the official
+// one has. Debian has one that needs no library.
+const busybox = "busybox"
+
 // The master is a process of its own: within "weed server" it takes 18 s to find
 // out that it is alone, with the other consensus library, which only "weed
 // master" offers, half a second.
@@ -35,7 +39,7 @@ var (
 func (tb *Testbed) seaweedfs() part {
 	return part{
 		name:    "seaweedfs",
-		check:   tb.checkS3,
+		check:   tb.checkSeaweedFS,
 		prepare: tb.prepareSeaweedFS,
 		start:   tb.startSeaweedFS,
 	}
@@ -75,6 +79,13 @@ func (tb *Testbed) importWeed(ctx context.Context, path, version string) error {
 	if err := os.WriteFile(filepath.Join(tree, "etc/seaweedfs/master.toml"), []byte(masterConfig), 0o644); err != nil {
 		return err
 	}
+	shell, err := exec.LookPath(busybox)
+	if err != nil {
+		return err
+	}
+	if err := installBusybox(shell, tree); err != nil {
+		return err
+	}
 	recipe := tb.weedImageRecipe(path)
 	return tb.importImage(ctx, image{
 		name:   fmt.Sprintf("openim-dr-testbed/seaweedfs:%s-%s", version, recipe),
@@ -85,8 +96,32 @@ func (tb *Testbed) importWeed(ctx context.Context, path, version string) error {
 	})
 }
 
+// installBusybox copies busybox into a tree, with the names of what scratch
+// servers are asked for.
+func installBusybox(path, tree string) error {
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(tree, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(bin, busybox), program, 0o755); err != nil {
+		return err
+	}
+	for _, name := range applets {
+		if err := os.Symlink(busybox, filepath.Join(bin, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var applets = []string{"cat", "df", "du", "mkdir", "rm", "sh"}
+
 func (tb *Testbed) weedImageRecipe(path string) string {
-	return recipe("weed image", filepath.Base(path), masterConfig)
+	return recipe("weed image", filepath.Base(path), masterConfig, busybox, strings.Join(applets, " "))
 }
 
 func (tb *Testbed) seaweedfsImage(ctx context.Context) (string, error) {
@@ -200,6 +235,13 @@ func (tb *Testbed) s3Client(endpoint string) *s3.Client {
 			return aws.Credentials{AccessKeyID: tb.state.S3AccessKey, SecretAccessKey: tb.state.S3SecretKey}, nil
 		}),
 	})
+}
+
+func (tb *Testbed) checkSeaweedFS(ctx context.Context) error {
+	if _, err := tb.seaweedfsImage(ctx); err != nil {
+		return err
+	}
+	return tb.checkS3(ctx)
 }
 
 func (tb *Testbed) checkS3(ctx context.Context) error {

@@ -82,7 +82,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis(), tb.tools()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis(), tb.tools(), tb.browser()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -277,6 +277,10 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	chromium, err := browserPath()
+	if err != nil {
+		return err
+	}
 	lines := []string{
 		"MYSQL_ADDRESS=" + tb.address("mysql"),
 		"MYSQL_USER=root",
@@ -298,6 +302,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"REDIS_PASSWORD=" + tb.state.RedisPassword,
 		"REDIS_SERVER=" + tb.redisServer(),
 		"TOOLS_IMAGE=" + toolsImage,
+		"CHROMIUM=" + chromium,
 		"TESTBED_LABEL=" + Label + "=" + tb.id,
 	}
 	return writeFile(tb.envPath(), []byte(strings.Join(lines, "\n")+"\n"))

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openim-dr/openim-dr/restore"
+)
+
+// A plan says whether the state comes back, which one does, and how long it takes.
+func TestPlanSaysWhatIsProven(t *testing.T) {
+	at, estimate := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC), 754.4
+	tests := map[string]struct {
+		member restore.Member
+		want   string
+	}{
+		"proven":     {restore.Member{Proven: &at}, "proven   main: a drill has shown at 2026-11-23 02:00:00Z that just this comes back\n"},
+		"nothing is": {restore.Member{}, "proven   main: no drill has shown of any point that it comes back\n"},
+		"an older one is": {restore.Member{NewestProven: &restore.Alternative{Point: "P", Time: at, OlderSeconds: 5400}},
+			"proven   main: no drill has shown that this comes back, but of point P, of 2026-11-23 02:00:00Z, 1h30m older: latest-proven would restore that\n"},
+		"a newer one is": {restore.Member{NewestProven: &restore.Alternative{Point: "P", Time: at, OlderSeconds: -5400}},
+			"proven   main: no drill has shown that this comes back, but of point P, of 2026-11-23 02:00:00Z, 1h30m newer\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tt.member.Source = "main"
+			for want, plan := range map[string]*restore.Plan{
+				"time     about 12m34s, as drills have measured it\n":                                    {Set: []restore.Member{tt.member}, Estimate: &estimate},
+				"time     not known: no proof yet, which would have measured a restore of main, media\n": {Set: []restore.Member{tt.member}, Unmeasured: []string{"main", "media"}},
+			} {
+				var p page
+				writePlan(&p, plan)
+				if got := p.String(); !strings.Contains(got, tt.want) || !strings.Contains(got, want) {
+					t.Errorf("got:\n%s\nwant in it:\n%s%s", got, tt.want, want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,15 @@
+package bucket
+
+import "github.com/openim-dr/openim-dr/internal/secret"
+
+// Into returns settings that lead to a scratch server, and otherwise say what
+// these say.
+func (s *Settings) Into(endpoint, region string, accessKey, secretKey secret.Ref) *Settings {
+	into := *s
+	into.Endpoint, into.Region, into.AccessKey, into.SecretKey = endpoint, region, accessKey, secretKey
+	into.SessionToken, into.PathStyle, into.CA = "", nil, ""
+	if len(into.Buckets) == 0 {
+		into.Buckets = []string{"any"} // nothing is configured: the point alone says what there is
+	}
+	return &into
+}
