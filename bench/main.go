@@ -36,6 +36,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"mysql-memory": benchMemory,
 	"buckets":      benchBuckets,
 	"million":      benchMillion,
+	"verify":       benchVerify,
 }
 
 func main() {
@@ -66,7 +67,7 @@ func run(ctx context.Context, o options, chosen []string) (err error) {
 		}
 	}
 	if len(chosen) == 0 {
-		chosen = []string{"mysql", "buckets"}
+		chosen = []string{"mysql", "buckets", "verify"}
 	}
 	var all []result
 	var failed error // what was measured until then is reported

@@ -100,7 +100,7 @@ func (a *Audit) Unread() error { return errors.Join(a.unread...) }
 // to it. Without a record that counts nothing else can be judged: ok is false,
 // and the findings say why.
 func (a *Audit) OpenRecord(ctx context.Context) (ok bool, err error) {
-	record, _, err := readRecord(ctx, a.store, a.options.Trust)
+	record, _, err := readRecord(ctx, listedReader{a.store, a.inv}, a.options.Trust)
 	switch {
 	case err == nil:
 		a.repo = &Repository{a.store, record, a.options.Trust, a.options.clock(), nil}

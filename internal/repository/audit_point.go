@@ -69,7 +69,7 @@ func (a *Audit) auditPoint(ctx context.Context, id string) error {
 	}
 	m, err := a.repo.parseManifest(id, signed.data)
 	if errors.Is(err, errFenced) {
-		return a.fence(id, path, signed.data)
+		return a.fence(ctx, id)
 	}
 	p := &auditedPoint{link: chainLink{point: id}}
 	a.addPoint(p)
@@ -264,27 +264,23 @@ func appendFound(found []Finding, damage *Finding) []Finding {
 	return append(found, *damage)
 }
 
-// fence looks at what says that a run was given up.
-func (a *Audit) fence(id, path string, data []byte) error {
+// fence looks at what says that a run was given up. It carries its signature in
+// itself.
+func (a *Audit) fence(ctx context.Context, id string) error {
 	a.mu.Lock()
 	a.fenced[id] = true
 	a.mu.Unlock()
 	var f Fence
-	var said Abandoned
-	if json.Unmarshal(data, &f) != nil || json.Unmarshal([]byte(f.Abandoned), &said) != nil {
-		a.found.add(Finding{Kind: Altered, File: path, Expected: "a fence", Got: "something that cannot be read"}, "")
-		return nil
-	}
-	if here := (Header{kindAbandoned, Format, a.repo.record.Repository, path}); said.Header != here || said.Point != id {
-		a.found.add(Finding{Kind: Altered, File: path, Expected: "the fence of run " + id, Got: fmt.Sprintf("the %s %q", said.Kind, said.Path)}, "")
-		return nil
-	}
-	var untrusted error
-	for _, role := range []seal.Role{seal.RoleWriter, seal.RolePruner} {
-		if _, untrusted = a.options.Trust.Verify(role, []byte(f.Abandoned), []byte(f.Signature), said.Time); untrusted == nil {
-			return nil
+	path := manifestPath(id)
+	_, err := a.plain(ctx, path, "a fence before run "+id+", "+signedBy(seal.RoleWriter, seal.RolePruner), &f, func() Damage {
+		var said Abandoned
+		here := Header{kindAbandoned, Format, a.repo.record.Repository, path}
+		if json.Unmarshal([]byte(f.Abandoned), &said) != nil || said.Header != here || said.Point != id {
+			return Altered
 		}
-	}
-	a.found.add(Finding{Kind: Forged, File: path, Expected: signedBy(seal.RoleWriter, seal.RolePruner), Got: untrusted.Error()}, "")
-	return nil
+		_, byWriter := a.options.Trust.Verify(seal.RoleWriter, []byte(f.Abandoned), []byte(f.Signature), said.Time)
+		_, byPruner := a.options.Trust.Verify(seal.RolePruner, []byte(f.Abandoned), []byte(f.Signature), said.Time)
+		return unless(byWriter == nil || byPruner == nil, Forged)
+	})
+	return err
 }

@@ -73,7 +73,7 @@ func (c *contentReads) read(ctx context.Context, f File) (*Finding, error) {
 		if err != nil {
 			return nil, err
 		}
-		if status.Damage == Altered && !again {
+		if (status.Damage == Altered || status.Damage == Truncated) && !again {
 			continue
 		}
 		c.count(status.Size)

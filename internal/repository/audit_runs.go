@@ -33,25 +33,40 @@ func (a *Audit) AuditRuns(ctx context.Context) error {
 	return a.holes(ctx)
 }
 
-// plain reads an unsigned plain file and reports one that cannot be what its
-// name says. Nothing but its form protects it; what it says is believed only
-// where nothing depends on it.
-func (a *Audit) plain(ctx context.Context, path, what string, into any, fits func() bool) (bool, error) {
-	data, err := storage.Get(ctx, a.store, path, maxPlain)
-	switch {
-	case errors.Is(err, storage.ErrNotExist):
-		return false, nil // swept meanwhile
-	case errors.Is(err, storage.ErrChecksum):
-		a.found.add(Finding{Kind: Altered, File: path, Expected: what, Got: "bytes that do not fit their checksum"}, "")
-		return false, nil
-	case err != nil:
-		return false, err
+// plain reads a plain file without a signature beside it, and reports one that
+// cannot be what its name says: judge looks at what was read and says what is
+// wrong with it. What is not right is read once more, since it may have changed
+// on its way.
+func (a *Audit) plain(ctx context.Context, path, what string, into any, judge func() Damage) (bool, error) {
+	var found Finding
+	for range 2 {
+		data, err := storage.Get(ctx, a.store, path, maxPlain)
+		found = Finding{Kind: Altered, File: path, Expected: what, Got: bytesText(int64(len(data))) + " that do not say so"}
+		switch {
+		case errors.Is(err, storage.ErrNotExist):
+			return false, nil // swept meanwhile
+		case errors.Is(err, storage.ErrChecksum):
+			found.Got = "bytes that do not fit their checksum"
+		case err != nil:
+			return false, err
+		case json.Unmarshal(data, into) != nil:
+			found.Kind = jsonDamage(data, Altered)
+		default:
+			if found.Kind = judge(); found.Kind == Intact {
+				return true, nil
+			}
+		}
 	}
-	if json.Unmarshal(data, into) == nil && fits() {
-		return true, nil
-	}
-	a.found.add(Finding{Kind: jsonDamage(data, Altered), File: path, Expected: what, Got: bytesText(int64(len(data))) + " that do not say so"}, "")
+	a.found.add(found, "")
 	return false, nil
+}
+
+// unless is the judgement of what fits or does not.
+func unless(fits bool, otherwise Damage) Damage {
+	if fits {
+		return Intact
+	}
+	return otherwise
 }
 
 // reads reports whether a file that decides nothing is to be read all the same.
@@ -74,7 +89,9 @@ func (a *Audit) leases(ctx context.Context) (map[string]*leaseTerm, error) {
 			return nil
 		}
 		t := new(leaseTerm)
-		ok, err := a.plain(ctx, path, "a term of a lease", t, func() bool { return t.Kind == kindLease && t.Term == at.number && t.Seconds > 0 })
+		ok, err := a.plain(ctx, path, "a term of a lease", t, func() Damage {
+			return unless(t.Kind == kindLease && t.Term == at.number && t.Seconds > 0, Altered)
+		})
 		mu.Lock()
 		defer mu.Unlock()
 		if ok && at.number == newest[at.owner] {
@@ -103,7 +120,9 @@ func (a *Audit) starts(ctx context.Context, leases map[string]*leaseTerm) error 
 			return nil
 		}
 		s := new(Start)
-		ok, err := a.plain(ctx, path, "the start of run "+at.owner, s, func() bool { return s.Kind == kindStart && s.Point == at.owner })
+		ok, err := a.plain(ctx, path, "the start of run "+at.owner, s, func() Damage {
+			return unless(s.Kind == kindStart && s.Point == at.owner, Altered)
+		})
 		if err != nil || ended {
 			return err
 		}
@@ -158,18 +177,15 @@ func (a *Audit) checkpoints(ctx context.Context) error {
 	})
 }
 
+// checkpoint returns what a checkpoint says, or nil where it does not count.
 func (a *Audit) checkpoint(ctx context.Context, path string, at located) (*Progress, error) {
-	var c Checkpoint
 	var data json.RawMessage
-	ok, err := a.plain(ctx, path, "a checkpoint", &data, func() bool { return json.Unmarshal(data, &c) == nil && c.Kind == kindCheckpoint })
-	if err != nil || !ok {
-		return nil, err
-	}
-	progress := a.repo.parseProgress(at.owner, path, data)
-	if progress == nil {
-		a.found.add(Finding{Kind: Forged, File: path, Expected: "the progress of run " + at.owner + ", signed by a trusted writer", Got: "something else"}, "")
-	}
-	return progress, nil
+	var progress *Progress
+	_, err := a.plain(ctx, path, "a checkpoint of run "+at.owner+", signed by a trusted writer", &data, func() Damage {
+		progress = a.repo.parseProgress(at.owner, path, data)
+		return unless(progress != nil, Forged)
+	})
+	return progress, err
 }
 
 // journals looks at the records of restores: the first and the last of each,
@@ -188,7 +204,7 @@ func (a *Audit) journals(ctx context.Context) error {
 		}
 		r := new(RestoreRecord)
 		_, err := a.plain(ctx, path, fmt.Sprintf("record %d of restore %s", at.number, at.owner), r,
-			func() bool { return a.repo.IsRestoreRecord(r, at.owner, at.number) })
+			func() Damage { return unless(a.repo.IsRestoreRecord(r, at.owner, at.number), Altered) })
 		return err
 	})
 }

@@ -183,21 +183,33 @@ func (a *Audit) wrap(ctx context.Context, path string, sizes seal.Sizes) ([]Find
 	if a.options.Read == nil || !a.options.Read(path) {
 		return nil, nil
 	}
-	content, err := storage.Get(ctx, a.store, path, 1<<20)
-	switch {
-	case errors.Is(err, storage.ErrNotExist):
-		return nil, nil // removed meanwhile, as a pruner may
-	case err != nil && !errors.Is(err, storage.ErrChecksum):
+	reason, err := a.wrapForm(ctx, path)
+	if err != nil || reason == nil {
 		return nil, err
 	}
-	a.content.count(int64(len(content)))
-	if err == nil {
-		err = seal.CheckWrap(content)
+	return []Finding{{Kind: Altered, File: path, Expected: "an age file for one recipient", Got: reason.Error()}}, nil
+}
+
+// wrapForm reads a wrap, a second time where its form is not right, and says why
+// it is not.
+func (a *Audit) wrapForm(ctx context.Context, path string) (reason, err error) {
+	for range 2 {
+		content, err := storage.Get(ctx, a.store, path, 1<<20)
+		switch {
+		case errors.Is(err, storage.ErrNotExist):
+			return nil, nil // removed meanwhile, as a pruner may
+		case errors.Is(err, storage.ErrChecksum):
+			reason = err
+		case err != nil:
+			return nil, err
+		default:
+			if reason = seal.CheckWrap(content); reason == nil {
+				a.content.count(int64(len(content)))
+				return nil, nil
+			}
+		}
 	}
-	if err != nil {
-		return []Finding{{Kind: Altered, File: path, Expected: "an age file for one recipient", Got: err.Error()}}, nil
-	}
-	return nil, nil
+	return reason, nil
 }
 
 // attribute adds what is wrong with shared files to every point that needs them.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -186,3 +187,26 @@ func (t *nameTable) each(from, to int, fn func(i int, name string) error) error 
 	}
 	return nil
 }
+
+// listedReader answers every listing from the one that was taken.
+type listedReader struct {
+	storage.Reader
+	inv *inventory
+}
+
+// List implements storage.Reader.
+func (l listedReader) List(_ context.Context, prefix string, fn func(storage.Info) error) error {
+	err := l.inv.each(l.inv.names.search(prefix), l.inv.len(), func(i int, name string) error {
+		if !strings.HasPrefix(name, prefix) {
+			return errListed
+		}
+		return fn(storage.Info{Name: name, Size: l.inv.sizes[i]})
+	})
+	if errors.Is(err, errListed) {
+		return nil
+	}
+	return err
+}
+
+// errListed ends a listing behind its last name.
+var errListed = errors.New("listed")

@@ -159,6 +159,9 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 		return fmt.Errorf("list: %w", err)
 	}
 	objects := s.bucket.Objects(ctx, query)
+	// Google's own bound, said so that no other server sends all at once
+	// (invariant 7).
+	objects.PageInfo().MaxSize = 1000
 	for {
 		// A page may be in memory when ctx ends.
 		if err := ctx.Err(); err != nil {

@@ -2,8 +2,11 @@ package starter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -14,8 +17,11 @@ func (tb *Testbed) gcs() part {
 		name:  "gcs",
 		check: tb.checkGCS,
 		prepare: func(ctx context.Context) error {
-			_, err := tb.binary(ctx, gcsServer)
-			return err
+			path, err := tb.binary(ctx, gcsServer)
+			if err != nil {
+				return err
+			}
+			return tb.linkGCS(path)
 		},
 		start: tb.startGCS,
 	}
@@ -23,6 +29,17 @@ func (tb *Testbed) gcs() part {
 
 func (tb *Testbed) gcsEndpoint() string {
 	return "http://" + tb.address("gcs")
+}
+
+// gcsProgram is the emulator's program, for servers of somebody's own.
+func (tb *Testbed) gcsProgram() string { return filepath.Join(tb.data("gcs"), "gcs-server") }
+
+// linkGCS gives the program a name that does not change.
+func (tb *Testbed) linkGCS(path string) error {
+	if err := os.MkdirAll(tb.data("gcs"), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(remove(tb.gcsProgram()), os.Symlink(path, tb.gcsProgram()))
 }
 
 // startGCS starts the emulator, which keeps its objects in memory: after it was

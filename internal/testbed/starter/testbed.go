@@ -296,6 +296,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"VERSITYGW_ENDPOINT=" + tb.versitygwEndpoint(),
 		"STORAGE_EMULATOR_HOST=" + tb.gcsEndpoint(),
 		"GCS_BUCKET=" + gcsBucket,
+		"GCS_SERVER=" + tb.gcsProgram(),
 		"KUBECONFIG=" + tb.kubeconfig(),
 		"REDIS_ADDRESS=" + tb.address("redis"),
 		"REDIS_PASSWORD=" + tb.state.RedisPassword,

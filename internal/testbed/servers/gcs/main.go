@@ -15,8 +15,11 @@ import (
 
 func main() {
 	listen := flag.String("listen", "", "address to serve on")
+	data := flag.String("data", "", "directory to keep objects in; without it they are in memory, and found by looking at all of them")
 	flag.Parse()
-	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{NoListener: true, ExternalURL: "http://" + *listen})
+	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{
+		NoListener: true, ExternalURL: "http://" + *listen, StorageRoot: *data,
+	})
 	if err == nil {
 		err = http.ListenAndServe(*listen, front.New(s.HTTPHandler()))
 	}

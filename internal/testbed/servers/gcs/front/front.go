@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,8 +36,12 @@ type Front struct {
 	// preconditions decide races.
 	commit sync.Mutex
 
-	mu      sync.Mutex
-	buckets map[string]*bucket
+	// changes counts the beginnings and the ends of what may change anything.
+	changes atomic.Int64
+
+	mu       sync.Mutex
+	buckets  map[string]*bucket
+	listings []*listing
 }
 
 // New returns a front of an emulator whose public host is the default one.
@@ -51,6 +56,10 @@ func New(emulator http.Handler) *Front {
 // ServeHTTP answers a request of the JSON API, of its uploads or of the part of
 // the XML API that reads objects.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		f.changes.Add(1)
+		defer f.changes.Add(1)
+	}
 	segments, err := split(r.URL)
 	if err != nil {
 		fail(w, http.StatusBadRequest, "invalid", err.Error())

@@ -3,7 +3,9 @@ package front
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -161,4 +163,51 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("granted %v, %v; want none", granted, err)
 	}
 	requireStatus(t, "create without the right", write(t, bucket.Object("x"), []byte("x"), nil), http.StatusForbidden)
+}
+
+// Google sends a thousand objects at most, and what was asked for if that is less.
+func TestPagesOfAListing(t *testing.T) {
+	const objects = 1005
+	bucket, server := newBucket(t, nil)
+	for n := range objects {
+		if err := write(t, bucket.Object(fmt.Sprintf("dir/%04d", n)), []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for asked, want := range map[int][]int{0: {1000, 5}, 5000: {1000, 5}, 400: {400, 400, 205}} {
+		var pages []int
+		names, token := map[string]bool{}, ""
+		for more := true; more; more = token != "" {
+			var page struct {
+				Items         []struct{ Name string }
+				NextPageToken string
+			}
+			url := fmt.Sprintf("%s/storage/v1/b/bucket/o?prefix=dir/&maxResults=%d&pageToken=%s", server.URL, asked, token)
+			response, err := http.Get(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(json.NewDecoder(response.Body).Decode(&page), response.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
+			pages, token = append(pages, len(page.Items)), page.NextPageToken
+			for _, item := range page.Items {
+				names[item.Name] = true
+			}
+		}
+		if !slices.Equal(pages, want) || len(names) != objects {
+			t.Errorf("asked for %d: pages of %v with %d objects, want %v", asked, pages, len(names), want)
+		}
+	}
+	if err := bucket.Object("dir/0000").Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	it := bucket.Objects(t.Context(), &storage.Query{Prefix: "dir/"})
+	if first, err := it.Next(); err != nil || first.Name != "dir/0001" {
+		t.Errorf("after a change the first object is %v, %v", first, err)
+	}
+	response, err := http.Get(server.URL + "/storage/v1/b/bucket/o?pageToken=!")
+	if err != nil || response.StatusCode != http.StatusBadRequest {
+		t.Errorf("a token that nobody has given: %v, %v", response, err)
+	}
 }

@@ -80,19 +80,3 @@ func (f *Front) update(w http.ResponseWriter, r *http.Request, bucket, name stri
 	}
 	reply(w, f.forward(r), f.decorate(bucket))
 }
-
-// list lists objects.
-func (f *Front) list(w http.ResponseWriter, r *http.Request, bucket string) {
-	if !f.permitted(w, bucket, "storage.objects.list") {
-		return
-	}
-	decorate := f.decorate(bucket)
-	reply(w, f.forward(r), func(page resource) {
-		items, _ := page["items"].([]any)
-		for _, item := range items {
-			if object, ok := item.(map[string]any); ok {
-				decorate(object)
-			}
-		}
-	})
-}
