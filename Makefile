@@ -36,7 +36,7 @@ mutants: ## break each invariant on purpose and require its test to notice
 bin/rclone: bench/peers/main.go bench/peers/go.sum
 	CGO_ENABLED=0 go build -C bench/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
 
-.PHONY: bench bench-mysql bench-mysql-memory bench-buckets bench-million bench-verify
+.PHONY: bench bench-mysql bench-mysql-memory bench-buckets bench-million bench-verify bench-drill
 bench: build bin/rclone ## measure against mysqldump, mysql and rclone side by side; a missed limit fails
 	$(TESTBED) with go run ./bench
 
@@ -45,6 +45,9 @@ bench-mysql: build ## the same, MySQL alone
 
 bench-buckets: build bin/rclone ## the same, buckets alone
 	$(TESTBED) with go run ./bench buckets
+
+bench-drill: build ## the same, drills against restores alone, and what a plan estimates
+	$(TESTBED) with go run ./bench drill
 
 bench-verify: build ## the same, checks of a repository of 500 points and 200,000 files
 	$(TESTBED) with go run ./bench verify

@@ -37,6 +37,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"buckets":      benchBuckets,
 	"million":      benchMillion,
 	"verify":       benchVerify,
+	"drill":        benchDrill,
 }
 
 func main() {
@@ -67,7 +68,7 @@ func run(ctx context.Context, o options, chosen []string) (err error) {
 		}
 	}
 	if len(chosen) == 0 {
-		chosen = []string{"mysql", "buckets", "verify"}
+		chosen = []string{"mysql", "buckets", "verify", "drill"}
 	}
 	var all []result
 	var failed error // what was measured until then is reported

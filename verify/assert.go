@@ -17,10 +17,11 @@ type Assertion struct {
 	Source string
 	Query  string  // returns one value
 	Want   *string // nil: anything but 0, nothing and NULL
-	// Newest says that Query returns the newest time of the data, in UTC, and
-	// Within how long before the capture that may be.
+	// Newest says that Query returns the newest time of the data, and Within how
+	// long before the capture that may be.
 	Newest bool
 	Within time.Duration
+	Zone   *time.Location // of a time without a zone; nil: UTC
 	// RowsDrop is the share by which a table may have shrunk since Before.
 	RowsDrop *float64
 	Before   *repository.Proof // nil: there is none yet
@@ -120,8 +121,12 @@ func (r *run) newest(a Assertion, value *string) (bool, string) {
 		return false, "there is no row"
 	}
 	at := slices.IndexFunc(r.proof.Set, func(p repository.ProofPoint) bool { return p.Source == a.Source })
+	zone := time.UTC
+	if a.Zone != nil {
+		zone = a.Zone
+	}
 	for _, layout := range layouts {
-		newest, err := time.Parse(layout, *value)
+		newest, err := time.ParseInLocation(layout, *value, zone)
 		if err != nil {
 			continue
 		}

@@ -337,28 +337,30 @@ func TestAssertions(t *testing.T) {
 	captured := time.Now().UTC()
 	want, share := "3", 0.2
 	before := &repository.Proof{Started: captured, Comparisons: []repository.ProofCompared{{Source: "main", Name: "s/users", Rows: 10}}}
+	east := captured.Add(7 * time.Hour).Format("2006-01-02 15:04:05")
 	hour := captured.Add(-time.Hour).Format("2006-01-02 15:04:05.000000")
 	tests := map[string]struct {
 		assertion verify.Assertion
 		answer    [][]string
 		passed    bool
 	}{
-		"true":                         {verify.Assertion{Query: "q"}, [][]string{{"1"}}, true},
-		"false":                        {verify.Assertion{Query: "q"}, [][]string{{"0"}}, false},
-		"nothing":                      {verify.Assertion{Query: "q"}, [][]string{{""}}, false},
-		"no row":                       {verify.Assertion{Query: "q"}, [][]string{}, false},
-		"two rows":                     {verify.Assertion{Query: "q"}, [][]string{{"1"}, {"1"}}, false},
-		"two columns":                  {verify.Assertion{Query: "q"}, [][]string{{"1", "1"}}, false},
-		"the value":                    {verify.Assertion{Query: "q", Want: &want}, [][]string{{"3"}}, true},
-		"another value":                {verify.Assertion{Query: "q", Want: &want}, [][]string{{"4"}}, false},
-		"a query that cannot be asked": {verify.Assertion{Query: "unknown"}, nil, false},
-		"new enough":                   {verify.Assertion{Query: "q", Newest: true, Within: 2 * time.Hour}, [][]string{{hour}}, true},
-		"too old":                      {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{hour}}, false},
-		"no time":                      {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{"yesterday"}}, false},
-		"no proof before":              {verify.Assertion{RowsDrop: &share}, nil, true},
-		"fewer rows than before":       {verify.Assertion{RowsDrop: &share, Before: before}, nil, false},
-		"a command":                    {verify.Assertion{Run: func(context.Context) error { return nil }}, nil, true},
-		"a command that fails":         {verify.Assertion{Run: func(context.Context) error { return errors.New("exit code 1") }}, nil, false},
+		"true":                            {verify.Assertion{Query: "q"}, [][]string{{"1"}}, true},
+		"false":                           {verify.Assertion{Query: "q"}, [][]string{{"0"}}, false},
+		"nothing":                         {verify.Assertion{Query: "q"}, [][]string{{""}}, false},
+		"no row":                          {verify.Assertion{Query: "q"}, [][]string{}, false},
+		"two rows":                        {verify.Assertion{Query: "q"}, [][]string{{"1"}, {"1"}}, false},
+		"two columns":                     {verify.Assertion{Query: "q"}, [][]string{{"1", "1"}}, false},
+		"the value":                       {verify.Assertion{Query: "q", Want: &want}, [][]string{{"3"}}, true},
+		"another value":                   {verify.Assertion{Query: "q", Want: &want}, [][]string{{"4"}}, false},
+		"a query that cannot be asked":    {verify.Assertion{Query: "unknown"}, nil, false},
+		"new enough":                      {verify.Assertion{Query: "q", Newest: true, Within: 2 * time.Hour}, [][]string{{hour}}, true},
+		"too old":                         {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{hour}}, false},
+		"new enough where it was written": {verify.Assertion{Query: "q", Newest: true, Within: 2 * time.Hour, Zone: time.FixedZone("", 8*3600)}, [][]string{{east}}, true},
+		"no time":                         {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{"yesterday"}}, false},
+		"no proof before":                 {verify.Assertion{RowsDrop: &share}, nil, true},
+		"fewer rows than before":          {verify.Assertion{RowsDrop: &share, Before: before}, nil, false},
+		"a command":                       {verify.Assertion{Run: func(context.Context) error { return nil }}, nil, true},
+		"a command that fails":            {verify.Assertion{Run: func(context.Context) error { return errors.New("exit code 1") }}, nil, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -60,7 +60,7 @@ hooks:
 - {on: before, url: "https://h/p", headers: {X-A: "env:A"}}
 targets: {t: [{name: a, kind: mysql, address: "a:1", user: u, schemas: [s]}]}
 verify: {scratch: given, given: t, signingKey: "env:A", disk: 1GiB, dataDirectory: /d, sample: 5%, tolerate: {missing: 1, damaged: 1},
-  assertions: [{name: n, source: a, sql: q, want: w}, {name: o, source: a, newest: s.t.c, within: 1h}, {name: p, command: [/c], image: i, timeout: 1m}],
+  assertions: [{name: n, source: a, sql: q, want: w}, {name: o, source: a, newest: s.t.c, within: 1h, zone: Asia/Shanghai}, {name: p, command: [/c], image: i, timeout: 1m}],
   references: [{source: a, query: q, bucket: b/x}]}
 sources:
 - {name: a, kind: mysql, address: "a:1", user: u, schemas: [s], tlsCA: f, tlsCert: f, tlsKey: f, lockWait: 5s, ddlWait: 1m, idle: 5m, noBackupLock: true, chunkSize: 1048576,

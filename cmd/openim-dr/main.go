@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // zones of the configuration, on machines that have none
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 )

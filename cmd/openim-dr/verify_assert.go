@@ -27,6 +27,11 @@ func (o *drillOrder) assertions(ctx context.Context, servers *scratchServers) ([
 		switch {
 		case !a.Newest.IsZero():
 			translated.Newest, translated.Within = true, a.Within.Duration()
+			zone, err := time.LoadLocation(a.Zone)
+			if err != nil {
+				return nil, usage("read assertion "+a.Name, "%w", err)
+			}
+			translated.Zone = zone
 			translated.Query = mysql.NewestQuery(a.Newest.Schema, a.Newest.Table, a.Newest.Name)
 		case a.RowsDrop != nil:
 			share := float64(*a.RowsDrop) / 100

@@ -20,6 +20,8 @@ type Assertion struct {
 	Newest Column            `yaml:"newest,omitempty" jsonschema_description:"SCHEMA.TABLE.COLUMN of a time: its newest value is how old the data of the copy is"`
 	Within quantity.Duration `yaml:"within,omitempty" jsonschema_description:"with newest: how long before the capture it may be at most"`
 
+	Zone string `yaml:"zone,omitempty" jsonschema_description:"with newest: IANA zone in which a DATETIME column is written, such as Asia/Shanghai; default UTC"`
+
 	RowsDrop *quantity.Percent `yaml:"rowsDrop,omitempty" jsonschema_description:"share of its rows by which a table may have shrunk since the proof before"`
 
 	Command []string          `yaml:"command,omitempty" jsonschema_description:"a program and its arguments that gets the addresses of the scratch servers in its environment; no shell reads them"`
@@ -65,6 +67,10 @@ func (d *decoder) validateCompanions(key string, a Assertion) {
 		d.problem(child(key, "want"), "it goes with sql")
 	case a.Newest.IsZero() && a.Within != 0:
 		d.problem(child(key, "within"), "it goes with newest")
+	case a.Newest.IsZero() && a.Zone != "":
+		d.problem(child(key, "zone"), "it goes with newest")
+	case !isZone(a.Zone):
+		d.problem(child(key, "zone"), "it is no IANA time zone such as Asia/Shanghai")
 	case !a.Newest.IsZero() && a.Within <= 0:
 		d.problem(key, "newest needs within beside it, and more than nothing")
 	case !command && a.Image != "":
@@ -77,6 +83,11 @@ func (d *decoder) validateCompanions(key string, a Assertion) {
 		d.problem(child(key, "command"), "it begins with no program")
 	}
 	d.validateBetween(child(key, "timeout"), a.Timeout, minAssertionTimeout, maxAssertionTimeout)
+}
+
+func isZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil
 }
 
 // Column is the name of a column of a table.

@@ -268,6 +268,8 @@ func TestProblems(t *testing.T) {
 		"no column":                {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t, within: 1h}]}\n", "line 15: verify.assertions[0].newest: it is not SCHEMA.TABLE.COLUMN"},
 		"a column of five":         {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t.c.d.e, within: 1h}]}\n", "line 15: verify.assertions[0].newest: it is not SCHEMA.TABLE.COLUMN"},
 		"newest of any age":        {head + tail + "verify: {assertions: [{name: a, source: main, newest: hunter2.t.c}]}\n", "line 15: verify.assertions[0]: newest needs within"},
+		"a zone of nothing":        {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, zone: UTC}]}\n", "line 15: verify.assertions[0].zone: it goes with newest"},
+		"no zone":                  {head + tail + "verify: {assertions: [{name: a, source: main, newest: s.t.c, within: 1h, zone: hunter2}]}\n", "line 15: verify.assertions[0].zone: it is no IANA time zone"},
 		"an age of nothing":        {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, within: 1h}]}\n", "line 15: verify.assertions[0].within: it goes with newest"},
 		"rows of a stranger":       {head + tail + "verify: {assertions: [{name: a, source: hunter2, rowsDrop: 1%}]}\n", "line 15: verify.assertions[0].source: there is no source of that name"},
 		"an image of nothing":      {head + tail + "verify: {assertions: [{name: a, rowsDrop: 1%, image: hunter2}]}\n", "line 15: verify.assertions[0].image: it goes with command"},
