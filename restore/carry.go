@@ -131,7 +131,7 @@ func (c *carrier) begin(ctx context.Context) error {
 	}
 	first := repository.RestoreRecord{
 		Step: repository.StepBegin, State: repository.StateBegun,
-		Points: map[string]string{}, Targets: c.targets(), Request: sealed,
+		Points: map[string]string{}, Servers: c.servers, Targets: c.targets(), Request: sealed,
 	}
 	for _, m := range c.Set {
 		first.Points[m.Source] = m.Point
@@ -251,7 +251,7 @@ func (c *carrier) load(ctx context.Context, i int) error {
 		into.Summary = part.from.Summary()
 		return nil
 	}
-	record := repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateBegun, Source: member.Source, Targets: part.targets()}
+	record := repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateBegun, Source: member.Source}
 	if err := c.note(ctx, record); err != nil {
 		return err
 	}
@@ -263,7 +263,10 @@ func (c *carrier) load(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("restore %s from point %s: %w", member.Source, member.Point, err)
 	}
-	record.State, record.Targets, record.Summary = repository.StateDone, nil, &into.Summary
+	record.State, record.Summary = repository.StateDone, &into.Summary
+	if record.Lost, err = sealLost(ctx, part.from, part.damage.Lost()); err != nil {
+		return err
+	}
 	return c.note(ctx, record)
 }
 

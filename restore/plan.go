@@ -109,7 +109,8 @@ type Plan struct {
 	// Overwritten are the targets whose data is given up, by name.
 	Overwritten []source.Occupied `json:"overwritten"`
 
-	parts   []sourcePlan // parallel to Set
+	parts   []sourcePlan      // parallel to Set
+	servers map[string]string // at whose addresses the targets are, by source; see identify
 	lost    []Overwritten
 	request Request
 	repo    *repository.Repository
@@ -185,6 +186,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 	p := &Plan{
 		Restore: r.ID, Set: []Member{}, Steps: []Step{}, Checks: []Check{}, Warnings: []string{}, Refusals: []Refusal{}, Deviations: []Deviation{}, Unmeasured: []string{},
 		ByHand: append([]string{}, r.ByHand...), request: r, repo: repo, began: time.Now(),
+		servers: map[string]string{},
 	}
 	listing, err := repo.List(ctx)
 	if err != nil {
@@ -226,28 +228,49 @@ func (p *Plan) add(ctx context.Context, repo *repository.Repository, point *repo
 		return err
 	}
 	p.check("keys", s.Name, "every key of the point opens")
-	part := sourcePlan{source: s, from: from}
-	if p.request.KeepGoing {
-		part.damage = new(source.Damage)
-	}
-	count, err := from.CheckPresent(ctx)
-	switch {
-	case part.damage.Tolerates(err):
-		p.Checks = append(p.Checks, Check{"files", s.Name, false, err.Error()})
-		p.warn("%v: --keep-going brings back the rest", err)
-	case err != nil:
+	damage, err := p.damageOf(ctx, from)
+	if err != nil {
 		return err
-	default:
-		p.check("files", s.Name, fmt.Sprintf("all %d files are there with their size", count))
 	}
+	part := sourcePlan{source: s, from: from, damage: damage}
 	want := p.request.Select[s.Name]
-	want.Attempt, want.Damage = p.request.attempt(s.Name), part.damage
+	if err := p.checkFiles(ctx, part, want); err != nil {
+		return err
+	}
+	if err := p.identify(ctx, s); err != nil {
+		return err
+	}
+	want.Damage = damage
+	if want.Attempt, err = p.request.attempt(ctx, from); err != nil {
+		return err
+	}
 	planned, err := s.Plan(ctx, from, want)
 	if err != nil {
 		return err
 	}
 	part.plan = planned
 	p.take(point, part)
+	return nil
+}
+
+// checkFiles looks whether what is wanted of a source is there.
+func (p *Plan) checkFiles(ctx context.Context, part sourcePlan, want source.Selection) (err error) {
+	name, files := part.source.Name, part.from.Files()
+	if chooser, ok := part.source.Restorer.(source.Chooser); ok {
+		if files, err = chooser.Needs(part.from, want); err != nil {
+			return err
+		}
+	}
+	count, err := part.from.CheckPresent(ctx, files)
+	switch {
+	case part.damage.Tolerates(err):
+		p.Checks = append(p.Checks, Check{"files", name, false, err.Error()})
+		p.warn("%v: --keep-going brings back the rest", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	p.check("files", name, fmt.Sprintf("all %d files are there with their size", count))
 	return nil
 }
 

@@ -255,6 +255,33 @@ func TestPlanRefusesBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
+// What is damaged and not wanted keeps nobody from what is.
+func TestDamageThatIsNotWanted(t *testing.T) {
+	f, m := fixture(t)
+	id := mustBackUp(t, f, &repotest.Sample{Name: "main", Tables: map[string]string{"app/users": "1", "app/logs": "2"}})
+	remove(t, m, "/logs/")
+	for unwanted, want := range map[string]fault.Kind{"logs": 0, "users": fault.Corrupt} {
+		r := request(f, id, &repotest.Sample{Name: "main"})
+		r.Sources[0].Restorer = choosing{&repotest.Sample{Name: "main"}, []string{"app", unwanted}}
+		p, err := restore.MakePlan(t.Context(), f.Open(t), r)
+		if want != 0 {
+			requireKind(t, err, want)
+		} else if err != nil || !slices.ContainsFunc(p.Checks, func(c restore.Check) bool { return c.Check == "files" && c.OK }) {
+			t.Errorf("without %s: %+v, %v", unwanted, p, err)
+		}
+	}
+}
+
+// choosing needs all but something.
+type choosing struct {
+	*repotest.Sample
+	unwanted []string
+}
+
+func (c choosing) Needs(from *repository.SourceReader, _ source.Selection) ([]repository.File, error) {
+	return from.FilesWithout(c.unwanted), nil
+}
+
 func remove(t *testing.T, m *repotest.Memory, part string) {
 	t.Helper()
 	for _, name := range m.Names() {

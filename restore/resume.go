@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,20 +11,38 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
-// attempt says to the sources which restore it is, and what was done of it.
-// Without a journal nobody could resume it, and nothing is kept for that.
-func (r *Request) attempt(name string) source.Attempt {
+// attempt says to a source which restore it is, and what was done of it. Without
+// a journal nobody could resume it, and nothing is kept for that.
+func (r *Request) attempt(ctx context.Context, from *repository.SourceReader) (a source.Attempt, err error) {
 	if r.Journal == nil {
-		return source.Attempt{}
+		return a, nil
 	}
-	a := source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
+	name := from.Name()
+	a = source.Attempt{ID: r.ID, Resumed: r.Resumed != nil}
 	if r.Resumed != nil {
 		a.Begun, a.Agreed, a.Loaded = r.Resumed.Begun(), r.Overwrite, r.Resumed.Done(repository.StepLoad, name)
+		if kept := r.Resumed.Kept(name); kept != nil {
+			if a.Kept, err = from.Unseal(ctx, kept); err != nil {
+				return a, err
+			}
+		}
 	}
-	a.Fence = func(ctx context.Context) error {
-		return r.Journal.Note(ctx, repository.RestoreRecord{Step: repository.StepLoad, State: repository.StateGoingOn, Source: name})
+	note := func(ctx context.Context, more repository.RestoreRecord) error {
+		more.Step, more.State, more.Source = repository.StepLoad, repository.StateGoingOn, name
+		return r.Journal.Note(ctx, more)
 	}
-	return a
+	a.Fence = func(ctx context.Context) error { return note(ctx, repository.RestoreRecord{}) }
+	a.Note = func(ctx context.Context, target string) error {
+		return note(ctx, repository.RestoreRecord{Targets: []string{target}})
+	}
+	a.Keep = func(ctx context.Context, data []byte) error {
+		sealed, err := from.Seal(ctx, data)
+		if err != nil {
+			return err
+		}
+		return note(ctx, repository.RestoreRecord{Kept: sealed})
+	}
+	return a, nil
 }
 
 // done reports whether an earlier process has brought a step to its end.
@@ -58,6 +77,36 @@ func (p *Plan) checkResumed() error {
 	}
 	return fault.New(fault.Refused, "resume restore "+p.Restore, "it has begun to write to %s, and the settings now lead to %s", strings.Join(was, ", "), strings.Join(is, ", ")).
 		Hint("give the same --config and --target as before; or begin a new restore")
+}
+
+// identify finds out which server is at the address of a target. A restore is not
+// gone on with at another one: what is there nobody has agreed to lose.
+func (p *Plan) identify(ctx context.Context, s Source) error {
+	target, tells := s.Restorer.(source.Recognizable)
+	if !tells || p.request.Journal == nil {
+		return nil
+	}
+	is, err := target.ServerID(ctx)
+	if err != nil {
+		return fmt.Errorf("ask which server it is: %w", err)
+	}
+	if is != "" {
+		p.servers[s.Name] = is
+	}
+	was := ""
+	if p.request.Resumed != nil {
+		was = p.request.Resumed.Servers()[s.Name]
+	}
+	switch {
+	case was == "" || was == is:
+		return nil
+	case is == "":
+		p.warn("the server of %s did say which one it is when the restore began, and does not say it any more: make sure that it is still that one", s.Name)
+		return nil
+	default:
+		return fault.New(fault.Refused, "resume restore "+p.Restore, "the server of %s is another one than that which it has begun with: it is %s, and that was %s", s.Name, is, was).
+			Hint("see that the address leads to the server of then; if that one is gone for good, begin a new restore into this one: openim-dr restore --plan")
+	}
 }
 
 // planRollback plans to keep what will be overwritten.

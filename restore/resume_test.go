@@ -197,28 +197,6 @@ func TestTwoThatResumeAtOnce(t *testing.T) {
 	requireKind(t, err, fault.Busy, "another process", "--resume "+r.ID)
 }
 
-// Where the settings lead elsewhere by now, nothing is gone on with.
-func TestResumeIntoAnotherTarget(t *testing.T) {
-	f, _ := fixture(t)
-	mustBackUp(t, f, small())
-	r := journalled(t, f, "latest", &repotest.Sample{Name: "main"})
-	if _, err := plan(t, f, r).Carry(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	again := resumed(t, f, r)
-	again.Sources[0].Restorer = elsewhere{&repotest.Sample{Name: "main"}}
-	_, err := restore.MakePlan(t.Context(), f.Open(t), again)
-	requireKind(t, err, fault.Refused, "sample/elsewhere", "sample/host/main")
-}
-
-type elsewhere struct{ *repotest.Sample }
-
-func (e elsewhere) Plan(ctx context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
-	p, err := e.Sample.Plan(ctx, from, want)
-	p.Steps[0].Target = "sample/elsewhere"
-	return p, err
-}
-
 // A journal goes to this machine where nothing may be written to the repository.
 func TestJournalOfAReadOnlyRepository(t *testing.T) {
 	f, memory := fixture(t)

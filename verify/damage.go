@@ -113,7 +113,7 @@ func (r *run) fileTests(ctx context.Context, m Member) ([]selfTest, error) {
 			if err != nil {
 				return false, "", err
 			}
-			_, err = from.CheckPresent(ctx)
+			_, err = from.CheckPresent(ctx, from.Files())
 			return found(err)
 		}})
 	}

@@ -172,9 +172,9 @@ func promised(objective float64, met *bool) string {
 	case met == nil:
 		return ""
 	case *met:
-		return ", within the objective of " + seconds(objective)
+		return ", within the objective of " + ageOf(objective)
 	default:
-		return ", MISSES the objective of " + seconds(objective)
+		return ", MISSES the objective of " + ageOf(objective)
 	}
 }
 

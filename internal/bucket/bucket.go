@@ -86,6 +86,7 @@ type Source struct {
 	racy     time.Duration
 	batch    int    // entries of the index that a restore holds at once
 	host     string // HOST:PORT of the endpoint, for targets
+	now      func() time.Time
 	client   *client
 }
 
@@ -94,7 +95,7 @@ func New(name string, settings *Settings, options Options) (*Source, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
-	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults(), pace: defaultPace, racy: usualRacy, batch: batchEntries}
+	s := &Source{name: name, settings: settings.effective(), options: options.withDefaults(), pace: defaultPace, racy: usualRacy, batch: batchEntries, now: wallClock}
 	endpoint, err := url.Parse(s.settings.Endpoint)
 	if err != nil {
 		return nil, invalid("endpoint: it is not a URL")

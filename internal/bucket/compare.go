@@ -225,7 +225,11 @@ func (c *comparer) marker(ctx context.Context, e repository.IndexEntry, err erro
 
 func (c *comparer) compare(want, got repository.IndexEntry) {
 	if c.plan.missingOnly && c.plan.occupied && (want.SHA256 != got.SHA256 || !sameMetadata(want.Metadata, got.Metadata)) {
-		c.deviate(want.Key, "it is another one than the point's, and was there")
+		why := "it is another one than the point's, and was there"
+		if c.plan.attempt.Resumed && lacksTags(want, got) {
+			why = "it lacks the point's tags: it was there, or a process of this restore has ended just before it would have set them"
+		}
+		c.deviate(want.Key, why)
 		return
 	}
 	if want.Size != got.Size {

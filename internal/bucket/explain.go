@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	smithy "github.com/aws/smithy-go"
@@ -45,17 +46,39 @@ func isAbsent(err error) bool {
 	return statusOf(err) == http.StatusNotFound && !isNoBucket(err) || errors.Is(err, errNoMarker)
 }
 
+// deniedCodes are what S3 says of credentials that do not count, or not for this,
+// where the status may be another than 401 or 403.
+var deniedCodes = []string{
+	"AccessDenied", "AccountProblem", "AllAccessDisabled", "AuthorizationHeaderMalformed", "CredentialsNotSupported", "ExpiredToken",
+	"InvalidAccessKeyId", "InvalidSecurity", "InvalidToken", "MissingSecurityHeader", "NotSignedUp", "RequestExpired",
+	codeSkewed, "SignatureDoesNotMatch", "TokenRefreshRequired",
+}
+
+// codeSkewed is what S3 says of a request whose time is not the server's.
+const codeSkewed = "RequestTimeTooSkewed"
+
 // isDenied reports that the server refuses the credentials. S3 says of some
 // that have expired that the request is wrong, not that it is forbidden.
 func isDenied(err error) bool {
+	status := statusOf(err)
+	return status == http.StatusForbidden || status == http.StatusUnauthorized || slices.Contains(deniedCodes, codeOf(err))
+}
+
+// passingCodes are what S3 says of a request that was disturbed on its way or came
+// at a bad time, or for which there is no room: nothing of it is about the key.
+var passingCodes = []string{
+	"BadDigest", "ConditionalRequestConflict", "ContentSHA256Mismatch", "IncompleteBody", "InvalidDigest", "InvalidPart",
+	"InvalidPartOrder", "NoSuchUpload", "OperationAborted", "QuotaExceeded", "RequestTimeout", "ServiceUnavailable", "SlowDown",
+	"XAmzContentSHA256Mismatch", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull",
+}
+
+// isPassing reports that the same request could well succeed another time.
+func isPassing(err error) bool {
 	switch statusOf(err) {
-	case http.StatusForbidden, http.StatusUnauthorized:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInsufficientStorage:
 		return true
-	case http.StatusBadRequest:
-		code := codeOf(err)
-		return code == "ExpiredToken" || code == "InvalidToken" || code == "TokenRefreshRequired"
 	}
-	return false
+	return slices.Contains(passingCodes, codeOf(err))
 }
 
 // explain turns the error of a call into what an operator can act on. An error
@@ -75,6 +98,9 @@ func (s *Source) explain(ctx context.Context, doing string, err error, began tim
 	case isNoBucket(err):
 		return fault.New(fault.Usage, doing, "%w", errNoBucket).On("at "+endpoint).
 			Hint("create it, or correct buckets in the configuration of source %s", s.name)
+	case codeOf(err) == codeSkewed:
+		return fault.New(fault.Usage, doing, "the server's clock and that of this machine are too far apart (%s)", codeSkewed).On("at " + endpoint).
+			Hint("set the clock that is wrong")
 	case isDenied(err):
 		return fault.New(fault.Usage, doing, "the server refuses the access key or its rights (%s)", codeOf(err)).On("at "+endpoint).
 			Hint("check accessKey and secretKey of source %s, and what the server lets that key do", s.name)

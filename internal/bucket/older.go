@@ -202,6 +202,9 @@ func (r *restorer) restoreOlder(ctx context.Context) error {
 func (r *restorer) uploadOlder(ctx context.Context, o older, pack repository.PackRef) error {
 	began := time.Now()
 	if o.deleted {
+		if err := r.uploader.fence.pass(ctx); err != nil {
+			return err
+		}
 		err := r.source.call(ctx, func(ctx context.Context) error {
 			_, err := r.source.api().DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(r.plan.target), Key: aws.String(o.key)})
 			return err

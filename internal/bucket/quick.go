@@ -190,7 +190,8 @@ func (c *client) putObject(ctx context.Context, bucket string, e repository.Inde
 	return err
 }
 
-// putHeader is what an object carries besides its content and its tags.
+// putHeader is what an object carries besides its content, tags that need a request
+// of their own left out.
 func putHeader(m *repository.Metadata) http.Header {
 	header := http.Header{}
 	if m == nil {
@@ -199,6 +200,7 @@ func putHeader(m *repository.Metadata) http.Header {
 	for name, value := range map[string]string{
 		"Content-Type": m.ContentType, "Content-Encoding": m.ContentEncoding, "Content-Disposition": m.ContentDisposition,
 		"Content-Language": m.ContentLanguage, "Cache-Control": m.CacheControl, "Expires": m.Expires,
+		"X-Amz-Tagging": tagHeader(m.Tags),
 	} {
 		if value != "" {
 			header.Set(name, value)

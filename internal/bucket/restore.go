@@ -48,14 +48,15 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 		return sum, errors.New("restore buckets: the plan is not of this source")
 	}
 	for _, p := range private.buckets {
-		if err := s.prepare(ctx, from, p); err != nil {
+		fence := newFence(p.attempt, s.now)
+		if err := s.prepare(ctx, from, p, fence); err != nil {
 			return sum, err
 		}
 		task := show.Task(s.name+"/"+p.target, progress.Bytes, p.bytes)
 		half := s.options.Memory / 2
 		r := &restorer{
 			source: s, from: from, plan: p, task: task, budget: semaphore.NewWeighted(half),
-			uploader: &uploader{s, p.target, semaphore.NewWeighted(half), half},
+			uploader: &uploader{s, p.target, fence, semaphore.NewWeighted(half), half},
 		}
 		err := r.all(ctx)
 		task.Done()
@@ -69,7 +70,10 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 }
 
 // prepare makes the target ready for the upload.
-func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned) error {
+func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *planned, fence *fence) error {
+	if err := s.requireEmpty(ctx, p); err != nil {
+		return err
+	}
 	if p.create {
 		began := time.Now()
 		err := s.call(ctx, func(ctx context.Context) error {
@@ -80,10 +84,7 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 			return s.explain(ctx, "create bucket "+p.target, err, began)
 		}
 	}
-	if p.missingOnly && p.occupied {
-		return nil
-	}
-	if err := s.requireEmpty(ctx, p); err != nil {
+	if err := p.attempt.Begin(ctx, s.target(p.target)); err != nil || p.missingOnly && p.occupied {
 		return err
 	}
 	if err := s.setProperties(ctx, from, p); err != nil || !p.occupied || !p.deleteSurplus {
@@ -93,6 +94,9 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 		if len(p.damage.Lost()) > 0 {
 			return nil // some of these may be what the damaged part of the index names
 		}
+		if err := fence.pass(ctx); err != nil {
+			return err
+		}
 		return s.remove(ctx, p.target, page)
 	})
 }
@@ -100,9 +104,10 @@ func (s *Source) prepare(ctx context.Context, from *repository.SourceReader, p *
 // requireEmpty is for a bucket that held nothing when the restore was planned:
 // nobody has agreed to the loss of what has come since (invariant 5).
 func (s *Source) requireEmpty(ctx context.Context, p *planned) error {
-	if err := p.attempt.Hold(ctx); err != nil || p.occupied || p.create || p.missingOnly {
+	if err := p.attempt.Hold(ctx); err != nil || p.occupied || p.missingOnly {
 		return err
 	}
+	p.create = false
 	holds, err := s.look(ctx, p)
 	if err != nil || !p.occupied {
 		return err
@@ -244,9 +249,6 @@ func (b *batch) add(e repository.IndexEntry) error {
 // flush hands a batch out: whole packs to those who read them, and objects
 // that are read one by one to the uploads.
 func (r *restorer) flush(ctx context.Context, b *batch, packs chan<- packJob, jobs chan<- job) error {
-	if err := r.plan.attempt.Hold(ctx); err != nil {
-		return err
-	}
 	if err := r.drop(ctx, b); err != nil {
 		return err
 	}

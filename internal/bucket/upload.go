@@ -48,6 +48,7 @@ const (
 type uploader struct {
 	source *Source
 	bucket string
+	fence  *fence
 	// budget bounds what the workers themselves hold in memory. It is apart
 	// from the readers' budget: a worker that waited for bytes which readers
 	// hold, who wait for a worker, would wait for ever.
@@ -57,6 +58,9 @@ type uploader struct {
 
 // put uploads an object that is held in memory and was verified.
 func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []byte) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	began := time.Now()
@@ -82,6 +86,9 @@ func (u *uploader) large(ctx context.Context, e repository.IndexEntry, open func
 }
 
 func (u *uploader) largeOnce(ctx context.Context, e repository.IndexEntry, open func() (io.ReadCloser, error)) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	content, err := open()
 	if err != nil {
 		return err
@@ -140,7 +147,7 @@ func (u *uploader) create(ctx context.Context, e repository.IndexEntry) (*s3.Cre
 	p := putInput(u.bucket, e)
 	created, err := u.source.api().CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: p.Bucket, Key: p.Key, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding, ContentDisposition: p.ContentDisposition,
-		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Metadata: p.Metadata,
+		ContentLanguage: p.ContentLanguage, CacheControl: p.CacheControl, Metadata: p.Metadata, Tagging: p.Tagging,
 	}, exactHeaders(e))
 	if err != nil {
 		return nil, err
@@ -175,6 +182,9 @@ func (u *uploader) parts(ctx context.Context, to *s3.CreateMultipartUploadOutput
 }
 
 func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput, number int32, content []byte) (*string, error) {
+	if err := u.fence.pass(ctx); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	out, err := u.source.api().UploadPart(ctx, &s3.UploadPartInput{
@@ -187,6 +197,9 @@ func (u *uploader) part(ctx context.Context, to *s3.CreateMultipartUploadOutput,
 }
 
 func (u *uploader) complete(ctx context.Context, to *s3.CreateMultipartUploadOutput, parts []types.CompletedPart) error {
+	if err := u.fence.pass(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	_, err := u.source.api().CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
@@ -206,22 +219,6 @@ func (u *uploader) abort(ctx context.Context, to *s3.CreateMultipartUploadOutput
 	return nil
 }
 
-// tag sets the tags with a request of their own: SeaweedFS takes the header of
-// a PUT literally, escapes and all.
-func (u *uploader) tag(ctx context.Context, e repository.IndexEntry) error {
-	if e.Metadata == nil || len(e.Metadata.Tags) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
-	defer cancel()
-	tagging := new(types.Tagging)
-	for key, value := range e.Metadata.Tags {
-		tagging.TagSet = append(tagging.TagSet, types.Tag{Key: aws.String(key), Value: aws.String(value)})
-	}
-	_, err := u.source.api().PutObjectTagging(ctx, &s3.PutObjectTaggingInput{Bucket: aws.String(u.bucket), Key: aws.String(e.Key), Tagging: tagging})
-	return err
-}
-
 // errRefused says that the server takes no object of a key.
 var errRefused = errors.New("the server refuses the key")
 
@@ -236,16 +233,15 @@ func (u *uploader) explain(ctx context.Context, e repository.IndexEntry, err err
 
 // refusesKey reports that the server takes no object of that key. Servers that
 // keep objects as files answer in many ways to what no file can be called, some
-// not at all.
+// not at all. What is wrong with the credentials, the bucket or the moment is wrong
+// with every key, and comes first.
 func refusesKey(err error, key string) bool {
-	if _, ours := fault.Outermost(err); ours || isNoBucket(err) {
+	if _, ours := fault.Outermost(err); ours || isNoBucket(err) || isDenied(err) || isPassing(err) {
 		return false
 	}
 	switch statusOf(err) {
 	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestURITooLong, http.StatusNotAcceptable, http.StatusUnprocessableEntity:
 		return true
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return false
 	}
 	return isOdd(key)
 }
@@ -266,7 +262,7 @@ func putInput(bucket string, e repository.IndexEntry) *s3.PutObjectInput {
 	if m := e.Metadata; m != nil {
 		input.ContentType, input.ContentEncoding = optional(m.ContentType), optional(m.ContentEncoding)
 		input.ContentDisposition, input.ContentLanguage = optional(m.ContentDisposition), optional(m.ContentLanguage)
-		input.CacheControl, input.Metadata = optional(m.CacheControl), m.User
+		input.CacheControl, input.Metadata, input.Tagging = optional(m.CacheControl), m.User, optional(tagHeader(m.Tags))
 	}
 	return input
 }

@@ -250,7 +250,7 @@ func TestProblems(t *testing.T) {
 		"nothing given":            {head + tail + "verify: {scratch: given}\n", "line 15: verify.scratch: it needs the name of an entry of targets"},
 		"given by nobody":          {head + tail + "verify: {given: hunter2}\n", "line 15: verify.given: targets has no entry of that name"},
 		"a plain identity":         {head + tail + "verify: {identity: hunter2}\n", "line 15: verify.identity: a secret is given as"},
-		"little memory":            {head + tail + "verify: {memory: 1MiB}\n", "line 15: verify.memory: it is less than 512MiB"},
+		"little memory":            {head + tail + "verify: {memory: 1MiB}\n", "line 15: verify.memory: it is less than 1536MiB"},
 		"little disk":              {head + tail + "verify: {disk: 1MiB}\n", "line 15: verify.disk: it is less than 1GiB"},
 		"a relative directory":     {head + tail + "verify: {dataDirectory: hunter2}\n", "line 15: verify.dataDirectory: it is no absolute path"},
 		"a drill without an end":   {head + tail + "verify: {timeLimit: 30d}\n", "line 15: verify.timeLimit: it is not between 1m0s and 7d"},

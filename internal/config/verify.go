@@ -20,7 +20,7 @@ type Verify struct {
 
 	MySQLImage     string        `yaml:"mysqlImage,omitempty" jsonschema_description:"image of scratch servers for MySQL; default mysql with the major and minor version of the server in the point"`
 	SeaweedFSImage string        `yaml:"seaweedfsImage,omitempty" jsonschema_description:"image of scratch servers for buckets; default a version of chrislusf/seaweedfs"`
-	Memory         quantity.Size `yaml:"memory,omitempty" jsonschema_description:"most memory of each scratch server; default 1GiB, at least 512MiB"`
+	Memory         quantity.Size `yaml:"memory,omitempty" jsonschema_description:"most memory of each scratch server; default 2GiB, at least 1536MiB"`
 	Disk           quantity.Size `yaml:"disk,omitempty" jsonschema_description:"most disk of each scratch server; default what is free, but for a reserve"`
 	DataDirectory  string        `yaml:"dataDirectory,omitempty" jsonschema_description:"absolute path of a directory of the engine's host for the data of scratch servers; default the engine's own volumes"`
 
@@ -60,7 +60,7 @@ type (
 
 // Bounds of a drill.
 const (
-	minScratchMemory = quantity.Size(512 << 20)
+	minScratchMemory = quantity.Size(1536 << 20)
 	minScratchDisk   = quantity.Size(1 << 30)
 	minTimeLimit     = quantity.Duration(time.Minute)
 	maxTimeLimit     = quantity.Duration(7 * 24 * time.Hour)

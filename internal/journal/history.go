@@ -19,6 +19,10 @@ func (h *History) Began() time.Time { return h.Records[0].Time }
 // Points are those that are restored, by source.
 func (h *History) Points() map[string]string { return h.Records[0].Points }
 
+// Servers are what identified the servers of the targets, by source; of those
+// that told it.
+func (h *History) Servers() map[string]string { return h.Records[0].Servers }
+
 // Targets are all that the restore writes to.
 func (h *History) Targets() []string { return h.Records[0].Targets }
 
@@ -35,6 +39,23 @@ func (h *History) Begun() []string {
 	}
 	slices.Sort(targets)
 	return slices.Compact(targets)
+}
+
+// Kept is what the load of a source has kept last, sealed; nil where it has not.
+func (h *History) Kept(source string) []byte {
+	for _, r := range slices.Backward(h.Records) {
+		if r.Step == repository.StepLoad && r.Source == source && r.Kept != nil {
+			return r.Kept
+		}
+	}
+	return nil
+}
+
+// Lost is what the load of a source could not bring back, sealed; nil where it has
+// brought back all, or has not ended.
+func (h *History) Lost(source string) []byte {
+	r, _ := h.last(repository.StepLoad, source, repository.StateDone)
+	return r.Lost
 }
 
 // Done reports whether a step of a source, or of none, was brought to its end.

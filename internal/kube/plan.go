@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 // restorePlan is what Plan keeps for Restore and Compare.
 type restorePlan struct {
 	selection  *selection
+	attempt    source.Attempt
 	namespaces []plannedNamespace
 }
 
@@ -49,7 +51,7 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 		return nil, err
 	}
 	defer s.close()
-	planner := &planner{session: s, attempt: want.Attempt, damage: want.Damage, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected}}
+	planner := &planner{session: s, attempt: want.Attempt, damage: want.Damage, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected, attempt: want.Attempt}}
 	for _, captured := range p.captured.Namespaces {
 		if err := planner.namespace(ctx, captured); err != nil {
 			return nil, err
@@ -157,13 +159,20 @@ func (r *planner) occupied(ctx context.Context, planned *plannedNamespace, held 
 	if found.foreign > 0 {
 		r.warn("%s also holds %s that the restore leaves as found", target, objects(found.foreign))
 	}
-	if planned.occupied = found.present > 0; planned.occupied && !r.attempt.HasBegun(target) {
+	if planned.occupied = found.present > 0; planned.occupied && !r.ours(target, found) {
 		r.plan.Occupied = append(r.plan.Occupied, source.Occupied{
 			Target: target, Parts: []string{planned.target},
 			Holds: fmt.Sprintf("%d of the %s to be restored, %d of them different from the point", found.present, objects(planned.objects), found.differing),
 		})
 	}
 	return nil
+}
+
+// ours reports whether what a target holds may be what an earlier process of the
+// restore has written there or was to overwrite. It has written objects whole, so
+// that what differs from the point is somebody else's (invariant 5).
+func (r *planner) ours(target string, found census) bool {
+	return r.attempt.HasBegun(target) && (found.differing == 0 || slices.Contains(r.attempt.Agreed, target))
 }
 
 // rights refuses early what would fail halfway through a restore.

@@ -21,6 +21,7 @@ const parallelWrites = 8
 // restore carries a plan out.
 type restore struct {
 	*point
+	attempt source.Attempt
 	session *session
 	catalog *catalog
 	shown   progress.Task
@@ -44,7 +45,7 @@ func (c *Cluster) Restore(ctx context.Context, from *repository.SourceReader, pl
 		return repository.Summary{}, err
 	}
 	defer s.close()
-	run := &restore{point: p, session: s, catalog: newCatalog(s), shown: show.Task(c.name, progress.Objects, private.total())}
+	run := &restore{point: p, attempt: private.attempt, session: s, catalog: newCatalog(s), shown: show.Task(c.name, progress.Objects, private.total())}
 	defer run.shown.Done()
 	for _, planned := range private.namespaces {
 		if err := run.namespace(ctx, planned); err != nil {
@@ -75,6 +76,9 @@ func (r *restore) summary() repository.Summary {
 }
 
 func (r *restore) namespace(ctx context.Context, planned plannedNamespace) error {
+	if err := r.attempt.Begin(ctx, r.session.target(planned.target)); err != nil {
+		return err
+	}
 	if !planned.exists {
 		if err := r.createNamespace(ctx, planned); err != nil {
 			return err

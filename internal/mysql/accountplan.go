@@ -54,6 +54,13 @@ func (s *Server) chooseAccounts(ctx context.Context, from *repository.SourceRead
 		r.accountNote = fmt.Sprintf("the %d accounts of the point are left out: the settings of the target say accounts: none", recorded.Accounts.Count)
 		return nil
 	}
+	asked := slices.ContainsFunc(want.Include, isAccountPattern)
+	whole := len(want.Include) == 0 && (isRollback(from) || len(r.schemas) == len(recorded.Schemas) &&
+		!slices.ContainsFunc(r.schemas, func(schema *schemaPlan) bool { return !schema.whole }))
+	if !asked && !whole {
+		r.accountsLeftOut = recorded.Accounts.Count
+		return nil
+	}
 	r.partialRevokes = recorded.Variables["partial_revokes"]
 	list, err := readAccountList(ctx, from)
 	if want.Damage.Tolerates(err) {
@@ -63,17 +70,12 @@ func (s *Server) chooseAccounts(ctx context.Context, from *repository.SourceRead
 	if err != nil {
 		return err
 	}
-	asked := slices.ContainsFunc(want.Include, isAccountPattern)
-	whole := len(want.Include) == 0 && (isRollback(from) || len(r.schemas) == len(recorded.Schemas) &&
-		!slices.ContainsFunc(r.schemas, func(schema *schemaPlan) bool { return !schema.whole }))
 	for _, a := range list.Accounts {
 		switch {
 		case a.matchesAny(want.Exclude) || a.matchesAny(s.settings.ExcludeAccounts):
 		case asked && !a.matchesAny(want.Include):
-		case asked || whole:
-			r.accounts = append(r.accounts, &accountPlan{accountDefinition: a})
 		default:
-			r.accountsLeftOut++
+			r.accounts = append(r.accounts, &accountPlan{accountDefinition: a})
 		}
 	}
 	return nil

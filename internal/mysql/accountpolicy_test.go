@@ -145,7 +145,8 @@ func TestAccountsOfATargetThatChanges(t *testing.T) {
 		}
 	})
 	t.Run("a plugin less puts back what was to be replaced", func(t *testing.T) {
-		run(t, to, plugin, "CREATE USER app IDENTIFIED BY 'its own'", "CREATE ROLE r", "GRANT SELECT ON app.* TO app", "GRANT r TO app", "SET DEFAULT ROLE r TO app")
+		run(t, to, plugin, "CREATE USER app IDENTIFIED BY 'its own'", "CREATE ROLE r", "GRANT SELECT ON app.* TO app", "GRANT r TO app", "SET DEFAULT ROLE r TO app",
+			"CREATE USER member", "GRANT app TO member WITH ADMIN OPTION", "SET DEFAULT ROLE app TO member")
 		before := shownAccounts(t, to)
 		s := withAccounts(t, other, func(s *Settings) { s.ExistingAccounts = ReplaceExisting }, "app")
 		plan := planOf(t, s, point, source.Selection{Include: []string{"app@*"}})

@@ -20,7 +20,7 @@ const barred = "SUBJECT 'openim-dr restores this account'"
 // before any row is loaded, so that a refusal does not come after hours, and
 // before the objects that they define.
 func (l *load) createAccounts(ctx context.Context) error {
-	members, err := l.membersOfReplaced(ctx)
+	members, err := l.keepMembers(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (l *load) createAccounts(ctx context.Context) error {
 		if !a.isMade() {
 			continue
 		}
-		if err := l.createAccount(ctx, a); err != nil {
+		if err := l.createAccount(ctx, a, members); err != nil {
 			return err
 		}
 	}
@@ -40,7 +40,7 @@ func (l *load) createAccounts(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, statement := range members {
+	for _, statement := range l.giveBack(members) {
 		if err := l.define(ctx, statement); err != nil {
 			return fmt.Errorf("give a replaced role back to its members: %w", clean(err))
 		}
@@ -53,7 +53,7 @@ func (a *accountPlan) isMade() bool { return a.fate == fateCreate || a.fate == f
 
 // createAccount creates one account, in the place of one that a restore has
 // left unfinished or that is to be replaced.
-func (l *load) createAccount(ctx context.Context, a *accountPlan) error {
+func (l *load) createAccount(ctx context.Context, a *accountPlan, members []roleMember) error {
 	there, err := queryRecords(ctx, l.main, "SELECT * FROM mysql.user WHERE User = "+quoteText(a.User)+" AND Host = "+quoteText(a.Host))
 	if err != nil {
 		return fmt.Errorf("look for account %s: %w", a, err)
@@ -69,13 +69,13 @@ func (l *load) createAccount(ctx context.Context, a *accountPlan) error {
 		}
 	}
 	if err := l.define(ctx, a.statement(barred)); err != nil {
-		return errors.Join(l.explainAccount(a, "create it", err), l.putBack(ctx, a))
+		return errors.Join(l.explainAccount(a, "create it", err), l.putBack(ctx, a, members))
 	}
 	return nil
 }
 
 // putBack makes an account anew that was to be replaced and could not be.
-func (l *load) putBack(ctx context.Context, a *accountPlan) error {
+func (l *load) putBack(ctx context.Context, a *accountPlan, members []roleMember) error {
 	if a.former == nil {
 		return nil
 	}
@@ -86,12 +86,14 @@ func (l *load) putBack(ctx context.Context, a *accountPlan) error {
 	for i := range grants {
 		statements = append(statements, grants[i].statement(a.accountName))
 	}
+	its := slices.DeleteFunc(slices.Clone(members), func(m roleMember) bool { return m.Role != a.accountName })
+	statements = append(append(statements, a.former.setDefaultRoles()), l.giveBack(its)...)
 	conn, err := l.session(ctx) // a cancellation may have taken the other one with it
 	if err != nil {
 		return fmt.Errorf("account %s: put back what was there: %w", a, err)
 	}
 	defer release(conn)
-	for _, statement := range append(statements, a.former.setDefaultRoles()) {
+	for _, statement := range statements {
 		if statement == "" {
 			continue
 		}
@@ -100,34 +102,6 @@ func (l *load) putBack(ctx context.Context, a *accountPlan) error {
 		}
 	}
 	return nil
-}
-
-// membersOfReplaced returns what gives accounts of the target the roles back
-// that they lose when these are replaced.
-func (l *load) membersOfReplaced(ctx context.Context) ([]string, error) {
-	var grants, defaults []string
-	for _, role := range l.plan.accounts {
-		if role.fate != fateReplace {
-			continue
-		}
-		records, err := queryRecords(ctx, l.main, "SELECT * FROM mysql.role_edges WHERE FROM_USER = "+quoteText(role.User)+" AND FROM_HOST = "+quoteText(role.Host))
-		if err != nil {
-			return nil, fmt.Errorf("look for members of %s: %w", role, err)
-		}
-		for _, r := range records {
-			member := accountDefinition{accountName: accountName{r.text("to_user"), r.text("to_host")}}
-			if slices.ContainsFunc(l.plan.accounts, func(a *accountPlan) bool { return a.accountName == member.accountName && a.isMade() }) {
-				continue // it gets its own captured roles
-			}
-			g := grant{roles: []accountName{role.accountName}, option: r.text("with_admin_option") == "Y"}
-			grants = append(grants, g.statement(member.accountName))
-			member.DefaultRoles = l.plan.formerDefaults[member.accountName]
-			if statement := member.setDefaultRoles(); statement != "" {
-				defaults = append(defaults, statement)
-			}
-		}
-	}
-	return append(grants, defaults...), nil
 }
 
 // finishAccounts gives grants on tables and routines, which are there now,

@@ -26,6 +26,7 @@ type tableLoad struct {
 	target string       // and at the target
 	into   string       // the table's quoted name at the target
 	left   atomic.Int64 // chunks that are not loaded yet
+	lost   atomic.Bool  // some chunk is damaged, and left out
 }
 
 func (t *tableLoad) mark(c *chunk) mark { return mark{t.target, t.Name, c.File} }
@@ -114,6 +115,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 	}
 	err := l.loadChunk(ctx, conn, t, job.chunk)
 	if l.plan.damage.Tolerates(err) && !errors.Is(err, errTarget) {
+		t.lost.Store(true)
 		l.plan.damage.Add(source.Lost{
 			Object: t.from + "." + t.inPoint(), What: fmt.Sprintf("chunk %s of %d rows", job.chunk.File, job.chunk.Rows), Why: err.Error(),
 			Include: tableName{t.from, t.inPoint()}.pattern(), Names: []string{t.from, t.inPoint()},
@@ -125,7 +127,7 @@ func (l *load) do(ctx context.Context, conn *sql.Conn, job loadJob, work *queue[
 		return nil
 	}
 	work.push(loadJob{table: t})
-	if !t.transactional() {
+	if !t.transactional() && !t.lost.Load() { // what is lost is found again by whoever goes on
 		return l.note(ctx, conn, "INSERT IGNORE", t.wholeMark())
 	}
 	return nil

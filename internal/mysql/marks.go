@@ -25,8 +25,8 @@ const markTable = "openim_dr_restore"
 // markComment opens the comment of the table; the restore's id follows.
 const markComment = "openim-dr restores this schema: "
 
-// mark is one line of the table: a chunk that is loaded, or, where the names are
-// empty, that the schema is ready for rows.
+// mark is one line of the table: a chunk that is loaded; where the names are
+// empty, that the schema is ready for rows; or what infileMark says.
 type mark struct{ schema, table, chunk string }
 
 // marks is what a restore has noted at the target. It is safe for concurrent
@@ -44,20 +44,28 @@ func (p *schemaPlan) markTable() string { return quoteName(p.target) + "." + quo
 
 // lookForMarks finds out which schemas an earlier process of the restore has
 // begun to write to. A restore of a part does not begin where another has not
-// ended: whatever that one does next could hurt this one.
-func (c *client) lookForMarks(ctx context.Context, attempt source.Attempt, schemas []*schemaPlan) error {
+// ended: whatever that one does next could hurt this one. One of the whole gives
+// the other up, and says so.
+func (c *client) lookForMarks(ctx context.Context, plan *source.Plan, attempt source.Attempt, schemas []*schemaPlan) error {
 	for _, schema := range schemas {
 		records, err := queryRecords(ctx, c, "SELECT TABLE_COMMENT AS comment FROM information_schema.TABLES WHERE TABLE_NAME = "+
 			quoteText(markTable)+" AND TABLE_SCHEMA = "+quoteText(schema.target))
 		if err != nil {
 			return err
 		}
-		if len(records) == 0 {
-			schema.marked = attempt.Resumed && attempt.Loaded // and finished, all but the last word
-			continue
+		comment := ""
+		if len(records) > 0 {
+			comment = records[0].text("comment")
 		}
-		of, ours := strings.CutPrefix(records[0].text("comment"), markComment)
+		of, ours := strings.CutPrefix(comment, markComment)
+		if !attempt.Resumed || ours && of != attempt.ID { // else an earlier process may have left sessions behind, which are ended
+			if err := c.requireNobody(ctx, schema, of); err != nil {
+				return err
+			}
+		}
 		switch {
+		case len(records) == 0:
+			schema.marked = attempt.Resumed && attempt.Loaded // and finished, all but the last word
 		case !ours && !schema.whole:
 			return c.server.usage("restore into", "schema %q holds a table %s, which is the name of the restore's own notes", schema.target, markTable).
 				Hint("give that table another name")
@@ -66,9 +74,27 @@ func (c *client) lookForMarks(ctx context.Context, attempt source.Attempt, schem
 		case ours && !schema.whole:
 			return fault.New(fault.Refused, "restore into", "restore %s into it has not ended", of).On(c.server.schemaTarget(schema.target)).
 				Hint("go on with it: openim-dr restore --resume %s; or, to give it up, DROP TABLE %s", of, schema.markTable())
+		case ours:
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("%s: restore %s into it has not ended, and this one gives it up; to go on with that one instead: openim-dr restore --resume %s",
+				c.server.schemaTarget(schema.target), of, of))
 		}
 	}
 	return nil
+}
+
+// requireNobody refuses a schema that another process restores just now. Of is that
+// restore, where it is known.
+func (c *client) requireNobody(ctx context.Context, schema *schemaPlan, of string) error {
+	r, err := queryRecord(ctx, c, "SELECT IS_USED_LOCK("+quoteText(schema.lock())+") AS id")
+	if err != nil || !r.has("id") {
+		return err
+	}
+	refusal := fault.New(fault.Busy, "restore into", "another restore writes to it, in session %s of the server", r.text("id")).On(c.server.schemaTarget(schema.target))
+	gone := "should its process be gone, KILL " + r.text("id")
+	if of == "" {
+		return refusal.Hint("wait for that one, or end it; %s", gone)
+	}
+	return refusal.Hint("wait for it, or end it and go on with it: openim-dr restore --resume %s; %s", of, gone)
 }
 
 // createMarkTable comes before anything else that is written to a schema.
@@ -85,6 +111,9 @@ func (l *load) createMarkTable(ctx context.Context, schema *schemaPlan) error {
 		if err := l.define(ctx, statement); err != nil {
 			return fmt.Errorf("note the restore in schema %q: %w", schema.target, clean(err))
 		}
+	}
+	if l.infileOff { // the table that said so may just have been dropped
+		return l.note(ctx, l.main, "INSERT", infileMark(schema))
 	}
 	return nil
 }
@@ -268,8 +297,7 @@ func (l *load) holdSchemas(ctx context.Context) error {
 		return nil
 	}
 	for _, schema := range l.plan.schemas {
-		sum := sha256.Sum256([]byte(schema.target))
-		r, err := queryRecord(ctx, l.main, fmt.Sprintf("SELECT GET_LOCK('openim-dr schema %x', %d) AS got", sum[:16], holdTime))
+		r, err := queryRecord(ctx, l.main, fmt.Sprintf("SELECT GET_LOCK(%s, %d) AS got", quoteText(schema.lock()), holdTime))
 		if err != nil {
 			return err
 		}
@@ -278,6 +306,12 @@ func (l *load) holdSchemas(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// lock names the lock of who restores the schema.
+func (p *schemaPlan) lock() string {
+	sum := sha256.Sum256([]byte(p.target))
+	return fmt.Sprintf("openim-dr schema %x", sum[:16])
 }
 
 // Finish removes what a restore has noted in the schemas.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +222,88 @@ func TestRestoreOfAPartWaitsForAnother(t *testing.T) {
 	}
 	if _, err := i.server.Plan(t.Context(), from, part); err != nil {
 		t.Errorf("once the other has ended: %v", err)
+	}
+}
+
+// A restore of the whole may take the place of one that has not ended, and says so.
+// It does not while the other one's process lives.
+func TestRestoreOverAnother(t *testing.T) {
+	t.Parallel()
+	i := newInterrupted(t)
+	target := i.env.NewSchema(t)
+	first := source.Attempt{ID: repository.NewRestoreID(time.Now())}
+	from, _ := i.open(t, faulty.Plan{})
+	plan := i.plan(t, i.server, from, first, target)
+	halt, ended := newStopped(), make(chan error, 1)
+	go func() {
+		_, err := i.server.Restore(t.Context(), from, plan, halt)
+		ended <- err
+	}()
+	select {
+	case <-halt.came:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	whole := source.Selection{Rename: map[string]string{i.schema: target}, Attempt: source.Attempt{ID: repository.NewRestoreID(time.Now())}}
+	_, err := i.server.Plan(t.Context(), from, whole)
+	if e, ok := fault.Outermost(err); !ok || e.Kind != fault.Busy || !strings.Contains(e.Try, "--resume "+first.ID) || !strings.Contains(e.Try, "KILL ") {
+		t.Errorf("while the other one loads: %v (hint: %v)", err, e)
+	}
+	close(halt.goOn)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	warned := func(selection source.Selection) bool {
+		other, err := i.server.Plan(t.Context(), from, selection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(other.Warnings, func(w string) bool { return strings.Contains(w, "--resume "+first.ID) })
+	}
+	if !warned(whole) {
+		t.Error("nobody is told that the other one is given up")
+	}
+	again := whole
+	again.Attempt = source.Attempt{ID: first.ID, Resumed: true}
+	if warned(again) {
+		t.Error("a restore that is resumed warns of itself")
+	}
+	if err := i.server.Finish(t.Context(), from, plan); err != nil {
+		t.Fatal(err)
+	}
+	if warned(whole) {
+		t.Error("it warns of a restore that has ended")
+	}
+}
+
+// What is lost of a table that knows no transactions is found again by whoever goes
+// on: such a table is not taken for whole.
+func TestLostRowsAreFoundAgain(t *testing.T) {
+	t.Parallel()
+	i := newInterrupted(t)
+	target := i.env.NewSchema(t)
+	for _, path := range i.fixture.Paths(t) {
+		if strings.Contains(path, "/old_style/000001.tsv") {
+			if err := os.Remove(filepath.Join(i.fixture.Dir(), path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	attempt := source.Attempt{ID: repository.NewRestoreID(time.Now())}
+	for range 2 {
+		damage := new(source.Damage)
+		from, _ := i.open(t, faulty.Plan{})
+		plan, err := i.server.Plan(t.Context(), from, source.Selection{Rename: map[string]string{i.schema: target}, Attempt: attempt, Damage: damage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.server.Restore(t.Context(), from, plan, progress.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if lost := damage.Lost(); len(lost) != 1 || !strings.HasSuffix(lost[0].Object, ".old_style") {
+			t.Errorf("resumed: %v, lost %v", attempt.Resumed, lost)
+		}
+		attempt.Resumed = true
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 	if err := client.survey(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := client.lookForMarks(ctx, want.Attempt, r.schemas); err != nil {
+	if err := client.lookForMarks(ctx, plan, want.Attempt, r.schemas); err != nil {
 		return nil, err
 	}
 	for _, schema := range r.schemas {
@@ -83,7 +83,9 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 		if err := client.requireNothing(ctx); err != nil {
 			return nil, err
 		}
-		plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+		if !s.settings.scratch {
+			plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
+		}
 	}
 	if err := client.planActors(ctx, plan, r); err != nil {
 		return nil, err
@@ -137,7 +139,11 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 		return nil, err
 	}
 	r := &restoration{recorded: recorded, attempt: want.Attempt, damage: want.Damage, stopwatch: want.Stopwatch}
-	for _, schema := range recorded.Schemas {
+	for i := range recorded.Schemas {
+		schema := &recorded.Schemas[i]
+		if !schema.mayBeWanted(want, isRollback(from)) {
+			continue
+		}
 		d, err := readDefinition(ctx, from, schema.Name)
 		if want.Damage.Tolerates(err) {
 			want.Damage.Add(source.Lost{Object: schema.Name, What: "all of it, since its definitions cannot be read", Why: err.Error(), Include: patternMarks.Replace(schema.Name), Names: []string{schema.Name}})

@@ -121,14 +121,11 @@ type load struct {
 	plan    *restoration
 	marks   *marks
 	insert  bool // rows come in by INSERT, since LOAD DATA is not allowed
+	// infileOff says that local_infile was off before restores switched it on.
+	infileOff bool
 }
 
 func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) (_ repository.Summary, err error) {
-	undo, err := l.allowLocalInfile(ctx)
-	if err != nil {
-		return repository.Summary{}, err
-	}
-	defer func() { err = errors.Join(err, undo()) }()
 	redo, err := l.withoutRedoLog(ctx)
 	if err != nil {
 		return repository.Summary{}, err
@@ -139,6 +136,9 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		sum.add(schema.total())
 	}
 	if err := l.readMarks(ctx); err != nil {
+		return repository.Summary{}, err
+	}
+	if l.infileOff, err = l.infileWasOff(ctx); err != nil {
 		return repository.Summary{}, err
 	}
 	steps := []func() error{func() error { return l.createAccounts(ctx) }}
@@ -153,7 +153,7 @@ func (l *load) run(ctx context.Context, r *restoration, show progress.Reporter) 
 		}...)
 	}
 	steps = append(steps, []func() error{
-		func() error { return l.loadRows(ctx, r, show) },
+		func() error { return l.withLocalInfile(ctx, func() error { return l.loadRows(ctx, r, show) }) },
 		func() error { return eachSchema(ctx, r, l.addReferences) },
 		func() error { return eachSchema(ctx, r, l.gatherHistograms) },
 		func() error { return eachSchema(ctx, r, l.createActors) },
@@ -176,33 +176,6 @@ func eachSchema(ctx context.Context, r *restoration, step func(context.Context, 
 		}
 	}
 	return nil
-}
-
-// allowLocalInfile switches LOAD DATA LOCAL on where it is off and the account
-// may do so, and returns what sets it back.
-func (l *load) allowLocalInfile(ctx context.Context) (undo func() error, err error) {
-	nothing := func() error { return nil }
-	if l.client.facts.localInfile {
-		return nothing, nil
-	}
-	_, err = l.main.ExecContext(ctx, "SET GLOBAL local_infile = ON")
-	if isDenied(err) || isServer(err, erOptionPrevents, erReadOnlyVariable) {
-		l.insert = true
-		return nothing, nil
-	}
-	if err != nil {
-		return nothing, fmt.Errorf("allow LOAD DATA LOCAL: %w", clean(err))
-	}
-	return func() error {
-		// Also after a cancellation, and over a connection of its own, since
-		// a cancelled statement has taken its connection with it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-		defer cancel()
-		if _, err := l.client.ExecContext(ctx, "SET GLOBAL local_infile = OFF"); err != nil {
-			return fmt.Errorf("set local_infile back to OFF: %w", clean(err))
-		}
-		return nil
-	}, nil
 }
 
 // createTables makes room and creates the tables without what is added later.

@@ -185,11 +185,12 @@ func RequireIntact(point string, statuses []FileStatus) error {
 		Hint("openim-dr show %s --files lists them; restore an older point, or only what is intact", point)
 }
 
-// CheckPresent fails with fault.Corrupt if a file that the source needs is not
-// there with its size, and returns how many there are. It reads no content. The
-// point's other sources may be damaged: what is intact must come back.
-func (s *SourceReader) CheckPresent(ctx context.Context) (int, error) {
-	files, err := s.repo.withShared(ctx, s.Files())
+// CheckPresent fails with fault.Corrupt if one of the source's own files, or one
+// that it leads to, is not there with its size, and returns how many there are. It
+// reads no content. What else the point holds may be damaged: what is intact must
+// come back.
+func (s *SourceReader) CheckPresent(ctx context.Context, own []File) (int, error) {
+	files, err := s.repo.withShared(ctx, own)
 	if err != nil {
 		return 0, err
 	}

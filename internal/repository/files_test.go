@@ -95,20 +95,27 @@ func TestCheckPresent(t *testing.T) {
 			damaged, intact := sample(), sample()
 			intact.Name, intact.Objects = "other", map[string]string{"own": "content"}
 			id := mustTake(t, f.Writer(t), "manual", damaged, intact).Point
-			if _, err := f.Source(t, id, "main").CheckPresent(t.Context()); err != nil {
+			if err := checkPresent(t, f, id, "main"); err != nil {
 				t.Fatal(err)
 			}
 			name := find(t, m, func(n string) bool { return is(n) && needs(t, f, id, "main", n) })
 			m.Damage(name, nil)
-			_, err := f.Source(t, id, "main").CheckPresent(t.Context())
+			err := checkPresent(t, f, id, "main")
 			requireKind(t, err, fault.Corrupt)
 			// What is intact must come back, whatever has become of the rest.
-			if _, err := f.Source(t, id, "other").CheckPresent(t.Context()); err != nil {
+			if err := checkPresent(t, f, id, "other"); err != nil {
 				t.Errorf("the other source: %v", err)
 			}
 			requireRestores(t, f, id, intact)
 		})
 	}
+}
+
+func checkPresent(t *testing.T, f *repotest.Fixture, id, source string) error {
+	t.Helper()
+	from := f.Source(t, id, source)
+	_, err := from.CheckPresent(t.Context(), from.Files())
+	return err
 }
 
 // needs reports whether the source's check misses the file.
@@ -117,7 +124,7 @@ func needs(t *testing.T, f *repotest.Fixture, id, source, name string) bool {
 	m := f.Store.(*repotest.Memory)
 	content := m.Content(name)
 	m.Damage(name, nil)
-	_, err := f.Source(t, id, source).CheckPresent(t.Context())
+	err := checkPresent(t, f, id, source)
 	m.Plant(name, content)
 	return err != nil
 }

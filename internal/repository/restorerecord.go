@@ -54,8 +54,11 @@ type RestoreRecord struct {
 	Source     string       `json:"source,omitempty"`
 	// Points are, in the first record, those that are restored, by source.
 	Points map[string]string `json:"points,omitempty"`
-	// Targets are, in the first record, all that will be written to; in that of
-	// a load those of its source.
+	// Servers are, in the first record, what identifies the servers that the targets
+	// are on, by source; of those that tell it.
+	Servers map[string]string `json:"servers,omitempty"`
+	// Targets are, in the first record, all that will be written to; in one of a load
+	// that goes on, what it begins to write to.
 	Targets []string `json:"targets,omitempty"`
 	// Request is what was asked for, sealed to the key of the first of the
 	// points: it may name objects and accounts. Only in the first record.
@@ -64,6 +67,12 @@ type RestoreRecord struct {
 	Point   string   `json:"point,omitempty"`
 	Summary *Summary `json:"summary,omitempty"`
 	Equal   *bool    `json:"equal,omitempty"`
+	// Kept is, in a record of a load that goes on, what whoever goes on with it must
+	// know: sealed as Request is, to the key of its own point.
+	Kept []byte `json:"kept,omitempty"`
+	// Lost is, at the end of a load, what could not be brought back since the point
+	// is damaged, sealed in the same way: it names objects.
+	Lost []byte `json:"lost,omitempty"`
 	// Detail is for people: names of workloads, counts.
 	Detail string `json:"detail,omitempty"`
 }

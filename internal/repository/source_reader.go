@@ -112,6 +112,18 @@ func (s *SourceReader) FilesBelow(names ...string) []File {
 	return below
 }
 
+// FilesWithout returns the source's own files but those that belong to one of some
+// names, each as FilesBelow takes it.
+func (s *SourceReader) FilesWithout(unwanted ...[]string) []File {
+	left := map[string]bool{}
+	for _, names := range unwanted {
+		for _, f := range s.FilesBelow(names...) {
+			left[f.Path] = true
+		}
+	}
+	return slices.DeleteFunc(s.Files(), func(f File) bool { return left[f.Path] })
+}
+
 // Has reports whether the point holds a file of the source.
 func (s *SourceReader) Has(name string, dirs ...string) bool {
 	_, ok := s.files[s.dir()+joinName(name, dirs)+sealedSuffix]

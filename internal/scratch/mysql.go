@@ -55,7 +55,9 @@ func (d *Docker) MySQL(ctx context.Context, source string, flags ...string) (*Se
 // "loose": others ignore them.
 func mysqlFlags(memory int64) []string {
 	const (
-		overhead = 384 << 20 // of a server, beside its buffer pool
+		// overhead is what a server takes beside its buffer pool: itself, and what
+		// four sessions at once build indexes in.
+		overhead = 384<<20 + 4*128<<20
 		least    = 64 << 20
 	)
 	pool := max(least, (memory-overhead)/10*6)

@@ -49,7 +49,7 @@ type Server struct {
 
 // Limits of a server where nothing else is said.
 const (
-	DefaultMemory = 1 << 30
+	DefaultMemory = 2 << 30
 	// DefaultReserve is how much of a disk always stays free: a disk that is
 	// full to the last byte takes more down than a drill.
 	DefaultReserve = 512 << 20

@@ -78,6 +78,13 @@ type Locator interface {
 	Locate(ctx context.Context, from *repository.SourceReader, names []string) ([]repository.File, error)
 }
 
+// Chooser is an optional ability of a source: it says which of its own files of a
+// point a selection needs, so that damage elsewhere is not in the way. It looks at
+// the manifest alone.
+type Chooser interface {
+	Needs(from *repository.SourceReader, want Selection) ([]repository.File, error)
+}
+
 // Extractor is an optional ability of a source: it delivers one object of a point
 // without a target. What w has got is right only if there is no error.
 type Extractor interface {
@@ -127,6 +134,23 @@ type Attempt struct {
 	// may have been suspended. It is asked before what cannot be taken back, and
 	// now and then. It may be nil.
 	Fence func(ctx context.Context) error
+	// Note keeps for whoever resumes the restore that it begins to write to a
+	// target. It may be nil.
+	Note func(ctx context.Context, target string) error
+	// Keep keeps, sealed, what whoever resumes the restore must know before this
+	// process destroys it; Kept is what was kept last. Keep may be nil.
+	Keep func(ctx context.Context, data []byte) error
+	Kept []byte
+}
+
+// Begin is called before the first thing is written to a target, and once it was
+// seen to hold nothing but what was agreed to be lost (invariant 5): what it holds
+// when the restore is resumed may then be of this restore.
+func (a Attempt) Begin(ctx context.Context, target string) error {
+	if a.Note == nil {
+		return nil
+	}
+	return a.Note(ctx, target)
 }
 
 // Hold asks the fence, where there is one.

@@ -36,6 +36,8 @@ type Sample struct {
 	// Entries are the keys of a segment, Member the bytes of a tar member and
 	// Pack those of a pack; 0 is 3, 1000 and 10,000.
 	Entries, Member, Pack int
+	// Server is its ID; empty: it tells none.
+	Server string
 	// Gone makes the point incomplete, Err makes the capture fail at its end.
 	Gone int64
 	Err  error
@@ -43,7 +45,10 @@ type Sample struct {
 	kept int // segments that the last capture has taken over
 }
 
-var _ source.Source = (*Sample)(nil)
+var (
+	_ source.Source       = (*Sample)(nil)
+	_ source.Recognizable = (*Sample)(nil)
+)
 
 // sampleRecord is what a Sample says in the manifest.
 type sampleRecord struct {

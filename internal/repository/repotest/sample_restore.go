@@ -16,9 +16,12 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
+// ServerID implements source.Recognizable.
+func (s *Sample) ServerID(ctx context.Context) (string, error) { return s.Server, ctx.Err() }
+
 // Plan implements source.Restorer.
 func (s *Sample) Plan(_ context.Context, from *repository.SourceReader, want source.Selection) (*source.Plan, error) {
-	plan := &source.Plan{Steps: []source.Step{{Action: "fill", Target: s.target(), Bytes: from.Summary().Bytes}}}
+	plan := &source.Plan{Private: want.Attempt, Steps: []source.Step{{Action: "fill", Target: s.target(), Bytes: from.Summary().Bytes}}}
 	if n := len(s.Tables) + len(s.Objects); n > 0 && !want.Attempt.HasBegun(s.target()) {
 		plan.Occupied = []source.Occupied{{Target: s.target(), Parts: []string{s.Name}, Holds: fmt.Sprintf("%d things", n)}}
 	}
@@ -26,7 +29,14 @@ func (s *Sample) Plan(_ context.Context, from *repository.SourceReader, want sou
 }
 
 // Restore implements source.Restorer: it replaces what the sample holds.
-func (s *Sample) Restore(ctx context.Context, from *repository.SourceReader, _ *source.Plan, _ progress.Reporter) (repository.Summary, error) {
+func (s *Sample) Restore(ctx context.Context, from *repository.SourceReader, plan *source.Plan, _ progress.Reporter) (repository.Summary, error) {
+	attempt := source.Attempt{}
+	if plan != nil { // tests of the repository restore without a stage
+		attempt, _ = plan.Private.(source.Attempt)
+	}
+	if err := attempt.Begin(ctx, s.target()); err != nil {
+		return repository.Summary{}, err
+	}
 	var record sampleRecord
 	if err := from.Captured(&record); err != nil {
 		return repository.Summary{}, err

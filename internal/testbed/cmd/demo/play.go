@@ -55,8 +55,15 @@ func (d *demo) play(ctx context.Context) error {
 			return err
 		}
 	}
+	d.say("Drill: restore the newest point into scratch containers, compare, and write the proof down")
+	if err := d.run(ctx, "verify", "--config", d.files[0], "--report", reportName); err != nil {
+		return err
+	}
 	return d.close()
 }
+
+// reportName is the drill's page.
+const reportName = "drill.html"
 
 // prepare seeds the servers and makes keys, configurations and repositories.
 func (d *demo) prepare(ctx context.Context) error {
@@ -163,6 +170,7 @@ func (d *demo) close() error {
 	fmt.Printf("\n%s\n\n", t.Render())
 	fmt.Printf("Look into it: the repository is %s, its configuration %s beside it:\n", filepath.Join(d.dir, "repository"), d.files[0])
 	fmt.Printf("    cd %s && %s list --config %s\n\n", d.dir, d.program, d.files[0])
+	fmt.Printf("The report of the drill, for a browser or for paper: %s\n\n", filepath.Join(d.dir, reportName))
 	fmt.Printf("Done in %s.\n", time.Since(d.began).Round(time.Second))
 	if !d.equal {
 		return fmt.Errorf("what came back is not what was there")

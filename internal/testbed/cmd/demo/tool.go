@@ -98,11 +98,18 @@ repository:
   recipients: [{{.Keys.Operator}}]
   catalogIdentity: file:{{.Dir}}/catalog.key
   signingKey: file:{{.Dir}}/signing.key
-  trustedSigners: [{key: {{.Keys.Signing}}, roles: [writer, operator]}]
+  trustedSigners: [{key: {{.Keys.Signing}}, roles: [writer, operator, drill]}]
 sources:
   - {name: main, kind: mysql, address: "{{.MySQL}}", user: {{.User}}, password: "env:MYSQL_PASSWORD", schemas: [openIM_v3, openim_enterprise]}
   - {name: media, kind: buckets, endpoint: "{{.S3}}", accessKey: "env:S3_ACCESS_KEY", secretKey: "env:S3_SECRET_KEY", buckets: [{{.Bucket}}]}
   - {name: cluster, kind: kubernetes, kubeconfig: "{{.Kubeconfig}}", cluster: demo, namespaces: [{{.Namespaces}}], kinds: [secrets, configmaps]}
+objectives: {rpo: 24h, rto: 30m}
+verify:
+  identity: file:{{.Dir}}/operator.key
+  mysqlImage: {{.MySQLImage}}
+  seaweedfsImage: {{.SeaweedFSImage}}
+  assertions:
+    - {name: there are users, source: main, sql: "SELECT COUNT(*) > 0 FROM openIM_v3.users"}
 `))
 
 // configure writes the configuration for one repository and returns its path.
@@ -115,6 +122,7 @@ func (t tool) configure(name, url string, k keys, s *servers) (string, error) {
 	err = configuration.Execute(file, map[string]any{
 		"URL": url, "Keys": k, "Dir": t.dir, "MySQL": s.env["MYSQL_ADDRESS"], "User": s.env["MYSQL_USER"],
 		"S3": s.env["S3_ENDPOINT"], "Bucket": s.bucket, "Kubeconfig": s.env["KUBECONFIG"],
+		"MySQLImage": s.env["MYSQL_IMAGE"], "SeaweedFSImage": s.env["SEAWEEDFS_IMAGE"],
 		"Namespaces": strings.Join(s.namespaces, ", "),
 	})
 	if err != nil {

@@ -1,0 +1,27 @@
+package kube
+
+import (
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+var _ source.Chooser = (*Cluster)(nil)
+
+// Needs leaves out namespaces of which nothing is wanted.
+func (c *Cluster) Needs(from *repository.SourceReader, want source.Selection) ([]repository.File, error) {
+	selected, err := newSelection(want)
+	if err != nil {
+		return nil, err
+	}
+	var record Captured
+	if err := from.Captured(&record); err != nil {
+		return nil, err
+	}
+	var unwanted [][]string
+	for _, n := range record.Namespaces {
+		if !selected.mayWant(n.Name) {
+			unwanted = append(unwanted, []string{n.Name})
+		}
+	}
+	return from.FilesWithout(unwanted...), nil
+}

@@ -1,0 +1,33 @@
+package kube
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+func TestFilesThatASelectionNeeds(t *testing.T) {
+	cluster := newCluster(t)
+	one, two := cluster.namespace(t, nil), cluster.namespace(t, nil)
+	for _, namespace := range []string{one, two} {
+		cluster.create(t, namespace, []corev1.Secret{{ObjectMeta: meta("a")}}, nil)
+	}
+	c := cluster.source(t, nil, one, two)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	for name, want := range map[string]source.Selection{
+		"included":     {Include: []string{one + "/Secret"}},
+		"not excluded": {Exclude: []string{two}},
+	} {
+		got, err := c.Needs(from, want)
+		if diff := cmp.Diff(from.FilesBelow(one), got); err != nil || diff != "" || len(got) == 0 {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+	if got, err := c.Needs(from, source.Selection{}); err != nil || len(got) != len(from.Files()) {
+		t.Errorf("all: %v, %v", got, err)
+	}
+}
