@@ -330,3 +330,14 @@ func TestSweepingKeepsTheLink(t *testing.T) {
 		t.Errorf("%+v", s.Swept)
 	}
 }
+
+// Whoever has stolen the writer's key can sign another manifest, and not hide it
+// from the point after.
+func TestRewrittenPointBreaksTheChain(t *testing.T) {
+	f, m := newFixture(t)
+	w := f.Writer(t)
+	first := mustTake(t, w, "manual", &repotest.Sample{Name: "main"})
+	second := mustTake(t, w, "manual", &repotest.Sample{Name: "main"})
+	edit(t, m, f.Signer, first.Path, func(v map[string]any) { v["tool"] = "another" })
+	requireHarm(t, audit(t, m, f.Trust), "chain "+second.Path)
+}
