@@ -36,7 +36,7 @@ type newKey struct {
 // keyUses says where the public half of each key, or its file, is entered.
 var keyUses = map[string]string{
 	"operator": "list it under repository.recipients, and keep the file away from the cluster: it opens every point",
-	"signing":  "list it under repository.trustedSigners, with roles: [writer] and the file as repository.signingKey, or with roles: [operator] and the file kept by the operators",
+	"signing":  "list it under repository.trustedSigners, with roles: [writer] and the file as repository.signingKey, with roles: [drill] and the file as verify.signingKey where restores are tested, or with roles: [operator] and the file kept by the operators",
 	"catalog":  "name the file as repository.catalogIdentity: it opens the object index and nothing else",
 	"drill":    "enter it as repository.drillRecipient, and keep the file where restores are tested",
 }
