@@ -106,7 +106,7 @@ func (d *deployment) backupSources(flags backupFlags) ([]backup.Source, error) {
 	}
 	sources := make([]backup.Source, 0, len(chosen))
 	for _, s := range chosen {
-		o, err := openSource(s, sourceOptions{d.config.Limits, slices.Contains(flags.acceptShrink, s.Name), flags.fullCheck})
+		o, err := openSource(s, sourceOptions{limits: d.config.Limits, acceptShrink: slices.Contains(flags.acceptShrink, s.Name), fullCheck: flags.fullCheck})
 		if err != nil {
 			return nil, err
 		}

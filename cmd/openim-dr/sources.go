@@ -47,10 +47,11 @@ type sourceOptions struct {
 	limits       config.Limits
 	acceptShrink bool
 	fullCheck    bool
+	scratch      bool // a server that is thrown away
 }
 
 func openMySQL(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
-	return mysql.New(name, settings.(*mysql.Settings), mysql.Options{Workers: o.limits.Workers, Recognise: openim.Recognise})
+	return mysql.New(name, settings.(*mysql.Settings), mysql.Options{Workers: o.limits.Workers, Scratch: o.scratch, Recognise: openim.Recognise})
 }
 
 func openBuckets(name string, settings config.Settings, o sourceOptions) (source.Source, error) {

@@ -229,7 +229,7 @@ func (o *drillOrder) startFor(ctx context.Context, docker *scratch.Docker, m ver
 	if err != nil {
 		return verify.Scratch{}, nil, err
 	}
-	opened, err := openSource(config.Source{Name: m.Source, Kind: m.Kind, Settings: settings}, sourceOptions{limits: o.deployment.limits()})
+	opened, err := openSource(config.Source{Name: m.Source, Kind: m.Kind, Settings: settings}, sourceOptions{limits: o.deployment.limits(), scratch: true})
 	return verify.Scratch{
 		Source: restore.Source{Name: m.Source, Kind: m.Kind, Phase: opened.kind.phase, Restorer: opened.Source},
 		Server: repository.ProofServer{Source: m.Source, Version: server.Version, Image: server.Image, StartSeconds: server.Started.Seconds()},

@@ -83,7 +83,7 @@ func (s *Server) Plan(ctx context.Context, from *repository.SourceReader, want s
 		if err := client.requireNothing(ctx); err != nil {
 			return nil, err
 		}
-		if !s.settings.scratch {
+		if !s.scratch {
 			plan.Warnings = append(plan.Warnings, "the target's redo log is off while rows are loaded: a crash of the server meanwhile destroys all that it holds")
 		}
 	}

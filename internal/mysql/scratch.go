@@ -12,7 +12,7 @@ func (s *Settings) Into(address, user string, password secret.Ref) *Settings {
 	into := *s
 	into.Address, into.User, into.Password = address, user, password
 	into.TLS, into.TLSCA, into.TLSCert, into.TLSKey, into.ServerPublicKey = "", "", "", "", ""
-	into.Binlog, into.DisableRedoLog, into.scratch = "", true, true
+	into.Binlog, into.DisableRedoLog = "", true // a crash destroys what is thrown away anyway
 	if len(into.Schemas) == 0 {
 		into.Schemas = []string{"*"} // nothing is configured: the point alone says what there is
 	}

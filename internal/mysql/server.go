@@ -25,6 +25,8 @@ type Options struct {
 	Workers int
 	// ConnectTimeout is how long an unreachable server is tried; default 10s.
 	ConnectTimeout time.Duration
+	// Scratch says that what is on the server is thrown away anyway.
+	Scratch bool
 	// Recognise may say what the content of a schema is, beyond counts: "only
 	// what OpenIM creates on an empty database". It returns "" for anything else.
 	Recognise func(ctx context.Context, db *sql.DB, schema string) (string, error)
@@ -36,6 +38,7 @@ type Server struct {
 	settings  Settings
 	workers   int
 	connect   time.Duration
+	scratch   bool
 	recognise func(ctx context.Context, db *sql.DB, schema string) (string, error)
 }
 
@@ -54,6 +57,7 @@ func New(name string, settings *Settings, options Options) (*Server, error) {
 		settings:  *settings,
 		workers:   options.Workers,
 		connect:   options.ConnectTimeout,
+		scratch:   options.Scratch,
 		recognise: options.Recognise,
 	}
 	if s.workers <= 0 {

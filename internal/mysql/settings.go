@@ -51,7 +51,6 @@ type Settings struct {
 	ExcludeAccounts  []string       `yaml:"excludeAccounts,omitempty" json:"excludeAccounts,omitempty" jsonschema_description:"patterns user@host of accounts that are neither captured nor restored, such as those of a provider"`
 	ExistingAccounts ExistingPolicy `yaml:"existingAccounts,omitempty" json:"existingAccounts,omitempty" jsonschema_description:"what a restore does to an account that exists and differs: keep (default) or replace"`
 	RefusedAccounts  RefusedPolicy  `yaml:"refusedAccounts,omitempty" json:"refusedAccounts,omitempty" jsonschema_description:"what a restore does where the target refuses an account or a grant: keep (default) fails, skip leaves it out and reports it"`
-	scratch          bool           // what is on the server is thrown away anyway
 	Definers         DefinerPolicy  `yaml:"definers,omitempty" json:"definers,omitempty" jsonschema_description:"views, routines, triggers and events whose definer the target lacks: keep (default) the definer, make it current-user, or skip them"`
 }
 
