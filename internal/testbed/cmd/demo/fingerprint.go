@@ -135,15 +135,21 @@ func (s *servers) checksumTables(ctx context.Context, schema string, all *store)
 	return err
 }
 
+// fingerprintBucket asks for what comes after the last key until that is nothing:
+// SeaweedFS 3.39 may say that a listing ends where a page was filled by keys before
+// directories that have become empty.
 func (s *servers) fingerprintBucket(ctx context.Context) (store, error) {
 	all := newStore()
-	pages := s3.NewListObjectsV2Paginator(s.s3, &s3.ListObjectsV2Input{Bucket: &s.bucket})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for after := ""; ; {
+		page, err := s.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, StartAfter: &after})
 		if err != nil {
 			return all, err
 		}
+		if len(page.Contents) == 0 {
+			return all, nil
+		}
 		for _, o := range page.Contents {
+			after = *o.Key
 			sum := *o.ETag
 			if strings.Contains(sum, "-") || *o.Size > maxPlainETag {
 				if sum, err = s.contentMD5(ctx, *o.Key); err != nil {
@@ -155,7 +161,6 @@ func (s *servers) fingerprintBucket(ctx context.Context) (store, error) {
 			all.bytes += *o.Size
 		}
 	}
-	return all, nil
 }
 
 // maxPlainETag is up to which size an ETag is the MD5 of the content whichever
