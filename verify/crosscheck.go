@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -22,31 +24,68 @@ func (r *run) checkReferences(ctx context.Context) error {
 	if r.References == nil {
 		return nil
 	}
-	var objects int64
-	for _, p := range r.proof.Set {
-		objects += p.Summary.Objects
-	}
 	files := r.ofPhase(source.Files)
 	for _, s := range r.ofPhase(source.Databases) {
 		querier, ok := s.Restorer.(source.Querier)
-		if !ok || len(files) == 0 {
+		if !ok || len(files) == 0 || !r.comparable(s.Name, files) {
 			continue
 		}
 		references, err := r.References(ctx, s.Name, querier.Query)
 		if err != nil {
 			return fmt.Errorf("find out what %s refers to: %w", s.Name, err)
 		}
+		references = r.within(s.Name, references, files)
 		if len(references) == 0 {
+			r.note("%s: nothing in it is known to refer to objects: it was not held against the buckets", s.Name)
 			continue
 		}
-		if err := r.checkDatabase(ctx, s.Name, querier.Query, newTruth(objects), references, files); err != nil {
+		if err := r.checkDatabase(ctx, s.Name, querier.Query, references, files); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) checkDatabase(ctx context.Context, name string, ask source.Ask, t *truth, references []source.Reference, files []Scratch) error {
+// comparable reports whether the buckets were captured after the database: only
+// then has everything that it refers to to be there.
+func (r *run) comparable(database string, files []Scratch) bool {
+	rows := r.captured(database)
+	for _, f := range files {
+		if r.captured(f.Name).Started.Before(rows.Started) {
+			r.note("%s was captured before %s: what the rows refer to may have come later, and was not held against the buckets; drill a point that holds both", f.Name, database)
+			return false
+		}
+	}
+	return true
+}
+
+// captured is what the proof says of a source of the set.
+func (r *run) captured(name string) repository.ProofPoint {
+	at := slices.IndexFunc(r.proof.Set, func(p repository.ProofPoint) bool { return p.Source == name })
+	if at < 0 {
+		return repository.ProofPoint{}
+	}
+	return r.proof.Set[at]
+}
+
+// within leaves out references into buckets of sources that are not drilled.
+func (r *run) within(database string, references []source.Reference, files []Scratch) []source.Reference {
+	return slices.DeleteFunc(references, func(reference source.Reference) bool {
+		name, _, named := strings.Cut(reference.Bucket, "/")
+		if !named || slices.ContainsFunc(files, func(f Scratch) bool { return f.Name == name }) {
+			return false
+		}
+		r.note("%s: what refers to %s was not looked at, since that is not in this drill", database, reference.Bucket)
+		return true
+	})
+}
+
+func (r *run) checkDatabase(ctx context.Context, name string, ask source.Ask, references []source.Reference, files []Scratch) error {
+	var objects int64
+	for _, f := range files {
+		objects += r.captured(f.Name).Summary.Objects
+	}
+	t := newTruth(objects)
 	for _, f := range files {
 		enumerator, ok := f.Restorer.(source.Enumerator)
 		if !ok {
@@ -60,6 +99,9 @@ func (r *run) checkDatabase(ctx context.Context, name string, ask source.Ask, t 
 		if err := t.ask(ctx, name, reference, ask); err != nil {
 			return err
 		}
+	}
+	if t.checks[checkMissing] == nil {
+		r.note("%s refers to no object: nothing was held against the buckets", name)
 	}
 	t.orphans()
 	r.take(t, name)

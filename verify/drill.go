@@ -20,6 +20,12 @@ import (
 type Scratch struct {
 	restore.Source
 	Server repository.ProofServer
+	// Versions has the older versions of objects restored, too.
+	Versions bool
+	// Notes are put into the proof, and so is LeftOut, which says what of the point
+	// is not restored and keeps the drill from proving it; empty: all is.
+	Notes   []string
+	LeftOut string
 }
 
 // Drill is what a drill is made of.
@@ -167,10 +173,30 @@ func (r *run) restore(ctx context.Context) (err error) {
 	}
 	r.result, err = r.plan.Carry(ctx)
 	r.takeResult()
-	if r.result != nil && r.compared() {
-		return nil // what differs is in the proof
+	if r.result != nil && r.compared() && fault.KindOf(err) == fault.Corrupt {
+		return r.unread() // what differs is in the proof
 	}
 	return err
+}
+
+// unread fails where a scratch server did not deliver what it had taken: that says
+// something about the server, and nothing about the point.
+func (r *run) unread() error {
+	for _, d := range r.outcome.Differences {
+		if d.What == unreadable {
+			return fmt.Errorf("%w: that of %s does not deliver what was restored into it: %s", errScratch, d.Source, d.Got)
+		}
+	}
+	return nil
+}
+
+// unreadable is what a comparison calls an object that is listed and cannot be
+// read.
+const unreadable = "unreadable"
+
+// sampled reports whether a share of the objects is restored.
+func (r *run) sampled() bool {
+	return r.Share > 0 && r.Share < 1 && len(r.ofPhase(source.Files)) > 0
 }
 
 // clearTime bounds the clearing of the servers, which is also tried after a
@@ -211,7 +237,7 @@ func (r *run) want() map[string]source.Selection {
 	wanted := map[string]source.Selection{}
 	r.watches = map[string]*source.Stopwatch{}
 	var sample *source.Sample
-	if r.Share > 0 && r.Share < 1 {
+	if r.sampled() {
 		sample = source.NewSample(r.Share)
 	}
 	for _, s := range r.Scratch {
@@ -219,7 +245,7 @@ func (r *run) want() map[string]source.Selection {
 		r.watches[s.Name] = watch
 		selection := source.Selection{Stopwatch: watch}
 		if s.Phase == source.Files {
-			selection.Sample = sample
+			selection.Sample, selection.Versions = sample, s.Versions
 			if r.Content != nil {
 				selection.Witness = r.Content
 			}

@@ -25,6 +25,7 @@ import (
 type scratch struct {
 	*repotest.Sample
 	blind   bool   // its comparison sees nothing
+	mute    bool   // it does not deliver what it has taken
 	spoil   string // a table that is lost after it was restored
 	err     error  // of its restore
 	answers map[string][][]string
@@ -46,6 +47,9 @@ func (s *scratch) Restore(ctx context.Context, from *repository.SourceReader, p 
 
 func (s *scratch) Compare(ctx context.Context, from *repository.SourceReader, p *source.Plan, show progress.Reporter) (*source.Comparison, error) {
 	compared, err := s.Sample.Compare(ctx, from, p, show)
+	if err == nil && s.mute {
+		compared.Differences = append(compared.Differences, source.Difference{Object: "media/a", What: "unreadable", Got: "status 500"})
+	}
 	if err == nil && s.blind {
 		compared.Differences = nil
 	}
@@ -213,7 +217,12 @@ func TestWhatFailsADrill(t *testing.T) {
 			s.main.err = errors.New("the table is full")
 			s.drill.Look = func(context.Context) error { return broken }
 		}, "scratch", fault.Failed, "the disk is full"},
-		"a server that fails": {func(s *stand) { s.main.err = errors.New("it went away") }, "other", fault.Failed, "it went away"},
+		"a server that fails":                            {func(s *stand) { s.main.err = errors.New("it went away") }, "other", fault.Failed, "it went away"},
+		"objects that a scratch server does not deliver": {func(s *stand) { s.media.mute = true }, "differs", fault.Corrupt, "does not deliver"},
+		"a difference, and then something else": {func(s *stand) {
+			s.main.spoil = "s/users"
+			s.drill.References = func(context.Context, string, source.Ask) ([]source.Reference, error) { return nil, broken }
+		}, "differs", fault.Corrupt, "the disk is full"},
 		"an assertion": {func(s *stand) {
 			s.main.answers = map[string][][]string{"q": {{"0"}}}
 			s.drill.Assertions = []verify.Assertion{{Name: "there are users", Source: "main", Query: "q"}}
@@ -336,7 +345,10 @@ func TestRefusedDrills(t *testing.T) {
 func TestAssertions(t *testing.T) {
 	captured := time.Now().UTC()
 	want, share := "3", 0.2
-	before := &repository.Proof{Started: captured, Comparisons: []repository.ProofCompared{{Source: "main", Name: "s/users", Rows: 10}}}
+	proven := func(proof *repository.Proof, err error) func(context.Context, string) (*repository.Proof, error) {
+		return func(context.Context, string) (*repository.Proof, error) { return proof, err }
+	}
+	before := proven(&repository.Proof{Comparisons: []repository.ProofCompared{{Source: "main", Name: "s/users", Rows: 10}}}, nil)
 	east := captured.Add(7 * time.Hour).Format("2006-01-02 15:04:05")
 	hour := captured.Add(-time.Hour).Format("2006-01-02 15:04:05.000000")
 	tests := map[string]struct {
@@ -357,7 +369,9 @@ func TestAssertions(t *testing.T) {
 		"too old":                         {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{hour}}, false},
 		"new enough where it was written": {verify.Assertion{Query: "q", Newest: true, Within: 2 * time.Hour, Zone: time.FixedZone("", 8*3600)}, [][]string{{east}}, true},
 		"no time":                         {verify.Assertion{Query: "q", Newest: true, Within: time.Minute}, [][]string{{"yesterday"}}, false},
-		"no proof before":                 {verify.Assertion{RowsDrop: &share}, nil, true},
+		"zero with decimals":              {verify.Assertion{Query: "q"}, [][]string{{"0.00"}}, false},
+		"a row from the future":           {verify.Assertion{Query: "q", Newest: true, Within: time.Hour}, [][]string{{east}}, false},
+		"no proof before":                 {verify.Assertion{RowsDrop: &share, Before: proven(nil, nil)}, nil, true},
 		"fewer rows than before":          {verify.Assertion{RowsDrop: &share, Before: before}, nil, false},
 		"a command":                       {verify.Assertion{Run: func(context.Context) error { return nil }}, nil, true},
 		"a command that fails":            {verify.Assertion{Run: func(context.Context) error { return errors.New("exit code 1") }}, nil, false},
@@ -374,7 +388,7 @@ func TestAssertions(t *testing.T) {
 			if got := outcome.Proof.Assertions; len(got) != 1 || got[0].Passed != tt.passed || got[0].Detail == "" {
 				t.Errorf("got %+v, want passed %v", got, tt.passed)
 			}
-			if data := outcome.Proof.RPO.DataSeconds; tt.assertion.Newest && name != "no time" && (data == nil || *data < 3000 || *data > 4000) {
+			if data := outcome.Proof.RPO.DataSeconds; tt.assertion.Newest && name != "no time" && name != "a row from the future" && (data == nil || *data < 3000 || *data > 4000) {
 				t.Errorf("the data are %v seconds old, want about an hour", data)
 			}
 		})
@@ -407,5 +421,43 @@ func TestSampledDrill(t *testing.T) {
 	p := outcome.Proof
 	if !p.Passed || p.Full || p.Sample == nil || p.Sample.Of != 3 || p.Sample.Confidence != 0.999 || p.Sample.BadShare <= 0 {
 		t.Errorf("%v: %+v", outcome.Err, p.Sample)
+	}
+}
+
+// What rows refer to may have come after the buckets were captured: that is no
+// reason to fail, and is said.
+func TestBucketsOlderThanTheDatabase(t *testing.T) {
+	s := newStand(t)
+	_, err := backup.Run(t.Context(), s.Writer(t), backup.Options{
+		Instance: repotest.Instance, Stream: "hourly", Show: progress.Discard, Log: slog.New(slog.DiscardHandler),
+		Sources: []backup.Source{{Name: "main", Kind: repotest.SampleKind, FormatVersion: 1, Phase: source.Databases, Capturer: database()}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.choose(verify.Which{})
+	s.refer("nowhere")
+	outcome := s.run()
+	if !outcome.Proof.Passed || len(outcome.Proof.Truth) != 0 || !slices.ContainsFunc(outcome.Proof.Notes, func(n string) bool { return strings.Contains(n, "was captured before main") }) {
+		t.Errorf("%v; truth %+v, notes %v", outcome.Err, outcome.Proof.Truth, outcome.Proof.Notes)
+	}
+}
+
+// The proof is plain: what a value is, and what an error says, is not in it.
+func TestNothingOfAssertionsIsInTheClear(t *testing.T) {
+	s := newStand(t)
+	s.main.answers = map[string][][]string{"value": {{"hunter2"}}}
+	other := "another"
+	s.drill.Assertions = []verify.Assertion{
+		{Name: "value", Source: "main", Query: "value", Want: &other},
+		{Name: "error", Source: "main", Query: "no such"},
+		{Name: "command", Run: func(context.Context) error { return errors.New("hunter2 was refused") }},
+	}
+	outcome := s.run()
+	if text := fmt.Sprintf("%+v", outcome.Proof.Assertions); strings.Contains(text, "hunter2") || strings.Contains(text, "no such table") {
+		t.Errorf("the proof says %s", text)
+	}
+	if len(outcome.Warnings) < 2 {
+		t.Errorf("the report does not say why: %v", outcome.Warnings)
 	}
 }

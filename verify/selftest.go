@@ -64,6 +64,9 @@ func (r *run) disturbAll(ctx context.Context) error {
 	for _, s := range r.Scratch {
 		disturber, ok := s.Restorer.(source.Disturber)
 		if !ok {
+			if s.Phase != source.Configuration { // whose documents are compared as they are read
+				r.note("the comparison of %s was not tested", s.Name)
+			}
 			continue
 		}
 		if err := r.disturb(ctx, s, disturber); err != nil {
@@ -81,7 +84,7 @@ func (r *run) disturb(ctx context.Context, s Scratch, disturber source.Disturber
 		return fmt.Errorf("disturb %s: %w", s.Name, err)
 	}
 	if disturbed == nil {
-		r.outcome.Warnings = append(r.outcome.Warnings, s.Name+" holds nothing that a drill could change to test its comparison")
+		r.note("%s holds nothing that a drill could change to test its comparison", s.Name)
 		return nil
 	}
 	return r.test(ctx, selfTest{disturbed.What, func(ctx context.Context) (bool, string, error) {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ type Which struct {
 	// whose turn it is.
 	Unproven, Rotation bool
 	Sources            []string // empty: all that the points hold
+	// Known are the sources that are configured; what only old points hold is not
+	// drilled for ever. Empty: nobody knows.
+	Known []string
 }
 
 // Set is what a drill restores: of each source one point.
@@ -63,16 +67,19 @@ func (s *Set) choice() restore.Choice {
 
 // Choose picks the points of a drill, by the same rules as for a restore.
 func Choose(listing *repository.Listing, instance string, which Which, now time.Time) (*Set, error) {
-	if which.Unproven || which.Rotation {
-		choose := newestUnproven
-		if which.Rotation {
-			choose = monthly
-		}
-		point, err := choose(listing, instance, now)
+	switch {
+	case which.Unproven:
+		point, err := newestUnproven(listing, instance)
 		if err != nil {
 			return nil, err
 		}
 		which.Choice = restore.Choice{Point: point.Point}
+	case which.Rotation:
+		which.Choice = restore.Choice{}
+		if turn := monthly(listing, instance, now); turn != nil {
+			which.Points = turn
+			which.Sources = slices.Sorted(maps.Keys(turn))
+		}
 	}
 	names, err := sourcesOf(listing, instance, which)
 	if err != nil {
@@ -97,6 +104,7 @@ func sourcesOf(listing *repository.Listing, instance string, which Which) ([]str
 	if len(which.Sources) > 0 {
 		return which.Sources, nil
 	}
+	known := func(name string) bool { return len(which.Known) == 0 || slices.Contains(which.Known, name) }
 	point, err := listing.Find(which.Point)
 	if err != nil {
 		return nil, err
@@ -109,7 +117,8 @@ func sourcesOf(listing *repository.Listing, instance string, which Which) ([]str
 	var names []string
 	for _, p := range points {
 		for _, s := range p.Sources {
-			if !slices.Contains(names, s.Name) {
+			// A point that is named is drilled whole.
+			if !slices.Contains(names, s.Name) && (len(points) == 1 || known(s.Name)) {
 				names = append(names, s.Name)
 			}
 		}
@@ -117,41 +126,99 @@ func sourcesOf(listing *repository.Listing, instance string, which Which) ([]str
 	return names, nil
 }
 
-// newestUnproven returns the newest point without a proof.
-func newestUnproven(listing *repository.Listing, instance string, _ time.Time) (*repository.Point, error) {
+// newestUnproven returns the newest point that no drill has restored; where there
+// is none, the newest that none has shown to be good.
+func newestUnproven(listing *repository.Listing, instance string) (*repository.Point, error) {
+	var failed *repository.Point
 	for _, p := range slices.Backward(listing.Points) {
-		if p.Eligible() && (instance == "" || p.Instance == instance) && p.Proven == nil {
+		switch {
+		case !p.Eligible() || instance != "" && p.Instance != instance || p.Proven != nil:
+		case len(p.Proofs) == 0:
 			return p, nil
+		case failed == nil:
+			failed = p
 		}
+	}
+	if failed != nil {
+		return failed, nil
 	}
 	return nil, fault.New(fault.Usage, "choose a point without a proof", "there is none").
 		Hint("openim-dr verify drills the newest one again")
 }
 
-// quarter is how old the proof of a monthly point may become.
+// quarter is how old the last drill of a month may become.
 const quarter = 91 * 24 * time.Hour
 
-// monthly returns the point whose turn it is: of the last points of all months
-// the newest that was never proven, then the one whose proof is the oldest. Where
-// all were proven within a quarter it is the newest point of all.
-func monthly(listing *repository.Listing, instance string, now time.Time) (*repository.Point, error) {
-	var turn *repository.Point
-	last := ""
+// month is the last state of every source in one month.
+type month struct {
+	points  map[string]*repository.Point // by source
+	drilled time.Time                    // of the source that was not drilled for the longest; zero: never
+}
+
+// monthly returns the points of the month whose turn it is, by source: of all
+// months that have ended, the newest that was never drilled, then the one that was
+// not for the longest. Where each was within a quarter there is none.
+func monthly(listing *repository.Listing, instance string, now time.Time) map[string]string {
+	var turn *month
+	for _, m := range months(listing, instance, now) {
+		switch {
+		case m.drilled.IsZero():
+			return m.ids()
+		case now.Sub(m.drilled) > quarter && (turn == nil || m.drilled.Before(turn.drilled)):
+			turn = m
+		}
+	}
+	if turn == nil {
+		return nil
+	}
+	return turn.ids()
+}
+
+func (m *month) ids() map[string]string {
+	ids := map[string]string{}
+	for name, p := range m.points {
+		ids[name] = p.Point
+	}
+	return ids
+}
+
+// months are those that have ended, newest first.
+func months(listing *repository.Listing, instance string, now time.Time) []*month {
+	var all []*month
+	name := func(at time.Time) string { return at.UTC().Format("2006-01") }
+	last := name(now)
 	for _, p := range slices.Backward(listing.Points) {
-		month := p.Started.UTC().Format("2006-01")
-		if !p.Eligible() || instance != "" && p.Instance != instance || month == last {
+		if !p.Eligible() || instance != "" && p.Instance != instance || name(p.Started) >= name(now) {
 			continue
 		}
-		last = month
-		if p.Proven == nil {
-			return p, nil
+		if name(p.Started) != last {
+			last = name(p.Started)
+			all = append(all, &month{points: map[string]*repository.Point{}})
 		}
-		if now.Sub(*p.Proven) > quarter && (turn == nil || p.Proven.Before(*turn.Proven)) {
-			turn = p
+		m := all[len(all)-1]
+		for _, s := range p.Sources {
+			if m.points[s.Name] == nil && s.Complete {
+				m.points[s.Name] = p
+			}
 		}
 	}
-	if turn != nil {
-		return turn, nil
+	for _, m := range all {
+		m.drilled = m.lastDrill()
 	}
-	return listing.Find(repository.Latest)
+	return all
+}
+
+func (m *month) lastDrill() time.Time {
+	var oldest time.Time
+	first := true
+	for name, p := range m.points {
+		drill := p.LastDrill(name)
+		if drill == nil {
+			return time.Time{}
+		}
+		if first || drill.Ended.Before(oldest) {
+			oldest, first = drill.Ended, false
+		}
+	}
+	return oldest
 }

@@ -23,12 +23,21 @@ func TestChoose(t *testing.T) {
 		return at
 	}
 	proven := func(text string) *time.Time { at := day(text); return &at }
+	// point is one that was drilled on some day, and proven by it; nil: it was not.
 	point := func(began string, proven *time.Time, sources ...string) *repository.Point {
 		m := &repository.Manifest{Point: began, Instance: repotest.Instance, Stream: "nightly", Complete: true, Started: day(began), Ended: day(began)}
 		for _, s := range sources {
 			m.Sources = append(m.Sources, repository.Source{Name: s, Kind: "sample", Complete: true, Started: day(began), Ended: day(began)})
 		}
-		return &repository.Point{Manifest: m, Proven: proven}
+		p := &repository.Point{Manifest: m, Proven: proven}
+		if proven != nil {
+			drill := &repository.BriefProof{Ended: *proven, Passed: true, Full: true}
+			for _, s := range sources {
+				drill.Set = append(drill.Set, repository.ProofPoint{Source: s, Point: began})
+			}
+			p.Proofs = append(p.Proofs, drill)
+		}
+		return p
 	}
 	both := []string{"main", "media"}
 	tests := map[string]struct {
@@ -53,14 +62,22 @@ func TestChoose(t *testing.T) {
 			[]*repository.Point{point("2026-11-24", nil, both...), point("2026-11-25", nil, both...), point("2026-11-26", proven("2026-11-26"), both...)},
 			verify.Which{Unproven: true}, []string{"main@2026-11-25", "media@2026-11-25"}, false,
 		},
-		"a month that nobody has proven": {
+		"a month that was never drilled": {
 			[]*repository.Point{
 				point("2026-08-31", proven("2026-09-01"), both...), point("2026-09-29", nil, both...), point("2026-09-30", nil, both...),
-				point("2026-10-31", proven("2026-11-01"), both...), point("2026-11-26", proven("2026-11-26"), both...),
+				point("2026-10-31", proven("2026-11-01"), both...), point("2026-11-26", nil, both...),
 			},
 			verify.Which{Rotation: true}, []string{"main@2026-09-30", "media@2026-09-30"}, false,
 		},
-		"the month whose proof is the oldest": {
+		"the last state of each source in the month": {
+			[]*repository.Point{point("2026-09-29", nil, both...), point("2026-09-30", nil, "main"), point("2026-11-26", nil, both...)},
+			verify.Which{Rotation: true}, []string{"main@2026-09-30", "media@2026-09-29"}, false,
+		},
+		"what is not configured any more": {
+			[]*repository.Point{point("2026-11-25", nil, "old", "main"), point("2026-11-26", nil, "main")}, verify.Which{Known: []string{"main", "media"}},
+			[]string{"main@2026-11-26"}, true,
+		},
+		"the month that was not drilled for the longest": {
 			[]*repository.Point{
 				point("2026-06-30", proven("2026-07-20"), both...), point("2026-07-31", proven("2026-07-10"), both...), point("2026-11-26", proven("2026-11-26"), both...),
 			},

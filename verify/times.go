@@ -28,7 +28,7 @@ func (r *run) takeTimes() {
 		part, share := partLoad, 1.0
 		if r.plan.Phase(i) == source.Files {
 			part = partObjects
-			if !r.proof.Full {
+			if r.sampled() {
 				share = r.Share
 			}
 		}

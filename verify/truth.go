@@ -129,7 +129,7 @@ func (t *truth) ask(ctx context.Context, database string, r source.Reference, as
 
 // address is a reference by name.
 func (t *truth) address(name string) {
-	if !t.mine(name) {
+	if !t.mine(name) || len(t.names) >= mostHeld { // beyond that not all names are known
 		return
 	}
 	_, known := t.names[t.hash("", name)]
@@ -138,7 +138,7 @@ func (t *truth) address(name string) {
 
 // refer is a reference by key.
 func (t *truth) refer(bucket string, r source.Referred) {
-	if r.Name != "" && t.mine(r.Name) {
+	if r.Name != "" && t.mine(r.Name) && len(t.names) < mostHeld {
 		t.names[t.hash("", r.Name)] = struct{}{}
 	}
 	t.count(checkRow, !r.Contradicts, r.Key)
@@ -216,8 +216,16 @@ func (t *truth) results(source string, tolerance Tolerance) []repository.ProofTr
 		}
 		results = append(results, repository.ProofTruth{
 			Check: kind.check, Source: source, Checked: c.checked, Bad: c.bad, Tolerated: kind.tolerated,
-			Passed: kind.tolerated == unlimited || c.bad <= kind.tolerated,
+			Passed: kind.tolerated == unlimited || c.bad <= kind.tolerated, OneIn: t.oneIn(kind.check),
 		})
 	}
 	return results
+}
+
+// oneIn is for a check that looked at a share.
+func (t *truth) oneIn(check string) int64 {
+	if t.share == 1 || check == checkContent || check == checkRow {
+		return 0
+	}
+	return int64(t.share)
 }

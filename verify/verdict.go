@@ -12,16 +12,16 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/restore"
 )
 
 // Codes of why a drill has not passed.
 const (
-	failedDamaged   = "damaged"   // stored bytes are not right
-	failedDiffers   = "differs"   // what came back is not what was captured
+	failedDamaged   = repository.FailedDamaged
+	failedDiffers   = repository.FailedDiffers
 	failedTruth     = "truth"     // database and buckets do not agree
 	failedAssertion = "assertion" // an expectation did not hold
 	failedSelfTest  = "self-test" // a check of the drill's own did not bite
-	failedKeys      = "keys"      // a wrap does not open
 	failedScratch   = "scratch"   // a scratch server died, or its disk is full
 	failedLease     = "lease"     // another process has taken over
 	failedTime      = "time"      // it took longer than it may
@@ -32,7 +32,7 @@ const (
 // fillProof enters what is known before the drill begins.
 func (r *run) fillProof() {
 	*r.proof = repository.Proof{
-		Drill: r.ID, Instance: r.Instance, Tool: r.Tool, Started: r.began.UTC(), Scratch: r.Into, Full: r.Share == 0 || r.Share >= 1,
+		Drill: r.ID, Instance: r.Instance, Tool: r.Tool, Started: r.began.UTC(), Scratch: r.Into, Full: !r.sampled(),
 		Set: []repository.ProofPoint{}, Servers: []repository.ProofServer{}, Comparisons: []repository.ProofCompared{},
 		Truth: []repository.ProofTruth{}, Assertions: []repository.ProofAssertion{}, SelfTest: []repository.ProofSelfTest{},
 		RTO:   repository.ProofRTO{Parts: []repository.ProofPart{}, ObjectiveSeconds: r.RTO.Seconds()},
@@ -48,10 +48,30 @@ func (r *run) fillProof() {
 		age := r.began.Sub(captured.Started).Seconds()
 		r.proof.RPO.Seconds = max(r.proof.RPO.Seconds, age)
 		r.proof.Instance = m.Point.Instance
+		if !m.Point.Complete || !captured.Complete {
+			r.leaveOut("point %s is incomplete: what it lacks was not shown", m.Point.Point)
+		}
 	}
 	for _, s := range r.Scratch {
 		r.proof.Servers = append(r.proof.Servers, s.Server)
+		for _, text := range s.Notes {
+			r.note("%s: %s", s.Name, text)
+		}
+		if s.LeftOut != "" {
+			r.leaveOut("%s: %s", s.Name, s.LeftOut)
+		}
 	}
+}
+
+// note puts into the proof, which anybody can read, what was not looked at.
+func (r *run) note(format string, args ...any) {
+	r.proof.Notes = append(r.proof.Notes, fmt.Sprintf(format, args...))
+}
+
+// leaveOut notes what keeps the drill from proving anything.
+func (r *run) leaveOut(format string, args ...any) {
+	r.proof.Full = false
+	r.note(format, args...)
 }
 
 // heads is the last point of every stream.
@@ -71,10 +91,13 @@ func (r *run) takeResult() {
 		return
 	}
 	for _, s := range r.result.Sources {
-		differing := map[string]int64{}
+		differing, items := map[string]int64{}, map[string]bool{}
+		for _, item := range s.Items {
+			items[item.Name] = true
+		}
 		for _, d := range s.Differences {
 			r.outcome.Differences = append(r.outcome.Differences, Difference{s.Name, d})
-			differing[itemOf(s.Items, d.Object)]++
+			differing[itemOf(items, d.Object)]++
 		}
 		for _, item := range s.Items {
 			r.proof.Comparisons = append(r.proof.Comparisons, repository.ProofCompared{
@@ -86,26 +109,37 @@ func (r *run) takeResult() {
 			r.proof.Comparisons = append(r.proof.Comparisons, repository.ProofCompared{Source: s.Name, Name: "other", Differences: n})
 		}
 	}
-	r.outcome.Deviations = append(r.outcome.Deviations, r.plan.Deviations...)
+	for _, s := range r.result.Sources {
+		for _, d := range s.Deviations {
+			r.outcome.Deviations = append(r.outcome.Deviations, restore.Deviation{Source: s.Name, Deviation: d})
+		}
+		if n := len(s.Deviations); n > 0 {
+			r.note("%s: %d deviations, which the settings or the scratch server ask for: the report lists them", s.Name, n)
+		}
+	}
 	r.outcome.Warnings = append(r.outcome.Warnings, r.plan.Warnings...)
 	r.takeTimes()
 	r.takeSample()
 }
 
-// itemOf finds the compared table or bucket that a difference belongs to.
-func itemOf(items []source.Compared, object string) string {
-	best := ""
-	for _, item := range items {
-		if object == item.Name || strings.HasPrefix(object, item.Name+"/") && len(item.Name) > len(best) {
-			best = item.Name
+// itemOf finds the compared table or bucket that a difference belongs to: the
+// longest beginning of its name, up to a slash, that is one.
+func itemOf(items map[string]bool, object string) string {
+	for name := object; ; {
+		if items[name] {
+			return name
 		}
+		slash := strings.LastIndexByte(name, '/')
+		if slash < 0 {
+			return ""
+		}
+		name = name[:slash]
 	}
-	return best
 }
 
 // takeSample enters what a sample says of the whole.
 func (r *run) takeSample() {
-	if r.proof.Full {
+	if !r.sampled() {
 		return
 	}
 	sample := &repository.ProofSample{Share: r.Share, Confidence: confidence}
@@ -125,6 +159,9 @@ func (r *run) takeSample() {
 		}
 	}
 	sample.BadShare = badShare(sample.Objects)
+	if !r.result.Equal {
+		sample.Confidence, sample.BadShare = 0, 1 // one that was drawn may be bad: nothing follows
+	}
 	r.proof.Sample = sample
 }
 
@@ -144,15 +181,29 @@ func badShare(n int64) float64 {
 func (r *run) end(ctx context.Context, err error) {
 	p := r.proof
 	p.Ended = time.Now().UTC()
-	switch {
-	case err != nil:
-		p.Failure = codeOf(context.Cause(ctx), err)
-		r.outcome.Err = fmt.Errorf("drill: %w", err)
-	default:
-		p.Failure, r.outcome.Err = r.verdict()
+	p.Failure, r.outcome.Err = r.verdict(err == nil)
+	if err != nil {
+		// What was found until then is as true as before, and graver.
+		if p.Failure == "" {
+			p.Failure = codeOf(context.Cause(ctx), err)
+		}
+		r.outcome.Err = errors.Join(r.outcome.Err, fmt.Errorf("drill: %w", err))
 	}
 	p.Passed = p.Failure == ""
+	if p.Passed {
+		r.outcome.Err = r.brokenKeys()
+	}
 	r.judgeObjectives()
+}
+
+// brokenKeys is for keys of points that are kept: that some do not open says
+// nothing about what was restored, and is to be known all the same.
+func (r *run) brokenKeys() error {
+	if r.proof.Keys == nil || !slices.ContainsFunc(r.proof.Keys.Identities, func(i repository.ProofIdentity) bool { return i.Broken > 0 }) {
+		return nil
+	}
+	return fault.New(fault.Corrupt, "try the keys", "what was drilled is proven, but some keys of kept points do not open").
+		Hint("openim-dr check finds what is altered; another recipient's key may still open the points")
 }
 
 // codeOf says why a drill did not come to its end: cause is why its context
@@ -174,9 +225,10 @@ func codeOf(cause, err error) string {
 	}
 }
 
-// verdict finds out whether everything that was to be shown was shown. Of
-// several failures the gravest is named; all stand in the proof.
-func (r *run) verdict() (code string, err error) {
+// verdict finds out whether everything that was to be shown was shown, or, of a
+// drill that did not come to its end, whether something was found wrong until then.
+// Of several failures the gravest is named; all stand in the proof.
+func (r *run) verdict(ended bool) (code string, err error) {
 	p := r.proof
 	silent := slices.IndexFunc(p.SelfTest, func(t repository.ProofSelfTest) bool { return !t.Found })
 	untrue := slices.IndexFunc(p.Truth, func(t repository.ProofTruth) bool { return !t.Passed })
@@ -186,9 +238,7 @@ func (r *run) verdict() (code string, err error) {
 		t := p.SelfTest[silent]
 		return failedSelfTest, fault.New(fault.Corrupt, "drill", "its own check does not bite: %s was not found (%s)", t.Damage, t.Detail).
 			Hint("trust no result of this version on this machine; report it")
-	case len(p.SelfTest) == 0:
-		return failedSelfTest, fault.New(fault.Corrupt, "drill", "none of its own checks could be tested")
-	case !r.result.Equal:
+	case r.result != nil && r.compared() && !r.result.Equal:
 		return failedDiffers, fault.New(fault.Corrupt, "drill", "%d differences between what was captured and what came back", len(r.outcome.Differences)).
 			Hint("the point cannot be relied on: drill an older one, and take a new one now; --report lists every difference")
 	case untrue >= 0:
@@ -198,9 +248,8 @@ func (r *run) verdict() (code string, err error) {
 	case unheld >= 0:
 		a := p.Assertions[unheld]
 		return failedAssertion, fault.New(fault.Corrupt, "drill", "assertion %q does not hold: %s", a.Name, a.Detail)
-	case p.Keys != nil && slices.ContainsFunc(p.Keys.Identities, func(i repository.ProofIdentity) bool { return i.Broken > 0 }):
-		return failedKeys, fault.New(fault.Corrupt, "drill", "some keys of kept points do not open").
-			Hint("openim-dr check finds what is altered; another recipient's key may still open the points")
+	case ended && len(p.SelfTest) < len(p.Set):
+		return failedSelfTest, fault.New(fault.Corrupt, "drill", "its own checks could be tested on %d damages alone, of %d sources", len(p.SelfTest), len(p.Set))
 	default:
 		return "", nil
 	}
@@ -225,7 +274,7 @@ func (r *run) judgeObjectives() {
 	if p.RPO.ObjectiveSeconds > 0 && r.Set.Newest { // an older point says nothing about it
 		age := p.RPO.Seconds
 		if p.RPO.DataSeconds != nil {
-			age = max(age, *p.RPO.DataSeconds)
+			age += *p.RPO.DataSeconds // the data were that old when they were captured
 		}
 		met := age <= p.RPO.ObjectiveSeconds
 		p.RPO.Met = &met

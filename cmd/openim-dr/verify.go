@@ -104,12 +104,13 @@ func (a *app) verify(ctx context.Context, args []string, flags verifyFlags) (err
 		return err
 	}
 	outcome, err := o.drill(ctx)
-	if err != nil {
+	if outcome == nil {
 		return err
 	}
+	// What was found is told, whatever came after it.
 	account.drilled(o, outcome)
 	a.out.print(account.report, func(p *page) { writeDrill(p, outcome, o.records) })
-	return errors.Join(outcome.Err, outcome.Uncleared)
+	return errors.Join(outcome.Err, outcome.Uncleared, err)
 }
 
 // errDrillTime: the drill took longer than it may.
@@ -147,6 +148,11 @@ func (d *deployment) verifySettings() config.Verify {
 // read reads the command line and the keys.
 func (o *drillOrder) read(ctx context.Context, args []string) (err error) {
 	o.which = verify.Which{Unproven: o.flags.unproven, Rotation: o.flags.rotation, Sources: o.flags.sources}
+	if c := o.deployment.config; c != nil {
+		for _, s := range c.Sources {
+			o.which.Known = append(o.which.Known, s.Name)
+		}
+	}
 	if err := o.readWhich(args); err != nil {
 		return err
 	}
@@ -288,7 +294,7 @@ func (o *drillOrder) run(ctx context.Context) (_ *verify.Outcome, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, servers.close(ctx)) }()
-	assertions, err := o.assertions(ctx, servers)
+	assertions, err := o.assertions(servers)
 	if err != nil {
 		return nil, err
 	}

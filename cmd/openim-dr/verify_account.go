@@ -114,6 +114,9 @@ func writeDrill(p *page, outcome *verify.Outcome, records []string) {
 		p.line("itself   %s  %s: %s", verdictOf(s.Found), s.Damage, s.Detail)
 	}
 	writeKeys(p, proof.Keys)
+	for _, n := range proof.Notes {
+		p.line("note     %s", n)
+	}
 	for _, w := range outcome.Warnings {
 		p.line("warning  %s", w)
 	}
@@ -162,7 +165,7 @@ func writeMeasures(p *page, proof *repository.Proof) {
 	}
 	p.line("rto      %s%s%s", seconds(rto), map[bool]string{false: " projected to everything"}[proof.Full], promised(proof.RTO.ObjectiveSeconds, proof.RTO.Met))
 	p.line("rpo      %s%s", ageOf(proof.RPO.Seconds), promised(proof.RPO.ObjectiveSeconds, proof.RPO.Met))
-	if s := proof.Sample; s != nil {
+	if s := proof.Sample; s != nil && s.Confidence > 0 {
 		p.line("sample   %d of %d objects: %.1f %% sure that fewer than %.2g %% are bad", s.Objects, s.Of, 100*s.Confidence, 100*s.BadShare)
 	}
 }

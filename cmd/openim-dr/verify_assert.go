@@ -20,7 +20,7 @@ import (
 const defaultAssertionTime = 10 * time.Minute
 
 // assertions translates what the configuration expects of the copy.
-func (o *drillOrder) assertions(ctx context.Context, servers *scratchServers) ([]verify.Assertion, error) {
+func (o *drillOrder) assertions(servers *scratchServers) ([]verify.Assertion, error) {
 	assertions := make([]verify.Assertion, 0, len(o.settings.Assertions))
 	for _, a := range o.settings.Assertions {
 		translated := verify.Assertion{Name: a.Name, Source: a.Source, Query: a.SQL, Want: a.Want}
@@ -35,11 +35,7 @@ func (o *drillOrder) assertions(ctx context.Context, servers *scratchServers) ([
 			translated.Query = mysql.NewestQuery(a.Newest.Schema, a.Newest.Table, a.Newest.Name)
 		case a.RowsDrop != nil:
 			share := float64(*a.RowsDrop) / 100
-			before, err := o.before(ctx)
-			if err != nil {
-				return nil, err
-			}
-			translated.RowsDrop, translated.Before = &share, before
+			translated.RowsDrop, translated.Before = &share, o.before
 		case len(a.Command) > 0:
 			translated.Run = func(ctx context.Context) error { return o.runCommand(ctx, a, servers) }
 		}
@@ -48,21 +44,28 @@ func (o *drillOrder) assertions(ctx context.Context, servers *scratchServers) ([
 	return assertions, nil
 }
 
-// before returns the last full proof of the instance that has passed, or nil.
-func (o *drillOrder) before(ctx context.Context) (*repository.Proof, error) {
+// before returns the last full proof of an older state of a source than the one
+// that is drilled, or nil.
+func (o *drillOrder) before(ctx context.Context, name string) (*repository.Proof, error) {
+	at := slices.IndexFunc(o.set.Members, func(m verify.Member) bool { return m.Source == name })
 	var newest *repository.BriefProof
-	var at *repository.Point
+	var where *repository.Point
 	for _, p := range o.listing.Points {
+		if p.Instance != o.instance() || at < 0 || !p.Started.Before(o.set.Members[at].Point.Started) {
+			continue
+		}
 		for _, proof := range p.Proofs {
-			if p.Instance == o.instance() && proof.Passed && proof.Full && (newest == nil || proof.Drill > newest.Drill) {
-				newest, at = proof, p
+			from, ok := proof.PointOf(name)
+			if ok && from.Point == p.Point && proof.Proves() {
+				newest, where = proof, p // points are in the order of their age
+				break
 			}
 		}
 	}
 	if newest == nil {
 		return nil, nil //nolint:nilnil // there is none yet
 	}
-	return o.repo.ReadProof(ctx, at, newest.Drill)
+	return o.repo.ReadProof(ctx, where, newest.Drill)
 }
 
 // runCommand runs a command that is told where the scratch servers are.
@@ -97,7 +100,7 @@ func (o *drillOrder) references(ctx context.Context, database string, ask source
 
 // readReference reads key and size, in this order, of a configured query.
 func readReference(row []*string) (source.Referred, bool) {
-	if len(row) == 0 || row[0] == nil {
+	if len(row) == 0 || row[0] == nil || *row[0] == "" {
 		return source.Referred{}, false
 	}
 	r := source.Referred{Key: *row[0], Size: -1}

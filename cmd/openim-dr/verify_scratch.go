@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,32 +105,47 @@ func (o *drillOrder) mysqlImage() string {
 
 // requireRoom compares what the set needs with what is free.
 func (o *drillOrder) requireRoom(ctx context.Context, docker *scratch.Docker) error {
-	var need int64
+	var need, servers int64
 	for _, m := range o.set.Members {
-		captured := m.Captured()
-		switch m.Kind {
-		case mysql.Kind:
-			need += mysql.RoomFor(captured.Captured)
-		case bucket.Kind:
-			need += captured.Summary.Bytes
+		one := o.needs(m)
+		if one == 0 {
+			continue
 		}
-	}
-	if o.share > 0 && o.share < 1 {
-		return nil // how much a sample takes is known by its end
-	}
-	if disk := int64(o.settings.Disk); disk > 0 && need > disk*int64(len(o.set.Members)) {
-		return fault.New(fault.Usage, "make room for the drill", "it needs %s of disk, and verify.disk allows %s to each scratch server", quantity.Size(need), o.settings.Disk).
-			Hint("raise verify.disk, or drill a sample: --sample 5%%")
+		if disk := int64(o.settings.Disk); disk > 0 && one > disk {
+			return fault.New(fault.Usage, "make room for the drill", "the scratch server of %s needs about %s of disk, and verify.disk allows %s", m.Source, quantity.Size(one), o.settings.Disk).
+				Hint("raise verify.disk; of buckets a sample takes less: --sample 5%%")
+		}
+		need += one
+		servers++
 	}
 	free, err := docker.Free(ctx)
 	if err != nil {
 		return err
 	}
 	if need > free.Disk {
-		return fault.New(fault.Failed, "make room for the drill", "it needs %s of disk, and %s are free", quantity.Size(need), quantity.Size(free.Disk)).
-			Hint("free some, name another place with verify.dataDirectory, or drill a sample: --sample 5%%")
+		return fault.New(fault.Failed, "make room for the drill", "it needs about %s of disk, and %s are free", quantity.Size(need), quantity.Size(free.Disk)).
+			Hint("free some, or name another place with verify.dataDirectory; of buckets a sample takes less: --sample 5%%")
+	}
+	if memory := servers * cmp.Or(int64(o.settings.Memory), scratch.DefaultMemory); memory > free.Memory {
+		return fault.New(fault.Failed, "make room for the drill", "%d scratch servers may take %s of memory, and %s are available", servers, quantity.Size(memory), quantity.Size(free.Memory)).
+			Hint("lower verify.memory, or drill one source after the other with --source")
 	}
 	return nil
+}
+
+// needs estimates the disk that the scratch server of one source takes, in bytes.
+func (o *drillOrder) needs(m verify.Member) int64 {
+	captured := m.Captured()
+	switch {
+	case m.Kind == mysql.Kind:
+		return mysql.RoomFor(captured.Captured)
+	case m.Kind == bucket.Kind && o.share > 0 && o.share < 1:
+		return int64(o.share * float64(captured.Summary.Bytes))
+	case m.Kind == bucket.Kind:
+		return captured.Summary.Bytes
+	default:
+		return 0
+	}
 }
 
 // useGiven takes the servers of a target, which have to be empty and nobody
@@ -158,8 +174,9 @@ func (o *drillOrder) useGiven(ctx context.Context, s *scratchServers) error {
 			return err
 		}
 		s.scratch = append(s.scratch, verify.Scratch{
-			Source: restore.Source{Name: m.Source, Kind: m.Kind, Phase: opened.kind.phase, Restorer: opened.Source},
-			Server: repository.ProofServer{Source: m.Source, Version: versionOf(ctx, opened.Source)},
+			Source:   restore.Source{Name: m.Source, Kind: m.Kind, Phase: opened.kind.phase, Restorer: opened.Source},
+			Server:   repository.ProofServer{Source: m.Source, Version: versionOf(ctx, opened.Source)},
+			Versions: m.Kind == bucket.Kind && bucket.HoldsVersions(m.Captured().Captured),
 		})
 		if err := s.tell(serverOf(target)); err != nil {
 			return err
@@ -230,10 +247,17 @@ func (o *drillOrder) startFor(ctx context.Context, docker *scratch.Docker, m ver
 		return verify.Scratch{}, nil, err
 	}
 	opened, err := openSource(config.Source{Name: m.Source, Kind: m.Kind, Settings: settings}, sourceOptions{limits: o.deployment.limits(), scratch: true})
-	return verify.Scratch{
+	made := verify.Scratch{
 		Source: restore.Source{Name: m.Source, Kind: m.Kind, Phase: opened.kind.phase, Restorer: opened.Source},
 		Server: repository.ProofServer{Source: m.Source, Version: server.Version, Image: server.Image, StartSeconds: server.Started.Seconds()},
-	}, server, err
+	}
+	switch {
+	case m.Kind == mysql.Kind:
+		made.Notes = []string{"its scratch server neither logs nor syncs what it writes: production may take longer"}
+	case bucket.HoldsVersions(m.Captured().Captured):
+		made.LeftOut = "older versions of objects were not restored, since SeaweedFS keeps none: verify.given can name a server that does"
+	}
+	return made, server, err
 }
 
 // settingsOf returns what a source is configured with, or nothing but its kind.

@@ -138,17 +138,25 @@ func (r *rehearsal) each(ctx context.Context, p *point, shown progress.Task, try
 func (r *rehearsal) offline(_ context.Context, namespace string, u *unstructured.Unstructured) error {
 	typed, err := scheme.Scheme.New(u.GroupVersionKind())
 	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.untried = append(r.untried, source.Deviation{
-			Object: namespace + "/" + keyOf(u).String(), What: "not tried", Why: "only a server knows its kind: verify.given can name one",
-		})
+		r.leave(namespace, u, "only a server knows its kind: verify.given can name one")
 		return nil
 	}
-	if runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, typed, true) != nil {
-		r.refuse(namespace, u, "a document of its kind", "fields that the kind does not have, or of another type")
+	err = runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, typed, true)
+	switch {
+	case err == nil:
+	case runtime.IsStrictDecodingError(err):
+		r.leave(namespace, u, "it has fields that this program does not know, as a newer Kubernetes may have")
+	default:
+		r.refuse(namespace, u, "a document of its kind", "fields of another type than the kind has")
 	}
 	return nil
+}
+
+// leave notes a document about which nothing can be said.
+func (r *rehearsal) leave(namespace string, u *unstructured.Unstructured, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.untried = append(r.untried, source.Deviation{Object: namespace + "/" + keyOf(u).String(), What: "not tried", Why: why})
 }
 
 func (r *rehearsal) refuse(namespace string, u *unstructured.Unstructured, want, got string) {
@@ -268,6 +276,7 @@ func (d *dryRun) offer(ctx context.Context, namespace string, u *unstructured.Un
 	}
 	copied := u.DeepCopy()
 	copied.SetNamespace(d.namespace)
+	withoutPorts(copied)
 	started := time.Now()
 	_, err = d.session.objects.Resource(k.gvr()).Namespace(d.namespace).Create(ctx, copied, metav1.CreateOptions{
 		FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
@@ -277,9 +286,34 @@ func (d *dryRun) offer(ctx context.Context, namespace string, u *unstructured.Un
 	}
 	err = d.session.fail(call{verb: "create", resource: k.rbac(), namespace: d.namespace, name: u.GetName()}, started, err)
 	var answer *answerError
-	if errors.As(err, &answer) && answered(err, metav1.StatusReasonInvalid, metav1.StatusReasonBadRequest) {
+	switch {
+	case answered(err, metav1.StatusReasonAlreadyExists): // a controller makes it in every namespace
+	case errors.As(err, &answer) && answered(err, metav1.StatusReasonInvalid, metav1.StatusReasonBadRequest):
 		d.refuse(namespace, u, "a document that the server takes", answer.Error())
-		return nil
+	case answered(err, metav1.StatusReasonForbidden):
+		d.leave(namespace, u, "the server or a rule of its own forbids it in the namespace of the drill")
+	default:
+		return err
 	}
-	return err
+	return nil
+}
+
+// withoutPorts takes from a Service what it may have only once in a cluster.
+func withoutPorts(u *unstructured.Unstructured) {
+	if u.GetAPIVersion() != "v1" || u.GetKind() != "Service" {
+		return
+	}
+	spec, ok := u.Object["spec"].(map[string]any)
+	if !ok {
+		return
+	}
+	delete(spec, "clusterIP")
+	delete(spec, "clusterIPs")
+	delete(spec, "healthCheckNodePort")
+	ports, _ := spec["ports"].([]any)
+	for _, port := range ports {
+		if fields, ok := port.(map[string]any); ok {
+			delete(fields, "nodePort")
+		}
+	}
 }

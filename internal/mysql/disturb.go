@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	driver "github.com/go-sql-driver/mysql"
+
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -32,17 +34,16 @@ func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *
 		return nil, err
 	}
 	defer release(conn)
-	tries := 0
 	for _, c := range disturbable(r) {
-		if tries++; tries > mostTries {
-			break
-		}
 		result, err := conn.ExecContext(ctx, c.change)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if refused := (*driver.MySQLError)(nil); errors.As(err, &refused) {
+			continue // by a rule of the table
+		}
 		if err != nil {
-			continue // refused by a rule of the table
+			return nil, fmt.Errorf("change a value in %s: %w", s.target(), clean(err))
 		}
 		if changed, err := result.RowsAffected(); err != nil || changed != 1 {
 			continue
@@ -86,12 +87,20 @@ func disturbable(r *restoration) []candidate {
 					change: fmt.Sprintf("UPDATE %s.%s SET %s = %s LIMIT 1", quoteName(schema.target), quoteName(t.Name), quoteName(c.Name), other),
 				})
 			}
+			if len(all) > 4*mostTries {
+				all = best(all)
+			}
 		}
 	}
+	return best(all)
+}
+
+// best keeps the candidates that are tried: there may be a million columns.
+func best(all []candidate) []candidate {
 	slices.SortStableFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.rows, b.rows), compareBool(a.indexed, b.indexed))
 	})
-	return all
+	return all[:min(len(all), mostTries)]
 }
 
 func compareBool(a, b bool) int {
@@ -125,6 +134,12 @@ func otherValue(c column) string {
 		return "IF(" + name + " = 0, 1, 0)"
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
 		return "IF(" + name + " = 'x', 'y', 'x')"
+	case "float", "double":
+		return "IF(" + name + " = 0, 1, 0)"
+	case "json":
+		return `IF(CAST(` + name + ` AS CHAR) = '"x"', '"y"', '"x"')`
+	case "date":
+		return "IF(" + name + " = '2001-01-01', '2002-02-02', '2001-01-01')"
 	case "datetime", "timestamp":
 		return "IF(" + name + " = '2001-01-01', '2002-02-02', '2001-01-01')"
 	default:

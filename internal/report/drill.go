@@ -95,6 +95,7 @@ type drillDocument struct {
 	RTO         repository.ProofRTO         `json:"rto"`
 	RPO         repository.ProofRPO         `json:"rpo"`
 	Deviations  []Deviation                 `json:"deviations"`
+	Notes       []string                    `json:"notes"`
 	Warnings    []string                    `json:"warnings"`
 	Heads       []repository.ProofHead      `json:"heads"`
 	Trend       []drillTrend                `json:"trend"`
@@ -120,7 +121,7 @@ func (d *Drill) MarshalJSON() ([]byte, error) {
 		Passed: p.Passed, Full: p.Full, Code: p.Failure, Failure: d.Failure,
 		Set: list(p.Set), Scratch: p.Scratch, Servers: list(p.Servers), Comparisons: list(p.Comparisons), Differences: list(d.Differences),
 		Sample: p.Sample, Truth: list(p.Truth), References: list(d.References), Assertions: list(p.Assertions), SelfTest: list(p.SelfTest),
-		RTO: p.RTO, RPO: p.RPO, Deviations: list(d.Deviations), Warnings: list(d.Warnings), Heads: list(p.Heads), Trend: []drillTrend{},
+		RTO: p.RTO, RPO: p.RPO, Deviations: list(d.Deviations), Notes: list(p.Notes), Warnings: list(d.Warnings), Heads: list(p.Heads), Trend: []drillTrend{},
 		Signature: Signature{PublicKey: d.Signature.PublicKey, Records: list(d.Signature.Records)},
 	}
 	if len(d.Signature.Records) > 0 {

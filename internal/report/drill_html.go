@@ -104,7 +104,7 @@ func (s *sourceSum) take(c repository.ProofCompared) {
 		s.Bad = append(s.Bad, c.Name)
 	}
 	if besides(s.Kind, c) {
-		s.others = append(s.others, count(c.Objects)+" "+c.Name)
+		s.others = append(s.others, plural(c.Objects, strings.TrimSuffix(c.Name, "s")))
 		return
 	}
 	s.Rows += c.Rows

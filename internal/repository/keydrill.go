@@ -35,7 +35,8 @@ func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identitie
 		}
 	}
 	for _, p := range listing.Points {
-		if p.Forgotten == nil {
+		// What nobody trusted has signed may name any key: it is no point.
+		if p.Forgotten == nil && p.Untrusted == nil && p.Quarantined == "" {
 			d.points = append(d.points, p)
 		}
 	}

@@ -53,7 +53,8 @@ type Point struct {
 	// there is a drill that passed, left nothing out, and restored the source from
 	// this very point. The drills may be different ones. Of each source the newest
 	// such drill is taken, and of these the end of the oldest. Nil where a source
-	// has none. A later drill that fails takes nothing away from it.
+	// has none, or where a later drill has found it damaged or different. A drill
+	// that fails for another reason takes nothing away from it.
 	Proven *time.Time
 }
 

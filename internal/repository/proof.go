@@ -38,7 +38,17 @@ type Proof struct {
 	// Heads is the last point of every stream when the drill began, so that a cut
 	// tail is noticed.
 	Heads []ProofHead `json:"heads"`
+	// Notes say what was left out or not looked at, in words without names of
+	// objects and accounts.
+	Notes []string `json:"notes,omitempty"`
 }
+
+// Codes of Failure with which a drill takes back what earlier ones have shown of
+// the points that it restored.
+const (
+	FailedDamaged = "damaged" // stored bytes are not right
+	FailedDiffers = "differs" // what came back is not what was captured
+)
 
 // ProofPoint is what one source was restored from.
 type ProofPoint struct {
@@ -91,8 +101,10 @@ type ProofTruth struct {
 	Source    string `json:"source"`
 	Checked   int64  `json:"checked"`
 	Bad       int64  `json:"bad"`
-	Tolerated int64  `json:"tolerated"`
+	Tolerated int64  `json:"tolerated"` // negative: any number, it is only counted
 	Passed    bool   `json:"passed"`
+	// OneIn says that of so many one was looked at, drawn by chance; 0: all were.
+	OneIn int64 `json:"oneIn,omitempty"`
 }
 
 // ProofAssertion is an expectation of the configuration and whether it held.
@@ -154,7 +166,7 @@ type ProofRPO struct {
 	// Seconds is the age of the oldest point of the set.
 	Seconds float64 `json:"seconds"`
 	// DataSeconds is from the newest row that an assertion has found to the end of
-	// the capture; null without such an assertion.
+	// the capture, of the assertion with the oldest; null without any.
 	DataSeconds      *float64 `json:"dataSeconds" jsonschema:"nullable"`
 	ObjectiveSeconds float64  `json:"objectiveSeconds,omitempty"`
 	Met              *bool    `json:"met,omitempty"`

@@ -26,6 +26,7 @@ func hour(n int) time.Time { return time.Date(2026, 11, 23, n, 0, 0, 0, time.UTC
 
 func TestProven(t *testing.T) {
 	both, failed := []string{"main", "media"}, func(p *repository.Proof) { p.Passed = false }
+	damaged := func(p *repository.Proof) { p.Passed, p.Failure = false, repository.FailedDamaged }
 	sampled := func(p *repository.Proof) {
 		p.Full, p.Sample = false, &repository.ProofSample{Share: 0.1, Objects: 1, Of: 10}
 	}
@@ -49,6 +50,8 @@ func TestProven(t *testing.T) {
 		"one source passed, the other failed":    {[]drill{{1, both[:1], nil}, {2, both[1:], failed}}, 0},
 		"one source passed, the other sampled":   {[]drill{{1, both[:1], nil}, {2, both[1:], sampled}}, 0},
 		"what fails later takes nothing away":    {[]drill{{1, both, nil}, {2, both, failed}}, 1},
+		"found damaged later":                    {[]drill{{1, both, nil}, {2, both[1:], damaged}}, 0},
+		"and whole again":                        {[]drill{{1, both, nil}, {2, both[1:], damaged}, {3, both, nil}}, 3},
 		"what failed before was another outcome": {[]drill{{1, both, failed}, {2, both, nil}}, 2},
 	}
 	for name, tt := range tests {

@@ -19,6 +19,7 @@ type BriefProof struct {
 	Ended   time.Time    `json:"ended"`
 	Passed  bool         `json:"passed"`
 	Full    bool         `json:"full"`
+	Failure string       `json:"failure,omitempty"`
 	Reasons []string     `json:"reasons"` // why it did not pass, the first few
 	Set     []ProofPoint `json:"set"`
 	// Compared sums up what was read again, by source.
@@ -41,7 +42,7 @@ const mostReasons = 10
 
 func briefOf(p *Proof, signer string) *BriefProof {
 	b := &BriefProof{
-		Drill: p.Drill, Signer: signer, Tool: p.Tool, Started: p.Started, Ended: p.Ended, Passed: p.Passed, Full: p.Full,
+		Drill: p.Drill, Signer: signer, Tool: p.Tool, Started: p.Started, Ended: p.Ended, Passed: p.Passed, Full: p.Full, Failure: p.Failure,
 		Reasons: []string{}, Set: p.Set, Compared: []BriefCompared{}, Sample: p.Sample, RTO: p.RTO, RPO: p.RPO,
 	}
 	reasons := p.Reasons()
@@ -118,15 +119,30 @@ func (b *BriefProof) restored(source, point string) bool {
 }
 
 // ProvenSource returns when a source's part of the point was last shown to come
-// back, as Proven has it; nil where it never was.
+// back, as Proven has it; nil where it never was, or where a later drill has found
+// it damaged.
 func (p *Point) ProvenSource(source string) *time.Time {
 	var newest *time.Time
+	var disproved time.Time
 	for _, b := range p.Proofs {
-		if b.Proves() && b.restored(source, p.Point) && (newest == nil || b.Ended.After(*newest)) {
+		switch {
+		case !b.restored(source, p.Point):
+		case b.Proves() && (newest == nil || b.Ended.After(*newest)):
 			newest = &b.Ended
+		case b.disproves() && b.Ended.After(disproved):
+			disproved = b.Ended
 		}
 	}
+	if newest != nil && disproved.After(*newest) {
+		return nil
+	}
 	return newest
+}
+
+// disproves reports whether the drill has shown the opposite: what is stored is
+// damaged, or did not come back as it was.
+func (b *BriefProof) disproves() bool {
+	return b.Failure == FailedDamaged || b.Failure == FailedDiffers
 }
 
 // LastDrill returns the last drill that restored a source from the point, passed
