@@ -352,16 +352,49 @@ func (p *Plan) doubt(a Allowance, point *repository.Point, name string, bad bool
 // checkOverwrite refuses to take a permission for something that is not
 // there: it was meant for another target.
 func (p *Plan) checkOverwrite() error {
-	for _, target := range p.request.Overwrite {
-		known := slices.ContainsFunc(p.parts, func(part sourcePlan) bool {
-			return slices.ContainsFunc(part.plan.Occupied, func(o source.Occupied) bool { return o.Target == target })
-		})
-		if !known {
-			return fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target).
-				Hint("openim-dr restore --plan prints the targets that hold data")
+	var occupied []string
+	for _, part := range p.parts {
+		for _, o := range part.plan.Occupied {
+			occupied = append(occupied, o.Target)
 		}
 	}
+	for _, target := range p.request.Overwrite {
+		if slices.Contains(occupied, target) {
+			continue
+		}
+		e := fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target)
+		if len(occupied) == 0 {
+			return e.Hint("no target holds data that would be lost: leave --overwrite out")
+		}
+		return e.Hint("the nearest of what would be: --overwrite %s; openim-dr restore --plan prints all of them", nearest(target, occupied))
+	}
 	return nil
+}
+
+// nearest returns the name that takes the fewest changes of letters.
+func nearest(typed string, names []string) string {
+	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(typed, a), distance(typed, b)) })
+}
+
+// distance is how many letters must be added, dropped or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // of the beginnings of b, from the letters of a so far
+	for i := range row {
+		row[i] = i
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal
+			if a[i] != b[j] {
+				changed++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // Losing names the sources whose targets are overwritten.
