@@ -78,8 +78,24 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no bucket that is wanted; it holds %s", names(record.Buckets)).
 			Hint("patterns are SOURCE/BUCKET/PREFIX")
 	}
+	if private.isNothing(want) {
+		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no object that the selection chooses").
+			Hint("patterns are SOURCE/BUCKET/PREFIX, and a prefix is spelled as it is stored, with its upper and lower case; the point holds of %s", names(record.Buckets))
+	}
 	result.Private = private
 	return result, nil
+}
+
+// isNothing reports whether some objects were asked for by name, and there are
+// none: nobody does so to restore nothing. A sample may draw none, and of a prefix
+// that is to be emptied the point holds none.
+func (p *plan) isNothing(want source.Selection) bool {
+	for _, b := range p.buckets {
+		if b.objects > 0 || b.pick.whole() {
+			return false
+		}
+	}
+	return len(want.Include) > 0 && want.Sample == nil && !want.DeleteSurplus && len(want.Damage.Lost()) == 0
 }
 
 // checkObjects refuses a list that names a bucket which the point does not hold.

@@ -59,7 +59,7 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 	}
 	if len(planner.private.namespaces) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
-			On("source " + from.Name()).Hint("`openim-dr show` lists what the point holds; patterns are namespace/Kind/name")
+			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.Namespaces))
 	}
 	planner.plan.Private = planner.private
 	return planner.plan, nil

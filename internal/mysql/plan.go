@@ -164,7 +164,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	}
 	if len(r.schemas) == 0 && len(r.accounts) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, s.usage("restore into", "the selection leaves nothing of source %s", from.Name()).
-			Hint("patterns are schema.table, and user@host for accounts; openim-dr show POINT lists the tables")
+			Hint("patterns are schema.table, and user@host for accounts; the point holds %s", whatThereIs(recorded.Schemas, recorded.meant(want.Include)))
 	}
 	return r, nil
 }
