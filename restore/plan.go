@@ -13,6 +13,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/journal"
 	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -270,7 +271,7 @@ func (p *Plan) checkFiles(ctx context.Context, part sourcePlan, want source.Sele
 	case err != nil:
 		return err
 	}
-	p.check("files", name, fmt.Sprintf("all %d files are there with their size", count))
+	p.check("files", name, "every file is there with its size: "+quantity.Count(count, "file", "files"))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -168,7 +169,7 @@ func (r *run) rowsHeld(a Assertion) (bool, string) {
 		}
 	}
 	if fallen > 0 {
-		return false, fmt.Sprintf("%d of %d tables have shrunk since %s: %s", fallen, compared, a.Before.Started.UTC().Format(time.RFC3339), first)
+		return false, fmt.Sprintf("%d of %s shrunk since %s: %s", fallen, quantity.Count(compared, "table has", "tables have"), a.Before.Started.UTC().Format(time.RFC3339), first)
 	}
-	return true, fmt.Sprintf("%d tables compared with the proof of %s", compared, a.Before.Started.UTC().Format(time.RFC3339))
+	return true, fmt.Sprintf("%s compared with the proof of %s", quantity.Count(compared, "table", "tables"), a.Before.Started.UTC().Format(time.RFC3339))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -189,7 +190,7 @@ func (r *run) verdict() (code string, err error) {
 	case len(p.SelfTest) == 0:
 		return failedSelfTest, fault.New(fault.Corrupt, "drill", "none of its own checks could be tested")
 	case !r.result.Equal:
-		return failedDiffers, fault.New(fault.Corrupt, "drill", "%d differences between what was captured and what came back", len(r.outcome.Differences)).
+		return failedDiffers, fault.New(fault.Corrupt, "drill", "%s between what was captured and what came back", quantity.Count(len(r.outcome.Differences), "difference", "differences")).
 			Hint("the point cannot be relied on: drill an older one, and take a new one now; --report lists every difference")
 	case untrue >= 0:
 		t := p.Truth[untrue]

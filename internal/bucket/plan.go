@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -53,7 +54,7 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		}
 		p, err := s.planBucket(ctx, from, b.Bucket, pick, want)
 		if want.Damage.Tolerates(err) {
-			want.Damage.Add(source.Lost{Object: b.Bucket, What: fmt.Sprintf("all %d objects", b.Objects), Why: err.Error(), Include: b.Bucket})
+			want.Damage.Add(source.Lost{Object: b.Bucket, What: "all of " + quantity.Count(b.Objects, "object", "objects"), Why: err.Error(), Include: b.Bucket})
 			continue
 		}
 		if err != nil {
@@ -180,7 +181,7 @@ func (p *planned) lacks(ref repository.SegmentRef, err error) bool {
 		return false
 	}
 	p.damage.Add(source.Lost{
-		Object: p.list.Bucket, What: fmt.Sprintf("up to %d objects, which segment %s of the index names", ref.Entries, ref.ID),
+		Object: p.list.Bucket, What: fmt.Sprintf("up to %s, which segment %s of the index names", quantity.Count(ref.Entries, "object", "objects"), ref.ID),
 		Why: err.Error(), Include: p.list.Bucket,
 	})
 	return true
@@ -238,5 +239,5 @@ func (s *Source) look(ctx context.Context, p *planned) (holds string, err error)
 	if count >= pageSize {
 		return fmt.Sprintf("at least %d objects (%s)", count, size(bytes)), nil
 	}
-	return fmt.Sprintf("%d objects (%s)", count, size(bytes)), nil
+	return fmt.Sprintf("%s (%s)", quantity.Count(count, "object", "objects"), size(bytes)), nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -210,12 +211,7 @@ func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []
 }
 
 // objects counts objects in words.
-func objects(n int64) string {
-	if n == 1 {
-		return "1 object"
-	}
-	return fmt.Sprintf("%d objects", n)
-}
+func objects(n int64) string { return quantity.Count(n, "object", "objects") }
 
 func (r *planner) warn(format string, args ...any) {
 	r.plan.Warnings = append(r.plan.Warnings, fmt.Sprintf(format, args...))
