@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -330,6 +331,6 @@ func (r *Result) requireEqual() error {
 		return nil
 	}
 	shown := where[:min(5, len(where))]
-	return fault.New(fault.Corrupt, "compare what was restored with the point", "%d differences: %s", len(where), strings.Join(shown, "; ")).
+	return fault.New(fault.Corrupt, "compare what was restored with the point", "%s: %s", quantity.Count(len(where), "difference", "differences"), strings.Join(shown, "; ")).
 		Hint("do not put the target into service; -o json lists every difference")
 }

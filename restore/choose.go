@@ -46,8 +46,9 @@ func (c Choice) For(listing *repository.Listing, instance, name string) (*reposi
 		return point, nil
 	}
 	if oldest := listing.Oldest(instance, name); !c.At.IsZero() && oldest != nil {
-		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(c.At), utc(stateOf(oldest, name))).
-			Hint("choose a later time, or name a point of `openim-dr list`")
+		first := earliestAt(stateOf(oldest, name))
+		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(c.At), first).
+			Hint("the earliest state that there is: openim-dr restore --at %s --source %s --plan; openim-dr list shows the points", first, name)
 	}
 	return nil, fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance).
 		Hint("openim-dr list --all shows what each point holds; --source NAME restores only some sources")
@@ -79,6 +80,12 @@ func named(listing *repository.Listing, ref, name string) (*repository.Point, er
 func stateOf(p *repository.Point, name string) time.Time {
 	s, _ := p.SourceNamed(name)
 	return s.Ended
+}
+
+// earliestAt is the first time that --at finds a state by: it takes no fractions
+// of a second, and before the end of the next second the state was not finished.
+func earliestAt(finished time.Time) string {
+	return utc(finished.Add(time.Second - time.Nanosecond).Truncate(time.Second))
 }
 
 func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }

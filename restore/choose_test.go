@@ -40,7 +40,7 @@ func TestChooseByTime(t *testing.T) {
 			p, err := restore.MakePlan(t.Context(), f.Open(t), r)
 			switch {
 			case tt.want == "":
-				requireKind(t, err, fault.Usage, "the oldest was at")
+				requireKind(t, err, fault.Usage, "the oldest was at", "openim-dr restore --at "+began.Add(time.Hour).UTC().Format(time.RFC3339)+" --source main --plan")
 			case err != nil:
 				t.Errorf("%s: %v", name, err)
 			case p.Set[0].Point != tt.want:

@@ -13,6 +13,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/journal"
 	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -270,7 +271,7 @@ func (p *Plan) checkFiles(ctx context.Context, part sourcePlan, want source.Sele
 	case err != nil:
 		return err
 	}
-	p.check("files", name, fmt.Sprintf("all %d files are there with their size", count))
+	p.check("files", name, "every file is there with its size: "+quantity.Count(count, "file", "files"))
 	return nil
 }
 
@@ -352,14 +353,21 @@ func (p *Plan) doubt(a Allowance, point *repository.Point, name string, bad bool
 // checkOverwrite refuses to take a permission for something that is not
 // there: it was meant for another target.
 func (p *Plan) checkOverwrite() error {
-	for _, target := range p.request.Overwrite {
-		known := slices.ContainsFunc(p.parts, func(part sourcePlan) bool {
-			return slices.ContainsFunc(part.plan.Occupied, func(o source.Occupied) bool { return o.Target == target })
-		})
-		if !known {
-			return fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target).
-				Hint("openim-dr restore --plan prints the targets that hold data")
+	var occupied []string
+	for _, part := range p.parts {
+		for _, o := range part.plan.Occupied {
+			occupied = append(occupied, o.Target)
 		}
+	}
+	for _, target := range p.request.Overwrite {
+		if slices.Contains(occupied, target) {
+			continue
+		}
+		e := fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target)
+		if len(occupied) == 0 {
+			return e.Hint("no target holds data that would be lost: leave --overwrite out")
+		}
+		return e.Hint("the nearest of what would be: --overwrite %s; openim-dr restore --plan prints all of them", nearest(target, occupied))
 	}
 	return nil
 }

@@ -85,13 +85,41 @@ func TestOccupiedTarget(t *testing.T) {
 				requireEqual(t, "overwritten", occupied, small())
 				return
 			}
-			requireKind(t, err, tt.want)
+			requireKind(t, err, tt.want, "--overwrite "+target)
 			if occupied.Tables["a/b"] != "precious" || len(occupied.Tables) != 1 {
 				t.Error("the target was touched")
 			}
 			if tt.refused {
 				requireKind(t, err, fault.Refused, target, "--overwrite "+target)
 			}
+		})
+	}
+}
+
+// A target that is misspelled leads to the nearest, and one that is not needed to
+// none at all.
+func TestMisspelledTarget(t *testing.T) {
+	f, _ := fixture(t)
+	mustBackUp(t, f, small(), &repotest.Sample{Name: "media", Tables: small().Tables})
+	occupied := func(name string) *repotest.Sample {
+		return &repotest.Sample{Name: name, Tables: map[string]string{"a/b": "precious"}}
+	}
+	tests := map[string]struct {
+		targets []*repotest.Sample
+		typed   string
+		hint    string
+	}{
+		"a letter is wrong":     {[]*repotest.Sample{occupied("main"), occupied("media")}, "sample/host/mian", "the nearest of what would be: --overwrite sample/host/main;"},
+		"a letter is missing":   {[]*repotest.Sample{occupied("main"), occupied("media")}, "sample/host/meda", "the nearest of what would be: --overwrite sample/host/media;"},
+		"nothing is occupied":   {[]*repotest.Sample{{Name: "main"}}, "sample/host/main", "leave --overwrite out"},
+		"it is another's alone": {[]*repotest.Sample{{Name: "main"}, occupied("media")}, "sample/host/main", "--overwrite sample/host/media;"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := request(f, "latest", tt.targets...)
+			r.Overwrite = []string{tt.typed}
+			_, err := restore.MakePlan(t.Context(), f.Open(t), r)
+			requireKind(t, err, fault.Usage, "--overwrite "+tt.typed+" names nothing", tt.hint)
 		})
 	}
 }

@@ -3,11 +3,11 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -135,10 +135,7 @@ func (r *CheckResult) verdict(url string) error {
 			wrong += n
 		}
 	}
-	things := "1 thing is wrong"
-	if wrong > 1 {
-		things = fmt.Sprintf("%d things are wrong", wrong)
-	}
+	things := quantity.Count(wrong, "thing is wrong", "things are wrong")
 	return fault.New(fault.Corrupt, "check", "%s; the first: %s %s: expected %s, got %s", things, first.Kind, first.File, first.Expected, first.Got).
 		On(url).Hint("restore a point that no finding names (openim-dr check POINT looks at one); a copy of the repository may hold what is damaged here")
 }

@@ -201,7 +201,7 @@ func TestWhatFailsADrill(t *testing.T) {
 		kind   fault.Kind
 		says   string
 	}{
-		"a table that did not come back": {func(s *stand) { s.main.spoil = "s/users" }, "differs", fault.Corrupt, "1 differences"},
+		"a table that did not come back": {func(s *stand) { s.main.spoil = "s/users" }, "differs", fault.Corrupt, "1 difference between"},
 		"a comparison that sees nothing": {func(s *stand) { s.main.blind = true }, "self-test", fault.Corrupt, "does not bite"},
 		"a damaged file": {func(s *stand) {
 			s.damage("points/", ".tsv.zst.age")

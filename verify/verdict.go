@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/restore"
@@ -239,7 +240,7 @@ func (r *run) verdict(ended bool) (code string, err error) {
 		return failedSelfTest, fault.New(fault.Corrupt, "drill", "its own check does not bite: %s was not found (%s)", t.Damage, t.Detail).
 			Hint("trust no result of this version on this machine; report it")
 	case r.result != nil && r.compared() && !r.result.Equal:
-		return failedDiffers, fault.New(fault.Corrupt, "drill", "%d differences between what was captured and what came back", len(r.outcome.Differences)).
+		return failedDiffers, fault.New(fault.Corrupt, "drill", "%s between what was captured and what came back", quantity.Count(int64(len(r.outcome.Differences)), "difference", "differences")).
 			Hint("the point cannot be relied on: drill an older one, and take a new one now; --report lists every difference")
 	case untrue >= 0:
 		t := p.Truth[untrue]

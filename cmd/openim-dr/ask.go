@@ -301,7 +301,7 @@ func (a *app) askOverwrite(ctx context.Context, o *restoreOrder, plan *restore.P
 	if err != nil {
 		return nil, err
 	}
-	a.out.print(plan, func(p *page) { writePlan(p, plan) })
+	a.out.print(plan, func(p *page) { writePlan(p, plan, a.debugs()) })
 	a.sayCommand(o.request.Point, *flags)
 	return plan, nil
 }

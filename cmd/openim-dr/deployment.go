@@ -105,6 +105,15 @@ func (d *deployment) open(ctx context.Context, a *app) (*repository.Repository, 
 	return repo, end, nil
 }
 
+// findPoint returns the point that a command line names.
+func findPoint(ctx context.Context, repo *repository.Repository, ref string) (*repository.Point, error) {
+	listing, err := repo.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return listing.Find(ref)
+}
+
 // limits returns what a run may use.
 func (d *deployment) limits() config.Limits {
 	if d.config == nil {

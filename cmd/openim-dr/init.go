@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/storage/dir"
 )
 
 type initFlags struct {
@@ -73,6 +76,25 @@ func (a *app) init(ctx context.Context, flags initFlags) error {
 		page1.write(p)
 	})
 	return nil
+}
+
+// offerInit adds to the hint of a failure for want of a repository how one is
+// made: only here it is known which configuration is meant.
+func (a *app) offerInit(err error) {
+	e, ok := fault.Outermost(err)
+	if !ok || !errors.Is(err, repository.ErrNone) && !errors.Is(err, dir.ErrAbsent) {
+		return
+	}
+	command := "openim-dr init"
+	if path, ok := a.configPath(); !ok {
+		command += " --config FILE"
+	} else if a.common.config != "" {
+		command += " --config " + shellQuote(path)
+	}
+	if a.common.repository != "" {
+		command += " --repository " + shellQuote(a.common.repository)
+	}
+	e.Try += "; or create one there: " + command
 }
 
 func (d *deployment) initOptions(flags initFlags) (repository.InitOptions, error) {

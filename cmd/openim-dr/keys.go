@@ -36,7 +36,7 @@ func (a *app) readIdentities(ctx context.Context, files []string) ([]seal.Identi
 		}
 		ids, err := seal.ParseIdentities(data)
 		if err != nil {
-			return nil, usage("read identity", "%w", err).On(file)
+			return nil, usage("read identity", "%w", err).On(file).Hint("--identity takes an operator's private key: the file that openim-dr keygen operator made")
 		}
 		all = append(all, ids...)
 	}

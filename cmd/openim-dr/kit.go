@@ -19,6 +19,8 @@ type kit struct {
 	Version    string         `json:"version"`
 	SHA256     string         `json:"sha256"`
 	Commands   []string       `json:"commands"`
+
+	whole bool // the commands hold all that they need
 }
 
 type kitSigner struct {
@@ -65,7 +67,7 @@ func newKit(c *config.Config, url, id string) (*kit, error) {
 			k.Recipients = append(k.Recipients, kitRecipient{"drill", d.Fingerprint()})
 		}
 	}
-	k.Commands = k.commands()
+	k.Commands, k.whole = k.commands(), url != "" && len(k.Signers) > 0
 	return k, nil
 }
 
@@ -117,6 +119,11 @@ func (k *kit) write(p *page) {
 	p.line("sources. On an empty machine, with this program and nothing else:")
 	for i, c := range k.Commands {
 		p.line("  %d. %s", i+1, c)
+	}
+	if !k.whole {
+		p.line("")
+		p.line("These commands lack what is not known yet: the repository, and a --trust for each")
+		p.line("signer. Print the page that openim-dr init prints: there they are complete.")
 	}
 }
 

@@ -170,6 +170,6 @@ func (a *app) reportBroken(broken []repository.Broken) error {
 	if len(damaged) == 0 {
 		return nil
 	}
-	return fault.New(fault.Corrupt, "list points", "%d manifests cannot be read; the first is that of %s: %w", len(damaged), damaged[0].ID, damaged[0].Err).
+	return fault.New(fault.Corrupt, "list points", "%s cannot be read; the first is that of %s: %w", plural(int64(len(damaged)), "manifest"), damaged[0].ID, damaged[0].Err).
 		Hint("the other points are not affected; a copy of the repository may hold the manifest")
 }

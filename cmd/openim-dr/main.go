@@ -28,6 +28,7 @@ func (a *app) execute(args []string) int {
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
 	a.out.json = a.common.output == "json" // also where the command line could not be read to its end
+	a.offerInit(err)
 	return a.out.finish(orStopped(ctx, verb.Name(), err, a.goOn))
 }
 

@@ -61,7 +61,8 @@ Without --target the configured sources themselves are restored. A target that
 holds data is refused (exit code 4) until its name, as the plan prints it, is
 given with --overwrite. Before it is overwritten a rollback point of it is taken
 into the repository, in the stream rollback, where it is held for 14 days.
---plan shows what would happen and changes nothing.
+--plan shows what would happen and changes nothing; of the checks that are ok it
+gives the names, and with --log-level debug what each has seen.
 
 With --quiesce nothing writes to the targets meanwhile: workloads are scaled to
 zero, stage by stage, their replicas kept in annotations, and brought back in the
@@ -181,7 +182,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 	if err != nil {
 		return err
 	}
-	a.out.print(plan, func(p *page) { writePlan(p, plan) })
+	a.out.print(plan, func(p *page) { writePlan(p, plan, a.debugs()) })
 	if flags.asked {
 		if plan, err = a.askOverwrite(ctx, o, plan, &flags); err != nil {
 			return account.declined(err)

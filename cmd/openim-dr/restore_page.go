@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/restore"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
-// writePlan prints what a restore would do.
-func writePlan(p *page, plan *restore.Plan) {
+// writePlan prints what a restore would do. Of the checks that are ok it gives the
+// names alone, unless every one is wanted: what is not ok must not drown in them.
+func writePlan(p *page, plan *restore.Plan, every bool) {
 	rows := make([][]any, 0, len(plan.Set))
 	for _, m := range plan.Set {
 		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), ageOf(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
@@ -31,19 +35,7 @@ func writePlan(p *page, plan *restore.Plan) {
 	for _, step := range plan.ByHand {
 		p.line("by hand  %s", step)
 	}
-	good := 0
-	for _, c := range plan.Checks {
-		if c.OK {
-			good++
-			p.line("check    ok  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
-		}
-	}
-	for _, c := range plan.Checks {
-		if !c.OK {
-			p.line("check    NO  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
-		}
-	}
-	p.line("checks   %d of %d are ok", good, len(plan.Checks))
+	writeChecks(p, plan.Checks, every)
 	for _, w := range plan.Warnings {
 		p.line("warning  %s", w)
 	}
@@ -58,6 +50,38 @@ func writePlan(p *page, plan *restore.Plan) {
 	} else {
 		p.line("time     about %s, as drills have measured it", whole(*plan.Estimate))
 	}
+}
+
+func writeChecks(p *page, checks []restore.Check, every bool) {
+	names, good := map[string][]string{}, 0
+	var sources []string // in the plan's order
+	for _, c := range checks {
+		if !c.OK {
+			continue
+		}
+		good++
+		if every {
+			p.line("check    ok  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
+			continue
+		}
+		if names[c.Source] == nil {
+			sources = append(sources, c.Source)
+		}
+		names[c.Source] = append(names[c.Source], c.Check)
+	}
+	for _, source := range sources {
+		p.line("check    ok  %s: %s ok: %s", cmp.Or(source, "all"), quantity.Count(len(names[source]), "check is", "checks are"), strings.Join(names[source], ", "))
+	}
+	for _, c := range checks {
+		if !c.OK {
+			p.line("check    NO  %s: %s", strings.TrimSpace(c.Source+" "+c.Check), c.Detail)
+		}
+	}
+	more := ""
+	if len(sources) > 0 {
+		more = "; --log-level debug prints what each has seen"
+	}
+	p.line("checks   %d of %d are ok%s", good, len(checks), more)
 }
 
 // provenLine says whether the state that is restored was shown to come back, and

@@ -30,10 +30,46 @@ func TestPlanSaysWhatIsProven(t *testing.T) {
 				"time     not known: no proof yet, which would have measured a restore of main, media\n": {Set: []restore.Member{tt.member}, Unmeasured: []string{"main", "media"}},
 			} {
 				var p page
-				writePlan(&p, plan)
+				writePlan(&p, plan, false)
 				if got := p.String(); !strings.Contains(got, tt.want) || !strings.Contains(got, want) {
 					t.Errorf("got:\n%s\nwant in it:\n%s%s", got, tt.want, want)
 				}
+			}
+		})
+	}
+}
+
+// What is not ok stands in full, and what is ok in a line of each source.
+func TestPlanFoldsWhatIsOK(t *testing.T) {
+	plan := &restore.Plan{Checks: []restore.Check{
+		{Check: "keys", Source: "main", OK: true, Detail: "every key of the point opens"},
+		{Check: "room", Source: "main", Detail: "it is tight"},
+		{Check: "keys", Source: "media", OK: true, Detail: "every key of the point opens"},
+		{Check: "files", Source: "main", OK: true, Detail: "every file is there"},
+		{Check: "quiesce", OK: true, Detail: "three workloads"},
+	}}
+	tests := map[string]struct {
+		every bool
+		want  string
+	}{
+		"folded": {false, "check    ok  main: 2 checks are ok: keys, files\n" +
+			"check    ok  media: 1 check is ok: keys\n" +
+			"check    ok  all: 1 check is ok: quiesce\n" +
+			"check    NO  main room: it is tight\n" +
+			"checks   4 of 5 are ok; --log-level debug prints what each has seen\n"},
+		"every one": {true, "check    ok  main keys: every key of the point opens\n" +
+			"check    ok  media keys: every key of the point opens\n" +
+			"check    ok  main files: every file is there\n" +
+			"check    ok  quiesce: three workloads\n" +
+			"check    NO  main room: it is tight\n" +
+			"checks   4 of 5 are ok\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var p page
+			writePlan(&p, plan, tt.every)
+			if !strings.Contains(p.String(), tt.want) {
+				t.Errorf("got:\n%s\nwant in it:\n%s", p.String(), tt.want)
 			}
 		})
 	}

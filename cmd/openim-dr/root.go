@@ -107,6 +107,9 @@ func (a *app) setUp(verb string) error {
 	return nil
 }
 
+// debugs reports whether all that is known shall be printed.
+func (a *app) debugs() bool { return strings.EqualFold(a.common.logLevel, "debug") }
+
 // rawOutput is an object's content on standard output, instead of a result.
 const rawOutput = "-"
 

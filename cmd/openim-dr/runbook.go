@@ -81,11 +81,7 @@ func (a *app) runbook(ctx context.Context, ref string, flags runbookFlags) error
 		return err
 	}
 	defer end()
-	listing, err := repo.List(ctx)
-	if err != nil {
-		return err
-	}
-	point, err := listing.Find(ref)
+	point, err := findPoint(ctx, repo, ref)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/config"
@@ -44,7 +46,7 @@ func ofSource(chosen map[string]source.Selection, flag, pattern string) (name, r
 	name, rest, _ = strings.Cut(pattern, "/")
 	if _, known := chosen[name]; !known || rest == "" {
 		return "", "", usage("read flags", "%s %s does not begin with a source that is restored and a slash", flag, pattern).
-			Hint("%s SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or SOURCE/NAMESPACE/KIND/NAME", flag)
+			Hint("%s SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or SOURCE/NAMESPACE/KIND/NAME; sources: %s", flag, strings.Join(slices.Sorted(maps.Keys(chosen)), ", "))
 	}
 	return name, rest, nil
 }

@@ -69,11 +69,7 @@ func (a *app) show(ctx context.Context, ref string, files bool) error {
 		return err
 	}
 	defer end()
-	listing, err := repo.List(ctx)
-	if err != nil {
-		return err
-	}
-	point, err := listing.Find(ref)
+	point, err := findPoint(ctx, repo, ref)
 	if err != nil {
 		return err
 	}

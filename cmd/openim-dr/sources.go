@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/bucket"
 	"github.com/openim-dr/openim-dr/internal/config"
@@ -149,7 +150,7 @@ func chooseSources(all []config.Source, names []string) ([]config.Source, error)
 	for i, name := range names {
 		at := slices.IndexFunc(all, func(s config.Source) bool { return s.Name == name })
 		if at < 0 {
-			return nil, usage("choose sources", "there is no source %q", name).Hint("the configuration names them under sources")
+			return nil, usage("choose sources", "there is no source %q", name).Hint("sources: %s", strings.Join(namesOf(all), ", "))
 		}
 		if !slices.Contains(names[:i], name) {
 			chosen = append(chosen, all[at])

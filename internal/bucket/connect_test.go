@@ -3,6 +3,8 @@ package bucket
 import (
 	"context"
 	"encoding/pem"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +18,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -200,4 +205,41 @@ func TestRefusedKeysAreReadAgain(t *testing.T) {
 	}
 	files.write("secret", s.env.S3SecretKey)
 	s.requireRoundTrip()
+}
+
+// What an operator reads of a failed call is its reason: not the SDK's own words,
+// and no object's key, which stands in the URL.
+func TestReasonsArePlain(t *testing.T) {
+	t.Parallel()
+	source, err := New("media", &Settings{Endpoint: "http://127.0.0.1:1", AccessKey: inFile(t, "a"), SecretKey: inFile(t, "s"), Buckets: []string{"b"}}, impatient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(status int, api error) error {
+		return &smithy.OperationError{ServiceID: "S3", OperationName: "GetObject", Err: &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: api,
+		}}
+	}
+	_, refused := source.client.getObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("private-key")})
+	tests := map[string]struct {
+		err  error
+		says string
+	}{
+		"nobody listens": {refused, "read at http://127.0.0.1:1: no answer; gave up after 0s: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"an answer": {
+			answer(http.StatusInternalServerError, &smithy.GenericAPIError{Code: "InternalError", Message: "try again"}),
+			"read at http://127.0.0.1:1: gave up after 0s: the server answers 500 InternalError: try again",
+		},
+		"no more than an error": {io.ErrUnexpectedEOF, "read at http://127.0.0.1:1: gave up after 0s: unexpected EOF"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				err := source.explain(t.Context(), "read", tt.err, time.Now())
+				if err.Error() != tt.says || !errors.Is(err, tt.err) {
+					t.Errorf("got %q, want %q", err, tt.says)
+				}
+			})
+		})
+	}
 }

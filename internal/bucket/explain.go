@@ -3,7 +3,9 @@ package bucket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -105,12 +107,31 @@ func (s *Source) explain(ctx context.Context, doing string, err error, began tim
 		return fault.New(fault.Usage, doing, "the server refuses the access key or its rights (%s)", codeOf(err)).On("at "+endpoint).
 			Hint("check accessKey and secretKey of source %s, and what the server lets that key do", s.name)
 	case statusOf(err) == 0 && isUnreachable(err):
-		return fault.New(fault.Failed, doing, "no answer; gave up after %s: %w", time.Since(began).Round(time.Millisecond), err).On("at "+endpoint).
+		return fault.New(fault.Failed, doing, "no answer; gave up after %s: %w", time.Since(began).Round(time.Millisecond), plainly{err}).On("at "+endpoint).
 			Hint("check that the server runs and that %s can be reached from here", s.host)
 	default:
-		return fault.New(fault.Failed, doing, "gave up after %s: %w", time.Since(began).Round(time.Millisecond), err).On("at " + endpoint)
+		return fault.New(fault.Failed, doing, "gave up after %s: %w", time.Since(began).Round(time.Millisecond), plainly{err}).On("at " + endpoint)
 	}
 }
+
+// plainly prints what went wrong in a call and not how the SDK got there: its text
+// names its own operations and attempts, and quotes the URL, with an object's key
+// in it (invariant 4).
+type plainly struct{ err error }
+
+func (r plainly) Error() string {
+	var sent *url.Error
+	if errors.As(r.err, &sent) {
+		return sent.Err.Error()
+	}
+	var api smithy.APIError
+	if errors.As(r.err, &api) {
+		return fmt.Sprintf("the server answers %d %s: %s", statusOf(r.err), api.ErrorCode(), api.ErrorMessage())
+	}
+	return r.err.Error()
+}
+
+func (r plainly) Unwrap() error { return r.err }
 
 // isUnreachable reports that no answer came at all.
 func isUnreachable(err error) bool {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -53,7 +54,7 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		}
 		p, err := s.planBucket(ctx, from, b.Bucket, pick, want)
 		if want.Damage.Tolerates(err) {
-			want.Damage.Add(source.Lost{Object: b.Bucket, What: fmt.Sprintf("all %d objects", b.Objects), Why: err.Error(), Include: b.Bucket})
+			want.Damage.Add(source.Lost{Object: b.Bucket, What: "all of " + quantity.Count(b.Objects, "object", "objects"), Why: err.Error(), Include: b.Bucket})
 			continue
 		}
 		if err != nil {
@@ -78,8 +79,24 @@ func (s *Source) Plan(ctx context.Context, from *repository.SourceReader, want s
 		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no bucket that is wanted; it holds %s", names(record.Buckets)).
 			Hint("patterns are SOURCE/BUCKET/PREFIX")
 	}
+	if private.isNothing(want) {
+		return nil, fault.New(fault.Usage, "plan restore of "+from.Name(), "the point holds no object that the selection chooses").
+			Hint("patterns are SOURCE/BUCKET/PREFIX, and a prefix is spelled as it is stored, with its upper and lower case; the point holds of %s", names(record.Buckets))
+	}
 	result.Private = private
 	return result, nil
+}
+
+// isNothing reports whether some objects were asked for by name, and there are
+// none: nobody does so to restore nothing. A sample may draw none, and of a prefix
+// that is to be emptied the point holds none.
+func (p *plan) isNothing(want source.Selection) bool {
+	for _, b := range p.buckets {
+		if b.objects > 0 || b.pick.whole() {
+			return false
+		}
+	}
+	return len(want.Include) > 0 && want.Sample == nil && !want.DeleteSurplus && len(want.Damage.Lost()) == 0
 }
 
 // checkObjects refuses a list that names a bucket which the point does not hold.
@@ -164,7 +181,7 @@ func (p *planned) lacks(ref repository.SegmentRef, err error) bool {
 		return false
 	}
 	p.damage.Add(source.Lost{
-		Object: p.list.Bucket, What: fmt.Sprintf("up to %d objects, which segment %s of the index names", ref.Entries, ref.ID),
+		Object: p.list.Bucket, What: fmt.Sprintf("up to %s, which segment %s of the index names", quantity.Count(ref.Entries, "object", "objects"), ref.ID),
 		Why: err.Error(), Include: p.list.Bucket,
 	})
 	return true
@@ -222,5 +239,5 @@ func (s *Source) look(ctx context.Context, p *planned) (holds string, err error)
 	if count >= pageSize {
 		return fmt.Sprintf("at least %d objects (%s)", count, size(bytes)), nil
 	}
-	return fmt.Sprintf("%d objects (%s)", count, size(bytes)), nil
+	return fmt.Sprintf("%s (%s)", quantity.Count(count, "object", "objects"), size(bytes)), nil
 }

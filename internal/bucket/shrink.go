@@ -6,6 +6,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -22,7 +23,7 @@ func (m *mirror) guardShrink(now changes) error {
 	if !emptied && lost(was.Objects, now.Objects) <= limit && lost(was.Bytes, now.Bytes) <= limit {
 		return nil
 	}
-	return m.shrunk(fmt.Sprintf("it holds %d objects (%s)", now.Objects, size(now.Bytes)))
+	return m.shrunk(fmt.Sprintf("it holds %s (%s)", quantity.Count(now.Objects, "object", "objects"), size(now.Bytes)))
 }
 
 // noBucket is what becomes of a bucket that the previous point held and that
@@ -38,8 +39,8 @@ func (m *mirror) noBucket() (*mirrored, error) {
 
 func (m *mirror) shrunk(now string) error {
 	was := m.before.list
-	return fault.New(fault.Refused, "back up bucket "+m.bucket, "%s, and at the previous point %s it held %d objects (%s): more than %s is missing",
-		now, m.before.point, was.Objects, size(was.Bytes), m.source.settings.MaxShrink).
+	return fault.New(fault.Refused, "back up bucket "+m.bucket, "%s, and at the previous point %s it held %s (%s): more than %s is missing",
+		now, m.before.point, quantity.Count(was.Objects, "object", "objects"), size(was.Bytes), m.source.settings.MaxShrink).
 		On("at "+m.source.settings.Endpoint).
 		Hint("find out what deleted them; to accept it once: openim-dr backup --accept-shrink %s", m.source.name)
 }

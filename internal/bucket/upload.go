@@ -353,5 +353,5 @@ func checkSum(e repository.IndexEntry, sum []byte) error {
 
 func corrupt(e repository.IndexEntry, why string) error {
 	return fault.New(fault.Corrupt, fmt.Sprintf("read object %q from pack %s", e.Key, e.Pack), "%s, and the index says %d bytes with SHA-256 %s", why, e.Size, e.SHA256).
-		Hint("openim-dr show POINT --files says what else is damaged; an older point may hold the object")
+		Hint("openim-dr check --read-data says what else is damaged, and of which points; an older point may hold the object")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -43,7 +44,7 @@ func (c *Cluster) Examine(ctx context.Context) []source.Finding {
 
 func namespacesFinding(namespaces, unseen []string) source.Finding {
 	if len(unseen) == 0 {
-		return source.Finding{Check: checkNamespaces, Severity: source.OK, Evidence: fmt.Sprintf("%d namespaces: %s", len(namespaces), strings.Join(namespaces, ", "))}
+		return source.Finding{Check: checkNamespaces, Severity: source.OK, Evidence: fmt.Sprintf("%s: %s", quantity.Count(len(namespaces), "namespace", "namespaces"), strings.Join(namespaces, ", "))}
 	}
 	return source.Finding{
 		Check: checkNamespaces, Severity: source.Warning,
@@ -74,7 +75,7 @@ func (c *Cluster) rights(ctx context.Context, s *session, kinds []kind, namespac
 	if len(findings) > 0 {
 		return findings
 	}
-	return []source.Finding{{Check: checkRights, Severity: source.OK, Evidence: fmt.Sprintf("%d kinds may be listed in %d namespaces", len(kinds), len(namespaces))}}
+	return []source.Finding{{Check: checkRights, Severity: source.OK, Evidence: quantity.Count(len(kinds), "kind", "kinds") + " may be listed in " + quantity.Count(len(namespaces), "namespace", "namespaces")}}
 }
 
 // finding turns an error into what doctor prints.

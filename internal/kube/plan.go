@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -59,7 +60,7 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 	}
 	if len(planner.private.namespaces) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
-			On("source " + from.Name()).Hint("`openim-dr show` lists what the point holds; patterns are namespace/Kind/name")
+			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.Namespaces))
 	}
 	planner.plan.Private = planner.private
 	return planner.plan, nil
@@ -210,12 +211,7 @@ func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []
 }
 
 // objects counts objects in words.
-func objects(n int64) string {
-	if n == 1 {
-		return "1 object"
-	}
-	return fmt.Sprintf("%d objects", n)
-}
+func objects(n int64) string { return quantity.Count(n, "object", "objects") }
 
 func (r *planner) warn(format string, args ...any) {
 	r.plan.Warnings = append(r.plan.Warnings, fmt.Sprintf(format, args...))

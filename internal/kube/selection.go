@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -87,6 +88,19 @@ func (s *selection) target(namespace string) string {
 	return namespace
 }
 
+// namesOf names some of the captured namespaces.
+func namesOf(captured []CapturedNamespace) string {
+	const few = 5
+	var names []string
+	for _, n := range captured {
+		names = append(names, n.Name)
+	}
+	if more := len(names) - few; more > 0 {
+		return strings.Join(names[:few], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
+}
+
 // check refuses patterns and renamings that the point does not bear out:
 // nobody writes them to restore less than they believe.
 func (s *selection) check(captured []CapturedNamespace) error {
@@ -104,7 +118,7 @@ func (s *selection) check(captured []CapturedNamespace) error {
 	for old := range s.rename {
 		if !slices.ContainsFunc(captured, func(c CapturedNamespace) bool { return c.Name == old }) {
 			return fault.New(fault.Usage, "rename namespaces", "the point holds no namespace %q", old).
-				Hint("`openim-dr show` lists what the point holds")
+				Hint("it holds the namespaces %s", namesOf(captured))
 		}
 	}
 	return nil

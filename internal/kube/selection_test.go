@@ -75,3 +75,15 @@ func TestSelectionRefuses(t *testing.T) {
 		t.Errorf("renaming onto one that stays behind: %v", err)
 	}
 }
+
+// What is not in the point leads to what is.
+func TestRenameOfNoNamespace(t *testing.T) {
+	selected, err := newSelection(source.Selection{Rename: map[string]string{"opneim": "copy"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = selected.check([]CapturedNamespace{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"}, {Name: "f"}})
+	if e, ok := fault.Outermost(err); !ok || e.Try != "it holds the namespaces a, b, c, d, e and 1 more" {
+		t.Errorf("got %+v", err)
+	}
+}

@@ -155,8 +155,19 @@ func (c *Cluster) kubeconfigFault(err error) error {
 	case errors.Is(err, errNoContext):
 		why = fmt.Errorf("it has no context %q", c.settings.Context)
 	}
-	e := fault.New(fault.Usage, "read kubeconfig", "%w", why).On(c.settings.Kubeconfig)
-	return e.Hint("set kubeconfig and context of source %q; `kubectl config get-contexts` lists them", c.name)
+	return fault.New(fault.Usage, "read kubeconfig", "%w", why).On(c.kubeconfigPath()).
+		Hint("set kubeconfig and context of source %q; `kubectl config get-contexts` lists them", c.name)
+}
+
+// kubeconfigPath names the file that is read, and whence its name is.
+func (c *Cluster) kubeconfigPath() string {
+	if c.settings.Kubeconfig != "" {
+		return c.settings.Kubeconfig
+	}
+	if named := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); named != "" {
+		return named + " (of the environment's " + clientcmd.RecommendedConfigPathEnvVar + ")"
+	}
+	return clientcmd.RecommendedHomeFile
 }
 
 func orName(name, otherwise string) string {

@@ -1,6 +1,9 @@
 package kube
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -71,6 +74,30 @@ func TestExcluded(t *testing.T) {
 			}
 			if got := c.excluded(tt.object); got != tt.want {
 				t.Errorf("excluded is %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A kubeconfig that cannot be used is named, wherever its name is from.
+func TestKubeconfigThatCannotBeUsed(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(broken, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gone := filepath.Join(t.TempDir(), "gone")
+	tests := map[string]struct{ configured, environment, says string }{
+		"configured":         {broken, gone, "read kubeconfig " + broken + ": "},
+		"of the environment": {"", broken, "read kubeconfig " + broken + " (of the environment's KUBECONFIG): "},
+		"gone":               {"", gone, "read kubeconfig " + gone + " (of the environment's KUBECONFIG): "},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("KUBECONFIG", tt.environment)
+			c := &Cluster{name: "cluster", settings: Settings{Kubeconfig: tt.configured}}
+			_, _, err := c.kubeconfig()
+			if fault.KindOf(err) != fault.Usage || err == nil || !strings.HasPrefix(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %v, want %q", err, tt.says)
 			}
 		})
 	}

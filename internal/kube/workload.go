@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // Workload is a Deployment or a StatefulSet.
@@ -180,9 +180,4 @@ func (s *session) again(ctx context.Context, w *workload) (*workload, error) {
 }
 
 // counted writes a number of replicas in words.
-func counted(n int64) string {
-	if n == 1 {
-		return "1 replica"
-	}
-	return fmt.Sprintf("%d replicas", n)
-}
+func counted(n int64) string { return quantity.Count(n, "replica", "replicas") }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -51,7 +52,7 @@ func (s *Server) chooseAccounts(ctx context.Context, from *repository.SourceRead
 		r.accountNote = "the point holds no users, roles and grants: the source's settings said accounts: none"
 		return nil
 	case none:
-		r.accountNote = fmt.Sprintf("the %d accounts of the point are left out: the settings of the target say accounts: none", recorded.Accounts.Count)
+		r.accountNote = "the " + quantity.Count(recorded.Accounts.Count, "account of the point is", "accounts of the point are") + " left out: the settings of the target say accounts: none"
 		return nil
 	}
 	asked := slices.ContainsFunc(want.Include, isAccountPattern)
@@ -119,7 +120,7 @@ func (c *client) planAccounts(ctx context.Context, plan *source.Plan, r *restora
 		plan.Warnings = append(plan.Warnings, r.accountNote)
 	}
 	if r.accountsLeftOut > 0 {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the source is restored in part: its %d accounts are left out; --include '%s/*@*' asks for them", r.accountsLeftOut, c.server.name))
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the source is restored in part: its %s left out; --include '%s/*@*' asks for accounts", quantity.Count(r.accountsLeftOut, "account is", "accounts are"), c.server.name))
 	}
 	if len(r.accounts) == 0 {
 		return nil
@@ -250,18 +251,18 @@ func (p *accountPlanner) show() error {
 	}
 	server := "mysql/" + p.client.server.settings.Address
 	if n := counts[fateCreate]; n > 0 {
-		p.plan.Steps = append(p.plan.Steps, source.Step{Action: fmt.Sprintf("create %d accounts", n), Target: server})
+		p.plan.Steps = append(p.plan.Steps, source.Step{Action: "create " + quantity.Count(n, "account", "accounts"), Target: server})
 	}
 	if n := counts[fateReplace]; n > 0 {
 		// Invariant 5 holds for passwords and grants, too.
-		p.plan.Steps = append(p.plan.Steps, source.Step{Action: fmt.Sprintf("replace %d accounts", n), Target: server})
+		p.plan.Steps = append(p.plan.Steps, source.Step{Action: "replace " + quantity.Count(n, "account", "accounts"), Target: server})
 		p.plan.Occupied = append(p.plan.Occupied, source.Occupied{
 			Target: p.client.server.schemaTarget(accountsPart), Parts: []string{accountsPart},
-			Holds: fmt.Sprintf("%d accounts with other passwords or grants: %s", n, strings.Join(replaced, ", ")),
+			Holds: fmt.Sprintf("%s with other passwords or grants: %s", quantity.Count(n, "account", "accounts"), strings.Join(replaced, ", ")),
 		})
 	}
 	if n := counts[fateEqual] + counts[fateKeep] + counts[fateOwn]; n > 0 {
-		p.plan.Steps = append(p.plan.Steps, source.Step{Action: fmt.Sprintf("leave %d accounts as they are", n), Target: server})
+		p.plan.Steps = append(p.plan.Steps, source.Step{Action: "leave " + quantity.Count(n, "account as it is", "accounts as they are"), Target: server})
 	}
 	return nil
 }

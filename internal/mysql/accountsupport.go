@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // accountSupport is what a server can take of accounts.
@@ -53,7 +55,7 @@ func (p *accountPlanner) warnOfPatterns() {
 		}
 	}
 	if n > 0 {
-		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("%d accounts have grants with _ or %% in the name of a schema: where partial_revokes is ON these are characters, where it is OFF wildcards, and it is not the same at the target", n))
+		p.plan.Warnings = append(p.plan.Warnings, fmt.Sprintf("%s grants with _ or %% in the name of a schema: where partial_revokes is ON these are characters, where it is OFF wildcards, and it is not the same at the target", quantity.Count(n, "account has", "accounts have")))
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // A copy is a table that is restored beside the others, under another name or
@@ -237,7 +239,7 @@ func (p *schemaPlan) loading() string {
 			copies = append(copies, p.Name+"."+t.inPoint()+" as "+t.Name)
 		}
 	}
-	text := fmt.Sprintf("load %d tables", len(p.Tables))
+	text := "load " + quantity.Count(len(p.Tables), "table", "tables")
 	if len(copies) > 0 {
 		text += " (" + shorten(copies) + ")"
 	}
@@ -248,7 +250,7 @@ func (p *schemaPlan) loading() string {
 func (p *schemaPlan) copyWarnings() []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(p.triggersLeft)) {
-		all = append(all, fmt.Sprintf("table %s.%s comes back without its %d triggers", p.Name, name, p.triggersLeft[name]))
+		all = append(all, fmt.Sprintf("table %s.%s comes back without its %s", p.Name, name, quantity.Count(p.triggersLeft[name], "trigger", "triggers")))
 	}
 	return all
 }

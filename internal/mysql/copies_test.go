@@ -79,7 +79,7 @@ func TestTableComesBackBesideTheOneInUse(t *testing.T) {
 	if len(plan.Occupied) != 0 {
 		t.Errorf("occupied %v, though there is no table of the new name", plan.Occupied)
 	}
-	if got := []string{plan.Steps[0].Action, result.Items[0].Name}; !slices.Equal(got, []string{"load 1 tables (" + schema + ".pets as pets_restored)", schema + ".pets"}) {
+	if got := []string{plan.Steps[0].Action, result.Items[0].Name}; !slices.Equal(got, []string{"load 1 table (" + schema + ".pets as pets_restored)", schema + ".pets"}) {
 		t.Errorf("the plan and the comparison call it %q", got)
 	}
 	wantDeviations := []source.Deviation{
@@ -89,7 +89,7 @@ func TestTableComesBackBesideTheOneInUse(t *testing.T) {
 	if diff := cmp.Diff(wantDeviations, result.Deviations); diff != "" {
 		t.Errorf("deviations (-want +got):\n%s", diff)
 	}
-	if !slices.Contains(plan.Warnings, "table "+schema+".pets comes back without its 1 triggers") {
+	if !slices.Contains(plan.Warnings, "table "+schema+".pets comes back without its 1 trigger") {
 		t.Errorf("warnings %q, want one of the trigger", plan.Warnings)
 	}
 
@@ -247,7 +247,7 @@ func TestNamesThatAreTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := made.Occupied; len(got) != 1 || got[0].Target != "mysql/"+env.MySQLAddress+"/"+schema || !strings.HasPrefix(got[0].Holds, "1 tables (") || !strings.HasSuffix(got[0].Holds, "): people") {
+		if got := made.Occupied; len(got) != 1 || got[0].Target != "mysql/"+env.MySQLAddress+"/"+schema || !strings.HasPrefix(got[0].Holds, "1 table (") || !strings.HasSuffix(got[0].Holds, "): people") {
 			t.Errorf("occupied %v, want the table that would be lost, and its schema", got)
 		}
 		if got := made.Deviations; len(got) != 1 || got[0].What != "renamed" || !strings.Contains(got[0].Why, "adult becomes people_adult") {

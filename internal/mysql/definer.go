@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -128,8 +129,8 @@ func (p *definerPlanner) warning() string {
 		names = append(names, name.String())
 	}
 	slices.Sort(names)
-	return fmt.Sprintf("%d objects are created with %d definers that do not exist at the target (%s), and fail when they are used; definers: current-user or skip would change that",
-		objects, len(names), shorten(names))
+	return fmt.Sprintf("%s at the target (%s), and %s when used; definers: current-user or skip would change that",
+		quantity.Count(len(names), "definer does not exist", "definers do not exist"), shorten(names), quantity.Count(objects, "object that is created so fails", "objects that are created so fail"))
 }
 
 func (r *restoration) hasObjects() bool {

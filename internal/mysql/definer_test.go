@@ -63,7 +63,7 @@ func TestDefinersThatTheTargetLacks(t *testing.T) {
 	}{
 		KeepDefiner: {
 			map[string]string{"base": gone, "above": "root@%", "over_above": gone, "p": gone, "f": gone, "g": gone, "e": gone, "own": "root@%"},
-			[]string{}, "6 objects are created with 1 definers that do not exist at the target ('a`b@c'@'10.%')",
+			[]string{}, "1 definer does not exist at the target ('a`b@c'@'10.%'), and 6 objects that are created so fail when used",
 		},
 		CurrentUserDefiner: {
 			map[string]string{"base": "root@%", "above": "root@%", "over_above": "root@%", "p": "root@%", "f": "root@%", "g": "root@%", "e": "root@%", "own": "root@%"},

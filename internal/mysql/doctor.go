@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -219,12 +220,12 @@ func (e *examination) examineTables(ctx context.Context, choose *selection, sche
 				}
 			}
 		}
-		e.ok("mysql.schema", "schema %q has %d tables", schema, tables)
+		e.ok("mysql.schema", "schema %q has %s", schema, quantity.Count(tables, "table", "tables"))
 		if leftOut > 0 {
-			e.ok("mysql.selection", "%d tables and views of schema %q are left out, as configured", leftOut, schema)
+			e.ok("mysql.selection", "schema %q: %s left out, as configured", schema, quantity.Count(leftOut, "table or view is", "tables and views are"))
 		}
 		if others > 0 {
-			e.add("mysql.engine", source.Warning, fmt.Sprintf("%d tables of schema %q are not InnoDB: no snapshot covers them", others, schema),
+			e.add("mysql.engine", source.Warning, fmt.Sprintf("schema %q: %s not InnoDB, and covered by no snapshot", schema, quantity.Count(others, "table is", "tables are")),
 				"ALTER TABLE … ENGINE = InnoDB, or accept that their rows may be of a slightly later moment")
 		}
 	}

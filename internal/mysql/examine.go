@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -119,7 +120,7 @@ func (e *planExamination) binlog() {
 		e.say("binlog", true, "the target keeps no binary log, and has no replicas")
 		return
 	}
-	readers := fmt.Sprintf("%d replicas or archivers read it", target.readers)
+	readers := quantity.Count(target.readers, "replica or archiver reads it", "replicas or archivers read it")
 	if target.unseen {
 		readers = "who reads it is not known, since the account lacks REPLICATION SLAVE, PROCESS or the right to read performance_schema"
 	}
@@ -160,7 +161,7 @@ func (e *planExamination) engines() {
 		e.say("engines", true, "the target has every storage engine of the point: %s", strings.Join(names, ", "))
 	}
 	if encrypted := e.r.encrypted(); len(encrypted) > 0 {
-		e.say("keyring", e.r.target.keyring == yes, "%d tables are encrypted, and %s", len(encrypted), map[knowledge]string{
+		e.say("keyring", e.r.target.keyring == yes, "%s encrypted, and %s", quantity.Count(len(encrypted), "table is", "tables are"), map[knowledge]string{
 			yes: "the target has a keyring", unknown: "whether the target has a keyring is not known, since the account may not read performance_schema",
 		}[e.r.target.keyring])
 	}
@@ -241,7 +242,8 @@ func (e *planExamination) definers() {
 	case e.r.definersUnseen:
 		e.say("definers", false, "whether every definer exists at the target is not known: the account may not read mysql.user")
 	case orphans+changed > 0:
-		e.say("definers", false, "the target lacks definers: %d objects keep theirs and fail when they are used, %d get another or are left out", orphans, changed)
+		e.say("definers", false, "the target lacks definers: %s when used, %s", quantity.Count(orphans, "object keeps its own and fails", "objects keep theirs and fail"),
+			quantity.Count(changed, "gets another or is left out", "get another or are left out"))
 	default:
 		e.say("definers", true, "every definer is there, or is restored")
 	}
@@ -263,12 +265,12 @@ func (e *planExamination) events() {
 	case enabled+following == 0:
 		return
 	case following > 0:
-		e.say("events", false, "%d events are disabled in the point because it was taken from a replica: to have them run, ALTER EVENT … ENABLE after the restore", following)
+		e.say("events", false, "%s disabled in the point because it was taken from a replica: to have one run, ALTER EVENT … ENABLE after the restore", quantity.Count(following, "event is", "events are"))
 	case scheduler == "ON":
-		e.say("events", true, "%d events come back enabled, and event_scheduler is ON: they run as soon as they are there", enabled)
+		e.say("events", true, "%s back enabled, and event_scheduler is ON: each runs as soon as it is there", quantity.Count(enabled, "event comes", "events come"))
 	}
 	if enabled > 0 && scheduler != "ON" {
-		e.say("events", false, "%d events come back enabled, and none runs: event_scheduler of the target is %s", enabled, scheduler)
+		e.say("events", false, "%s back enabled, and none runs: event_scheduler of the target is %s", quantity.Count(enabled, "event comes", "events come"), scheduler)
 	}
 }
 

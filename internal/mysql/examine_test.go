@@ -168,7 +168,7 @@ func TestReplicaAsATarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireRefused(t, made)
-	requireCheck(t, made, "binlog", true, "gtid_mode is ON, 1 replicas or archivers read it: the restore goes into it")
+	requireCheck(t, made, "binlog", true, "gtid_mode is ON, 1 replica or archiver reads it: the restore goes into it")
 	requireCheck(t, made, "replicas", true, "wait until each has caught up")
 	restoreAs(t, above, point, made)
 	catchUp(t, liveDB, standbyDB)
@@ -209,8 +209,8 @@ func TestTargetsThatAreOdd(t *testing.T) {
 		"another sql_mode":               {variable("sql_mode", "ANSI_QUOTES"), nil, "sql-mode", false, "without STRICT_TRANS_TABLES"},
 		"small packets":                  {variable("max_allowed_packet", "1024"), nil, "packets", false, "1.0 KiB"},
 		"small pages":                    {variable("innodb_page_size", "4096"), nil, "page-size", false, "4.0 KiB and was 16 KiB"},
-		"an idle scheduler":              {variable("event_scheduler", "OFF"), nil, "events", false, "1 events come back enabled, and none runs"},
-		"a busy scheduler":               {variable("event_scheduler", "ON"), nil, "events", true, "they run as soon as they are there"},
+		"an idle scheduler":              {variable("event_scheduler", "OFF"), nil, "events", false, "1 event comes back enabled, and none runs"},
+		"a busy scheduler":               {variable("event_scheduler", "ON"), nil, "events", true, "each runs as soon as it is there"},
 		"no LOAD DATA":                   {variable("local_infile", "OFF"), nil, "local-infile", true, "switched on while the restore runs"},
 		"no redo log":                    {rewritten{regexp.MustCompile(`^SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'$`), "SELECT 'x' AS variable_name, 'OFF' AS value"}, nil, "redo-log", false, "a crash of the server destroys"},
 		"encryption by default":          {variable("default_table_encryption", "ON"), nil, "encryption", false, "comes back encrypted"},
@@ -239,5 +239,5 @@ func TestEventsOfAReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requireCheck(t, plan, "events", false, "1 events are disabled in the point because it was taken from a replica")
+	requireCheck(t, plan, "events", false, "1 event is disabled in the point because it was taken from a replica")
 }

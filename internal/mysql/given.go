@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -57,7 +58,7 @@ func (s *Server) Inhabitants(ctx context.Context) (_ []source.Occupied, err erro
 	}
 	var found []source.Occupied
 	for _, r := range records {
-		found = append(found, source.Occupied{Target: s.schemaTarget(r.text("name")), Parts: []string{r.text("name")}, Holds: fmt.Sprintf("a schema of %d tables", r.number("tables"))})
+		found = append(found, source.Occupied{Target: s.schemaTarget(r.text("name")), Parts: []string{r.text("name")}, Holds: "a schema of " + quantity.Count(r.number("tables"), "table", "tables")})
 	}
 	return found, nil
 }

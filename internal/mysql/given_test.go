@@ -98,7 +98,7 @@ func TestInhabitants(t *testing.T) {
 	for _, o := range found {
 		holds[o.Target] = o.Holds
 	}
-	if got := holds[s.schemaTarget(full)]; got != "a schema of 1 tables" {
+	if got := holds[s.schemaTarget(full)]; got != "a schema of 1 table" {
 		t.Errorf("the schema with a table holds %q", got)
 	}
 	if got := holds[s.schemaTarget(empty)]; got != "a schema of 0 tables" {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // Parts says for people what the settings kept out of a point, from what its
@@ -21,7 +23,7 @@ func (c *Captured) parts() []string {
 	var parts []string
 	for _, schema := range c.Schemas {
 		if n := len(schema.LeftOut); n > 0 {
-			parts = append(parts, fmt.Sprintf("schema %s: %d tables and views are left out: %s", schema.Name, n, strings.Join(schema.LeftOut, ", ")))
+			parts = append(parts, fmt.Sprintf("schema %s: %s left out: %s", schema.Name, quantity.Count(n, "table or view is", "tables and views are"), strings.Join(schema.LeftOut, ", ")))
 		}
 		for _, t := range schema.Tables {
 			switch {

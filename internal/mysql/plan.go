@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -164,7 +165,7 @@ func (s *Server) choose(ctx context.Context, from *repository.SourceReader, want
 	}
 	if len(r.schemas) == 0 && len(r.accounts) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, s.usage("restore into", "the selection leaves nothing of source %s", from.Name()).
-			Hint("patterns are schema.table, and user@host for accounts; openim-dr show POINT lists the tables")
+			Hint("patterns are schema.table, and user@host for accounts; the point holds %s", whatThereIs(recorded.Schemas, recorded.meant(want.Include)))
 	}
 	return r, nil
 }
@@ -206,7 +207,7 @@ func (c *client) planSchema(ctx context.Context, plan *source.Plan, schema *sche
 	sum := schema.total()
 	plan.Steps = append(plan.Steps, source.Step{Action: schema.loading(), Target: target, Rows: sum.Rows, Bytes: sum.Bytes})
 	if n := len(schema.objects()); n > 0 {
-		plan.Steps = append(plan.Steps, source.Step{Action: fmt.Sprintf("create %d routines, views, triggers and events", n), Target: target})
+		plan.Steps = append(plan.Steps, source.Step{Action: "create " + quantity.Count(n, "routine, view, trigger or event", "routines, views, triggers and events"), Target: target})
 	}
 	if in := fmt.Sprintf("schema %s is restored in part: routines, views, triggers and events are left out", schema.Name); !schema.whole && !slices.Contains(plan.Warnings, in) {
 		plan.Warnings = append(plan.Warnings, in)
@@ -261,21 +262,21 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 	schema.freed = size
 	switch {
 	case !schema.whole && len(tables) > 0: // the rest of the schema stays
-		return fmt.Sprintf("%d tables (%s): %s", len(tables), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil //nolint:gosec // not negative
+		return fmt.Sprintf("%s (%s): %s", quantity.Count(len(tables), "table", "tables"), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil //nolint:gosec // not negative
 	case len(tables) == 0 && others == 0:
 		return "", nil
 	}
 	text, err := c.describe(ctx, schema.target, len(tables), others, size)
 	if lost > 0 {
-		text += fmt.Sprintf(", of which %d are left out of the point and do not come back", lost)
+		text += ", of which " + quantity.Count(lost, "is left out of the point and does not come back", "are left out of the point and do not come back")
 	}
 	return text, err
 }
 
 func (c *client) describe(ctx context.Context, schema string, tables int, others, size int64) (string, error) {
-	text := fmt.Sprintf("%d tables (%s)", tables, humanize.IBytes(uint64(max(0, size)))) //nolint:gosec // not negative
+	text := fmt.Sprintf("%s (%s)", quantity.Count(tables, "table", "tables"), humanize.IBytes(uint64(max(0, size)))) //nolint:gosec // not negative
 	if others > 0 {
-		text += fmt.Sprintf(" and %d routines and events", others)
+		text += " and " + quantity.Count(others, "routine or event", "routines and events")
 	}
 	if c.server.recognise == nil {
 		return text, nil

@@ -29,7 +29,7 @@ type renames struct {
 
 // renameHint says how a rename is spelled.
 const renameHint = "--rename takes SCHEMA=NEW, SCHEMA.TABLE=NEW or SCHEMA.TABLE=SCHEMA2.NEW, with SOURCE/ before it where several sources are restored; " +
-	"a name with a dot stands in backquotes, as in '`my.schema`=new'; openim-dr show POINT lists schemas and tables"
+	"a name with a dot stands in backquotes, as in '`my.schema`=new'"
 
 // readRenames reads what is to be renamed, and refuses what the point does not
 // bear out: nobody writes it to have it overlooked.
@@ -37,7 +37,7 @@ func (s *Server) readRenames(want source.Selection, recorded *Captured) (*rename
 	names := &renames{schemas: map[string]string{}, tables: map[tableName]tableName{}, placed: map[tableName]bool{}}
 	for _, old := range slices.Sorted(maps.Keys(want.Rename)) {
 		if err := names.add(old, want.Rename[old], recorded); err != nil {
-			return nil, s.usage("restore into", "rename %s=%s: %w", old, want.Rename[old], err).Hint("%s", renameHint)
+			return nil, s.usage("restore into", "rename %s=%s: %w", old, want.Rename[old], err).Hint("%s; the point holds %s", renameHint, whatThereIs(recorded.Schemas, recorded.named(old)))
 		}
 	}
 	if len(names.tables) > 0 && len(want.Include) == 0 {
@@ -127,6 +127,54 @@ func (n *renames) add(old, renamed string, recorded *Captured) error {
 	}
 	n.tables[tableName{from[0], from[1]}] = to
 	return nil
+}
+
+// named returns the schema that the old name of a rename begins with, if there is
+// one.
+func (c *Captured) named(old string) []CapturedSchema {
+	name, err := splitName(old)
+	if err != nil {
+		return nil
+	}
+	if schema := c.schema(name[0]); schema != nil {
+		return []CapturedSchema{*schema}
+	}
+	return nil
+}
+
+// meant returns the schemas that patterns of tables speak of.
+func (c *Captured) meant(patterns []string) []CapturedSchema {
+	var schemas []CapturedSchema
+	for _, schema := range c.Schemas {
+		if slices.ContainsFunc(patterns, func(text string) bool {
+			p, err := newTablePattern(text, false)
+			return err == nil && p.schema.matches(schema.Name)
+		}) {
+			schemas = append(schemas, schema)
+		}
+	}
+	return schemas
+}
+
+// whatThereIs names some of what could have been chosen: tables of the schemas
+// that were meant, or else the schemas.
+func whatThereIs(schemas, meant []CapturedSchema) string {
+	var names []string
+	for _, schema := range meant {
+		for _, t := range schema.Tables {
+			names = append(names, tableName{schema.Name, t.Name}.String())
+		}
+	}
+	if len(names) > 0 {
+		return shorten(names)
+	}
+	for _, schema := range schemas {
+		names = append(names, schema.Name)
+	}
+	if len(names) == 0 {
+		return "no schema"
+	}
+	return "the schemas " + shorten(names)
 }
 
 // schema returns what the point says of a schema, or nil.

@@ -10,6 +10,43 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
+// Who names what is not there is told of what is, and not of all.
+func TestWhatThereIs(t *testing.T) {
+	tables := func(names ...string) (all []CapturedTable) {
+		for _, name := range names {
+			all = append(all, CapturedTable{Name: name})
+		}
+		return all
+	}
+	app := CapturedSchema{Name: "app", Tables: tables("a", "b", "c", "d", "x.y", "z")}
+	empty := CapturedSchema{Name: "empty"}
+	tests := map[string]struct {
+		schemas, meant []CapturedSchema
+		want           string
+	}{
+		"tables of what was meant": {[]CapturedSchema{app, empty}, []CapturedSchema{app}, "app.a; app.b; app.c; app.d; app.`x.y`; and 1 more"},
+		"it has none":              {[]CapturedSchema{app, empty}, []CapturedSchema{empty}, "the schemas app; empty"},
+		"nothing was meant":        {[]CapturedSchema{app, empty}, nil, "the schemas app; empty"},
+		"nothing at all":           {nil, nil, "no schema"},
+	}
+	for name, tt := range tests {
+		if got := whatThereIs(tt.schemas, tt.meant); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+	recorded := &Captured{Schemas: []CapturedSchema{app, empty}}
+	for pattern, want := range map[string]string{"app.lost": "app.a; app.b; app.c; app.d; app.`x.y`; and 1 more", "apq.a": "the schemas app; empty", "apq": "the schemas app; empty"} {
+		if got := whatThereIs(recorded.Schemas, recorded.meant([]string{pattern})); got != want {
+			t.Errorf("%s: got %q, want %q", pattern, got, want)
+		}
+	}
+	s := newServer(t, account{"127.0.0.1:1", "u", "p"}, nil, "app")
+	_, err := s.readRenames(source.Selection{Include: []string{"*"}, Rename: map[string]string{"app.e": "f"}}, &Captured{Schemas: []CapturedSchema{app}})
+	if e, ok := fault.Outermost(err); !ok || !strings.HasSuffix(e.Try, "; the point holds app.a; app.b; app.c; app.d; app.`x.y`; and 1 more") {
+		t.Errorf("got %+v", err)
+	}
+}
+
 func TestRenamesAreRead(t *testing.T) {
 	point := &Captured{Schemas: []CapturedSchema{
 		{Name: "app", Tables: []CapturedTable{{Name: "t"}, {Name: "x.y"}, {Name: "back`quote"}}},

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net"
 	"slices"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // What a restore needs to have to itself: disk, and nobody in its way.
@@ -93,6 +95,6 @@ func (e *planExamination) sessions(ctx context.Context) error {
 		e.say("sessions", true, "nobody is connected to what is overwritten")
 		return nil
 	}
-	e.say("sessions", false, "%d sessions are connected to what is overwritten, from %s: stop the programs that use it first", connected, shorten(slices.Sorted(maps.Keys(hosts))))
+	e.say("sessions", false, "%s connected to what is overwritten, from %s: stop the programs that use it first", quantity.Count(connected, "session is", "sessions are"), shorten(slices.Sorted(maps.Keys(hosts))))
 	return nil
 }

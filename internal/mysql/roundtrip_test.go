@@ -153,7 +153,7 @@ func TestOccupiedTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []source.Occupied{{Target: "mysql/" + env.MySQLAddress + "/" + schema, Parts: []string{schema}, Holds: "1 tables (16 KiB), known as " + schema}}
+	want := []source.Occupied{{Target: "mysql/" + env.MySQLAddress + "/" + schema, Parts: []string{schema}, Holds: "1 table (16 KiB), known as " + schema}}
 	if diff := cmp.Diff(want, occupied.Occupied); diff != "" {
 		t.Errorf("occupied targets (-want +got):\n%s", diff)
 	}

@@ -107,7 +107,7 @@ func partOf(first, second string) func(*Settings) {
 // partTexts is what a point of partOf says of itself.
 func partTexts(schema string) []string {
 	return []string{
-		"schema " + schema + ": 1 tables and views are left out: tmp_a",
+		"schema " + schema + ": 1 table or view is left out: tmp_a",
 		"table " + schema + ".cache: without its rows",
 		"table " + schema + ".dot.ted*: only rows that fulfil a where-clause",
 		"table " + schema + ".logs: only rows that fulfil a where-clause",
@@ -189,7 +189,7 @@ func TestChosenPartComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(onto.Occupied) != 1 || !strings.Contains(onto.Occupied[0].Holds, "of which 1 are left out of the point and do not come back") {
+	if len(onto.Occupied) != 1 || !strings.Contains(onto.Occupied[0].Holds, "of which 1 is left out of the point and does not come back") {
 		t.Errorf("occupied %v, want it to say that tmp_a would be lost", onto.Occupied)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -57,7 +58,7 @@ func (c *client) planBinlog(ctx context.Context, r *restoration, plan *source.Pl
 		return c.server.usage("restore into", "the server does not let account %q leave the binary log out, as binlog: off asks for", c.server.settings.User).
 			Hint("set binlog: auto in the settings of the target")
 	case mode == BinlogOff && readers > 0:
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the restore does not go into the target's binary log (binlog: off), though %d replicas or archivers read it: they will lack it", readers))
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("the restore does not go into the target's binary log (binlog: off), though %s it, and will lack that", quantity.Count(readers, "replica or archiver reads", "replicas or archivers read")))
 	case mode != BinlogOff && (readers > 0 || !known):
 		plan.Warnings = append(plan.Warnings, "the target writes a binary log: the restore goes into it, and on to replicas")
 		return nil
@@ -118,7 +119,7 @@ func (c *client) requireNothing(ctx context.Context) error {
 	if err != nil || len(records) == 0 {
 		return err
 	}
-	return fault.New(fault.Refused, "switch the redo log off on", "it holds %d schemas, %s among them, which a crash would destroy", len(records), records[0].text("name")).
+	return fault.New(fault.Refused, "switch the redo log off on", "it holds %s, %s among them, which a crash would destroy", quantity.Count(len(records), "schema", "schemas"), records[0].text("name")).
 		On(c.server.target()).Hint("leave disableRedoLog out of the target's settings")
 }
 

@@ -74,7 +74,7 @@ func TestBinlogOfTheTarget(t *testing.T) {
 			t.Fatal(err)
 		}
 		requireLogged(t, root, BinlogAuto, true, "the restore goes into it")
-		requireLogged(t, root, BinlogOff, false, "they will lack it")
+		requireLogged(t, root, BinlogOff, false, "it, and will lack that")
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 const (
@@ -58,21 +60,14 @@ func Recognise(ctx context.Context, db *sql.DB, schema string) (string, error) {
 
 // sentence says what was found, such as "11 tables, 3 manager users".
 func sentence(tables int, a *accounts) string {
-	parts := []string{count(tables, "table")}
+	parts := []string{quantity.Count(tables, "table", "tables")}
 	if a.managers > 0 {
-		parts = append(parts, count(a.managers, "manager user"))
+		parts = append(parts, quantity.Count(a.managers, "manager user", "manager users"))
 	}
 	if a.admins > 0 {
-		parts = append(parts, count(a.admins, "administrator")+" with the initial password")
+		parts = append(parts, quantity.Count(a.admins, "administrator", "administrators")+" with the initial password")
 	}
 	return "only what OpenIM creates by itself on an empty database: " + strings.Join(parts, ", ")
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // within reports whether there are tables, and all of them known ones.

@@ -1,5 +1,6 @@
 // Package quantity reads sizes, rates, frequencies, durations and shares the
 // way people write them: "192MiB", "50MiB/s", "200/s", "72h", "30d", "30%".
+// It also writes how many of something there are.
 //
 // Errors say what is expected and never quote the text: it comes from files
 // that may hold a secret in the wrong place (invariant 4).

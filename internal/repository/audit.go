@@ -105,7 +105,7 @@ func (a *Audit) OpenRecord(ctx context.Context) (ok bool, err error) {
 	case err == nil:
 		a.repo = &Repository{a.store, record, a.options.Trust, a.options.clock(), nil}
 		return true, a.recordFiles(ctx)
-	case errors.Is(err, errNoRecord):
+	case errors.Is(err, ErrNone):
 		return false, a.noRecord()
 	case fault.KindOf(err) == fault.Refused && a.recordIsDamaged(ctx):
 		return false, a.eachOf(ctx, placeRecord, a.signedRecord)
@@ -118,8 +118,8 @@ func (a *Audit) OpenRecord(ctx context.Context) (ok bool, err error) {
 func (a *Audit) noRecord() error {
 	from, to := a.inv.below(pointsDir)
 	if from == to {
-		return fault.New(fault.Usage, "check", "there is no repository").On(a.store.URL()).
-			Hint("check the address; or create one there: openim-dr init")
+		return fault.New(fault.Usage, "check", "%w", ErrNone).On(a.store.URL()).
+			Hint("check the address")
 	}
 	a.found.add(Finding{Kind: Missing, File: recordPath(1), Expected: "the record of the repository", Got: noSuchFile}, "")
 	return nil

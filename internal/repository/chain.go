@@ -60,7 +60,7 @@ type ExpectedHead struct {
 // ParseExpectedHead reads STREAM=SEQ:SHA256, as show and notifications say it.
 func ParseExpectedHead(text string) (ExpectedHead, error) {
 	bad := fault.New(fault.Usage, "read flags", "%q is not STREAM=SEQ:SHA256", text).
-		Hint("openim-dr show POINT prints the stream, the number and the SHA-256 of a manifest")
+		Hint("openim-dr show latest prints the stream, the number and the SHA-256 of a manifest")
 	equals := strings.LastIndexByte(text, '=')
 	if equals <= 0 {
 		return ExpectedHead{}, bad

@@ -85,6 +85,29 @@ func requireStatuses(t *testing.T, f *repotest.Fixture, id, name string, want re
 	}
 }
 
+// What is wrong with a file of a point leads to the command that lists all of it.
+func TestDamageNamesThePoint(t *testing.T) {
+	f, m := newFixture(t)
+	id := mustTake(t, f.Writer(t), "manual", sample()).Point
+	s := f.Source(t, id, "main")
+	segments, err := s.Segments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Damage(find(t, m, func(n string) bool { return strings.HasSuffix(n, "/users/000001.tsv.zst.age") }), nil)
+	m.Damage(repository.SegmentFile(segments[0]).Path, nil)
+	requireHint(t, readTable(t, s), "openim-dr show "+id+" --files lists what is missing; an older point may hold it")
+	_, err = s.Segment(t.Context(), segments[0])
+	requireHint(t, err, "openim-dr check --read-data lists what is missing; an older point may hold it")
+}
+
+func requireHint(t *testing.T, err error, want string) {
+	t.Helper()
+	if e, ok := fault.Outermost(err); !ok || e.Try != want {
+		t.Errorf("got %+v, want the hint %q", err, want)
+	}
+}
+
 func TestCheckPresent(t *testing.T) {
 	for file, is := range everyFile {
 		if file == "the details" {

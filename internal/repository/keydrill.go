@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -129,7 +130,7 @@ func (d *keyDrill) judge() (*ProofKeys, []string) {
 			warnings = append(warnings, fmt.Sprintf("key %s does not open %d of %d points that it should: %s", judged.Fingerprint, len(broken), len(d.points), someOf(broken)))
 		}
 		if judged.Opens == 0 && len(d.points) > 0 {
-			warnings = append(warnings, fmt.Sprintf("key %s opens none of %d points", judged.Fingerprint, len(d.points)))
+			warnings = append(warnings, fmt.Sprintf("key %s opens none of %s", judged.Fingerprint, quantity.Count(len(d.points), "point", "points")))
 		}
 	}
 	var none []string

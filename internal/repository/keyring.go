@@ -89,9 +89,21 @@ func (k *keyring) noKey(ctx context.Context, key string) error {
 	for _, id := range k.identities {
 		given = append(given, id.Recipient().Fingerprint())
 	}
-	return fault.New(fault.Usage, "open key "+shortKey(key), "none of the %d identities given opens it: they are %s, and it is wrapped for %s",
-		len(given), strings.Join(given, ", "), strings.Join(holders, ", ")).
+	return fault.New(fault.Usage, "open key "+shortKey(key), "%s (%s); it is wrapped for %s",
+		k.noneOpens(), strings.Join(given, ", "), strings.Join(holders, ", ")).
 		Hint("give an operator's private key with --identity FILE; the recovery kit lists the fingerprints")
+}
+
+// noneOpens says that no identity at hand fits.
+func (k *keyring) noneOpens() string {
+	switch n := len(k.identities); n {
+	case 0:
+		return "no identity is given"
+	case 1:
+		return "the identity given does not open it"
+	default:
+		return fmt.Sprintf("none of the %d identities given opens it", n)
+	}
 }
 
 // identitiesFor returns what can open a file sealed to key: the identities
@@ -141,6 +153,6 @@ func (k *keyring) digestKey(ctx context.Context) (seal.DigestKey, error) {
 		k.digest = &key
 		return key, nil
 	}
-	return seal.DigestKey{}, fault.New(fault.Usage, "open digest key", "none of the %d identities given opens it", len(k.identities)).
+	return seal.DigestKey{}, fault.New(fault.Usage, "open digest key", "%s", k.noneOpens()).
 		Hint("the repository was created for other recipients or another catalog identity")
 }

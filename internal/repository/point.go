@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -297,7 +298,7 @@ func (l *Listing) latest() (*Point, error) {
 	if len(skipped) == 0 {
 		return nil, fault.New(fault.Usage, "choose the latest point", "the repository holds no point").Hint("take one: openim-dr backup")
 	}
-	return nil, fault.New(fault.Refused, "choose the latest point", "none of %d points counts; the newest: %s", len(skipped), skipped[0]).
+	return nil, fault.New(fault.Refused, "choose the latest point", "none of %s counts; the newest: %s", quantity.Count(len(skipped), "point", "points"), skipped[0]).
 		Hint("name a point of `openim-dr list --all` to use it all the same; --trust names signers, --allow says what to overlook")
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // BriefProof is what a listing keeps of a proof: everything but what grows with
@@ -79,7 +80,7 @@ func (p *Proof) Reasons() []string {
 	}
 	say(p.Failure != "", "%s", p.Failure)
 	for _, c := range p.Comparisons {
-		say(!c.Equal, "%s %s is not equal: %d differences", c.Source, c.Name, c.Differences)
+		say(!c.Equal, "%s %s is not equal: %s", c.Source, c.Name, quantity.Count(c.Differences, "difference", "differences"))
 	}
 	for _, t := range p.Truth {
 		say(!t.Passed, "%s of %s: %d of %d are bad, and %d are tolerated", t.Check, t.Source, t.Bad, t.Checked, t.Tolerated)
@@ -92,7 +93,7 @@ func (p *Proof) Reasons() []string {
 	}
 	if p.Keys != nil {
 		for _, i := range p.Keys.Identities {
-			say(i.Broken > 0, "key %s does not open %d points that it should", i.Fingerprint, i.Broken)
+			say(i.Broken > 0, "key %s does not open %s that it should", i.Fingerprint, quantity.Count(i.Broken, "point", "points"))
 		}
 	}
 	say(len(why) == 0 && p.RTO.Met != nil && !*p.RTO.Met, "the restore took longer than the objective allows")
@@ -193,7 +194,7 @@ func (l *Listing) latestProven() (*Point, error) {
 	}
 	why := "no point has a proof yet"
 	if drilled > 0 {
-		why = fmt.Sprintf("none of %d points counts and is proven; %d were drilled", len(l.Points), drilled)
+		why = fmt.Sprintf("of %s none counts and is proven; drilled: %d", quantity.Count(len(l.Points), "point", "points"), drilled)
 	}
 	return nil, fault.New(fault.Refused, "choose point "+LatestProven, "%s", why).Hint("name a point of `openim-dr list`, or use latest")
 }

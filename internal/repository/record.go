@@ -59,7 +59,7 @@ func Init(ctx context.Context, store storage.ReadWriter, o InitOptions) (*Record
 			On(store.URL()).Hint("use it as it is; or let this instance write there too: openim-dr init --adopt")
 	case err == nil:
 		return adopt(ctx, store, existing, n, o)
-	case !errors.Is(err, errNoRecord):
+	case !errors.Is(err, ErrNone):
 		return nil, err
 	case o.Adopt:
 		return nil, fault.New(fault.Usage, "adopt repository", "there is none").On(store.URL()).Hint("create it: openim-dr init")
@@ -119,8 +119,8 @@ func requireEmpty(ctx context.Context, store storage.Reader) error {
 	return nil
 }
 
-// errNoRecord means that there is no repository.
-var errNoRecord = errors.New("no repository record")
+// ErrNone means that there is no repository.
+var ErrNone = errors.New("there is no repository")
 
 // readRecord returns the record that counts and its number. With an empty
 // trust the highest number counts unverified.
@@ -129,7 +129,7 @@ func readRecord(ctx context.Context, store storage.Reader, trust seal.Trust) (*R
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s: %w", store.URL(), err)
 	}
-	rejected := errNoRecord
+	rejected := ErrNone
 	for _, n := range slices.Backward(numbers) {
 		signed, err := readSigned(ctx, store, recordPath(n), trust, createdTime, seal.RoleOperator)
 		if err != nil {

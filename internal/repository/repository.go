@@ -35,9 +35,9 @@ type Repository struct {
 // that requires what this version does not know, is refused.
 func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, error) {
 	record, _, err := readRecord(ctx, store, o.Trust)
-	if errors.Is(err, errNoRecord) {
-		return nil, fault.New(fault.Usage, "open repository", "there is no repository").On(store.URL()).
-			Hint("check the address; or create one there: openim-dr init")
+	if errors.Is(err, ErrNone) {
+		return nil, fault.New(fault.Usage, "open repository", "%w", ErrNone).On(store.URL()).
+			Hint("check the address")
 	}
 	if err != nil {
 		return nil, err

@@ -195,13 +195,23 @@ func storedError(path string, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrNotExist):
 		return fault.New(fault.Corrupt, "read "+path, "it is missing: %w", err).
-			Hint("openim-dr show POINT --files lists what is missing; an older point may hold it")
+			Hint("%s lists what is missing; an older point may hold it", listing(path))
 	case errors.Is(err, seal.ErrAltered), errors.Is(err, storage.ErrChecksum), errors.As(err, new(*age.NoIdentityMatchError)):
 		return fault.New(fault.Corrupt, "read "+path, "%w", err).
-			Hint("openim-dr show POINT --files lists what is altered; an older point may hold it")
+			Hint("%s lists what is altered; an older point may hold it", listing(path))
 	default:
 		return fmt.Errorf("read %s: %w", path, err)
 	}
+}
+
+// listing is the command that lists all that is wrong: with the point that a file
+// belongs to, or, since several points may share the file, with all of them.
+func listing(path string) string {
+	below, ofPoint := strings.CutPrefix(path, pointsDir)
+	if id, _, _ := strings.Cut(below, "/"); ofPoint && idPattern.MatchString(id) {
+		return "openim-dr show " + id + " --files"
+	}
+	return "openim-dr check --read-data"
 }
 
 // readPlain reads a plain file and holds it against its sums.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,6 +21,9 @@ type Recipient struct {
 // ParseRecipient reads "age1…" or "age1pq1…".
 func ParseRecipient(s string) (Recipient, error) {
 	s = strings.TrimSpace(s)
+	if is := kindOf([]byte(s)); is != "" && !strings.HasPrefix(s, "age1") { // age quotes what it cannot read
+		return Recipient{}, notThe("an age recipient", []byte(s))
+	}
 	if strings.HasPrefix(s, "age1pq1") {
 		r, err := age.ParseHybridRecipient(s)
 		if err != nil {
@@ -94,7 +96,7 @@ func GenerateIdentity(postQuantum bool) (Identity, error) {
 func ParseIdentities(file []byte) ([]Identity, error) {
 	parsed, err := age.ParseIdentities(bytes.NewReader(file))
 	if err != nil {
-		return nil, errors.New("not an age identity file (X25519 or post-quantum, as age-keygen writes it)")
+		return nil, notThe("an age identity file (X25519 or post-quantum, as age-keygen writes it)", file)
 	}
 	ids := make([]Identity, 0, len(parsed))
 	for _, p := range parsed {

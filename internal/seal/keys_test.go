@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -171,5 +172,75 @@ func TestZeroSigner(t *testing.T) {
 	}
 	if _, err := none.Secret(); err == nil || none.PublicKey() != "" {
 		t.Error("has a key")
+	}
+}
+
+// What lies beside the file that is meant is called what it is, and never quoted.
+func TestFilesOfAnotherKind(t *testing.T) {
+	identity, err := seal.GenerateIdentity(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := seal.Encrypt([]byte("text"), identity.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := seal.GenerateSigner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := signer.Secret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := signer.Sign([]byte("text"), "comment")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]struct{ text, is string }{
+		"identity":   {"# made by hand\n" + identity.Secret() + "\n", "but an age identity"},
+		"recipient":  {identity.String() + "\n", "but an age recipient"},
+		"sealed":     {string(sealed), "but a file that is encrypted with age"},
+		"secret key": {string(secret), "but a minisign secret key"},
+		"public key": {signer.PublicKey() + "\n", "but a minisign public key"},
+		"signature":  {string(signature), "but a minisign signature"},
+		"prose":      {"hunter2", ""},
+	}
+	readers := map[string]func(text string) error{
+		"identity":   func(text string) error { _, err := seal.ParseIdentities([]byte(text)); return err },
+		"recipient":  func(text string) error { _, err := seal.ParseRecipient(text); return err },
+		"secret key": func(text string) error { _, err := seal.ParseSigner([]byte(text)); return err },
+		"public key": func(text string) error {
+			_, err := seal.NewTrustedSigner(text, seal.Roles, time.Time{}, time.Time{})
+			return err
+		},
+	}
+	for wanted, read := range readers {
+		for is, file := range files {
+			err := read(file.text)
+			if wanted == is {
+				if err != nil {
+					t.Errorf("%s: %v", wanted, err)
+				}
+				continue
+			}
+			if err == nil || !strings.Contains(err.Error(), file.is) {
+				t.Errorf("%s read as %s: got %v, want %q", is, wanted, err, file.is)
+			}
+			if is == "identity" || is == "secret key" {
+				requireNothingOf(t, err.Error(), file.text)
+			}
+		}
+	}
+}
+
+// requireNothingOf fails where a text quotes the last line of a key's file, or a
+// good part of it.
+func requireNothingOf(t *testing.T, text, file string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(file), "\n")
+	secret := lines[len(lines)-1]
+	if strings.Contains(text, secret) || strings.Contains(text, secret[:24]) {
+		t.Error("the error quotes a key")
 	}
 }

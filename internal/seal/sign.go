@@ -55,7 +55,7 @@ func ParseSigner(file []byte) (Signer, error) {
 	}
 	var key minisign.PrivateKey
 	if err := key.UnmarshalText(file); err != nil {
-		return Signer{}, errors.New("not a minisign secret key")
+		return Signer{}, notThe("a minisign secret key", file)
 	}
 	return Signer{&key}, nil
 }
@@ -112,6 +112,9 @@ func NewTrustedSigner(key string, roles []Role, notBefore, notAfter time.Time) (
 	var pub minisign.PublicKey
 	key = strings.TrimSpace(key)
 	if err := pub.UnmarshalText([]byte(key)); err != nil {
+		if kindOf([]byte(key)) != "" { // it may be a secret: nothing of it is quoted
+			return TrustedSigner{}, fmt.Errorf("parse public key: %w", notThe("a minisign public key", []byte(key)))
+		}
 		return TrustedSigner{}, fmt.Errorf("parse public key %q: not a minisign public key", key)
 	}
 	for _, r := range roles {

@@ -51,12 +51,16 @@ type Store struct {
 
 var _ storage.Storage = (*Store)(nil)
 
-// Open opens the directory at path, which must exist.
+// ErrAbsent means that there is no such directory.
+var ErrAbsent = errors.New("it does not exist")
+
+// Open opens the directory at path, which must exist. Its error is ErrAbsent
+// where it does not.
 func Open(path string) (*Store, error) {
 	root, err := os.OpenRoot(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fault.New(fault.Usage, "open directory", "it does not exist").On(path).
+		return nil, fault.New(fault.Usage, "open directory", "%w", ErrAbsent).On(path).
 			Hint("check the spelling and that the volume is mounted")
 	case errors.Is(err, syscall.ENOTDIR):
 		return nil, fault.New(fault.Usage, "open directory", "it is not a directory").On(path).
