@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,31 +15,48 @@ import (
 // question asks one question on the terminal; the answer is where the field
 // puts it. Who leaves with Ctrl-C, or closes the terminal, declines.
 func (a *app) question(ctx context.Context, field huh.Field) error {
-	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(plainTheme)).WithProgramOptions(tea.WithFilter(leaveInPeace)).WithOutput(a.console.stderr)
+	form := huh.NewForm(huh.NewGroup(field)).WithTheme(huh.ThemeFunc(plainTheme)).WithOutput(a.console.stderr)
 	if inLines() {
 		return a.questionInLines(ctx, form)
 	}
-	err := form.WithInput(a.stdin).RunWithContext(ctx)
+	err := a.onScreen(ctx, form)
 	switch {
 	case ctx.Err() != nil:
 		return errUnanswered()
-	case errors.Is(err, huh.ErrUserAborted):
-		return errDeclined
 	case err != nil:
 		return fmt.Errorf("ask: %w", err)
-	case form.State != huh.StateCompleted: // a form that a signal ends says no more than this
+	case form.State != huh.StateCompleted:
 		return errDeclined
 	}
 	return nil
 }
 
-// leaveInPeace makes Ctrl-C end a form as the last answer does. Otherwise what
-// reads the terminal would be closed while it still reads.
-func leaveInPeace(_ tea.Model, msg tea.Msg) tea.Msg {
-	if _, ok := msg.(tea.InterruptMsg); ok {
-		return tea.QuitMsg{}
-	}
-	return msg
+// onScreen shows the form until it is answered or left, or ctx is done. A
+// program that its context ends does not wait for what reads the terminal, and
+// closes it while it is still read; one that is told to quit waits.
+func (a *app) onScreen(ctx context.Context, form *huh.Form) error {
+	form.SubmitCmd, form.CancelCmd = tea.Quit, tea.Quit
+	program := tea.NewProgram(formModel{form}, tea.WithInput(a.stdin), tea.WithOutput(a.console.stderr), tea.WithoutSignalHandler())
+	defer context.AfterFunc(ctx, program.Quit)()
+	_, err := program.Run()
+	return err
+}
+
+// formModel shows a form, which is a model of an older shape, as a program of
+// its own.
+type formModel struct{ form *huh.Form }
+
+func (m formModel) Init() tea.Cmd { return m.form.Init() }
+
+func (m formModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	_, cmd := m.form.Update(msg) // the form changes in its place
+	return m, cmd
+}
+
+func (m formModel) View() tea.View {
+	view := tea.NewView(m.form.View())
+	view.ReportFocus = true
+	return view
 }
 
 // inLines reports whether the terminal can only be written to line by line, or
