@@ -206,7 +206,7 @@ func (c *cage) alterBeforeSigning(point, pattern string) string {
 
 // opensKeys opens every key of a point, with each identity alone.
 func (c *cage) opensKeys(point string) error {
-	for _, id := range []seal.Identity{c.Operator, c.drill} {
+	for _, id := range []seal.Identity{c.Operator, c.second, c.drill} {
 		for _, reader := range c.readers(point, id) {
 			if err := reader.CheckKeys(c.t.Context()); err != nil {
 				return err

@@ -158,7 +158,9 @@ func keyDamages() []damage {
 			wrap := c.any("keys/" + keys.Point + "/.*")
 			return c.write(wrap, c.read("keys/"+keys.Packs[0]+wrap[strings.LastIndex(wrap, "/"):]))
 		}, opens),
-		byDrill("key: the wrap for one of two recipients is gone", func(c *cage) string { return c.remove(c.wrap()) }, opens),
+		plainly("key: the wrap for one of two operators is gone, at the oldest point", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.nightly[0])) }),
+		plainly("key: the wrap for one of two operators is gone, at a point between", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.nightly[1])) }),
+		plainly("key: the wrap for one of two operators is gone, at the newest point", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.manual[1])) }),
 	}
 }
 
@@ -166,6 +168,12 @@ func keyDamages() []damage {
 func (c *cage) wrap() string {
 	keys := c.keysOf(c.nightly[0])
 	return c.any("keys/(" + keys.Point + "|" + keys.Packs[0] + ")/.*")
+}
+
+// wrapForSecond is the second operator's wrap of any key that a point needs.
+func (c *cage) wrapForSecond(point string) string {
+	keys := c.keysOf(point)
+	return c.any("keys/(" + strings.Join(append(keys.Packs, keys.Point), "|") + ")/" + c.second.Recipient().Fingerprint() + ".age")
 }
 
 // flipBody damages the encrypted part of a wrap.

@@ -39,7 +39,8 @@ import (
 // real sources from the real servers. Damages are done to copies of it.
 type zoo struct {
 	*repotest.Fixture
-	drill      seal.Identity // a second recipient
+	second     seal.Identity // another operator
+	drill      seal.Identity // the drill's
 	driller    seal.Signer   // holds the role drill, and no other
 	trust      seal.Trust
 	nightly    []string // points of all sources; the first was held for a while
@@ -54,8 +55,10 @@ func newZoo(t *testing.T) *zoo {
 	t.Helper()
 	z := &zoo{Fixture: repotest.New(t)}
 	var err error
-	if z.drill, err = seal.GenerateIdentity(false); err != nil {
-		t.Fatal(err)
+	for _, id := range []*seal.Identity{&z.second, &z.drill} {
+		if *id, err = seal.GenerateIdentity(false); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if z.driller, err = seal.GenerateSigner(); err != nil {
 		t.Fatal(err)
@@ -87,6 +90,7 @@ func (z *zoo) writer(t *testing.T) *repository.Writer {
 	o := z.WriterOptions()
 	recipient := z.drill.Recipient()
 	o.Drill = &recipient
+	o.Recipients = append(o.Recipients, z.second.Recipient())
 	w, err := repository.OpenWriter(t.Context(), z.Store, o)
 	if err != nil {
 		t.Fatal(err)

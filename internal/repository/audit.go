@@ -31,6 +31,7 @@ type Audit struct {
 	points  map[string]*auditedPoint // whose manifests were read, by id
 	fenced  map[string]bool          // runs that were given up
 	groups  map[string]*group
+	owed    owedWraps
 	unread  []error // what this version cannot judge
 	swept   map[string]*Swept
 	proven  []Proof
@@ -63,7 +64,7 @@ func NewAudit(store storage.Reader, o AuditOptions) (*Audit, error) {
 	}
 	return &Audit{
 		store: store, options: o, inv: new(inventory), points: map[string]*auditedPoint{}, fenced: map[string]bool{},
-		groups: map[string]*group{}, swept: map[string]*Swept{},
+		groups: map[string]*group{}, owed: owedWraps{}, swept: map[string]*Swept{},
 	}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -56,6 +55,9 @@ func (a *Audit) AuditPoints(whole context.Context, show PointsShow) error {
 	}
 	if failed = errors.Join(failed, whole.Err()); failed != nil {
 		return failed
+	}
+	if err := a.missingWraps(whole); err != nil {
+		return err
 	}
 	return a.attribute(whole)
 }
@@ -131,7 +133,7 @@ func (a *Audit) markNeeds(ctx context.Context, m *Manifest) error {
 			return err
 		}
 	}
-	for _, key := range slices.Concat([]string{m.Keys.Point}, m.Keys.Packs) {
+	for _, key := range m.runKeys() {
 		a.markKey(key)
 	}
 	return nil
@@ -199,13 +201,14 @@ func (w *pointWalk) walk(ctx context.Context, m *Manifest) error {
 			}
 		}
 	}
-	for _, key := range slices.Concat([]string{m.Keys.Point}, m.Keys.Packs) {
+	for _, key := range m.runKeys() {
 		g, err := w.audit.key(ctx, key)
 		if err != nil {
 			return err
 		}
 		w.point.groups = append(w.point.groups, g)
 	}
+	w.audit.owe(m)
 	return w.surplus(m)
 }
 

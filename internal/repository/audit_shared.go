@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -136,9 +137,9 @@ func (a *Audit) shared(ctx context.Context, g *group, f File) error {
 	return nil
 }
 
-// key looks at the wraps of a run key. Which recipients it must be wrapped for
-// is recorded nowhere: one wrap is enough here, and whether it opens is for who
-// holds the identity.
+// key looks at the wraps of a run key that are there, one at least. Whom it must
+// be wrapped for is known when every manifest has been read; whether a wrap opens
+// is for who holds the identity.
 func (a *Audit) key(ctx context.Context, key string) (*group, error) {
 	g, first := a.groupOf("key " + key)
 	if !first {
@@ -164,6 +165,50 @@ func (a *Audit) key(ctx context.Context, key string) (*group, error) {
 		g.bad = append(g.bad, Finding{Kind: Missing, File: dir, Expected: "a wrap of the key", Got: noSuchFile})
 	}
 	return g, err
+}
+
+// owe notes who must have a wrap of the keys that a point needs.
+func (a *Audit) owe(m *Manifest) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.owed.judge(m, nil)
+}
+
+// missingWraps looks for the wraps that operators must have. Of a key that has
+// none at all that is known.
+func (a *Audit) missingWraps(ctx context.Context) error {
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.SetLimit(parallelReads)
+	for key, holders := range a.owed {
+		g, _ := a.groupOf("key " + key)
+		if slices.ContainsFunc(g.bad, func(f Finding) bool { return f.Kind == Missing }) {
+			continue
+		}
+		tasks.Go(func() error {
+			for holder := range holders {
+				missing, err := a.missingWrap(ctx, wrapPath(key, holder))
+				if err != nil {
+					return err
+				}
+				g.bad = appendFound(g.bad, missing)
+			}
+			return nil
+		})
+	}
+	return tasks.Wait()
+}
+
+// missingWrap says that a wrap is not there, unless it is younger than the
+// listing.
+func (a *Audit) missingWrap(ctx context.Context, path string) (*Finding, error) {
+	if a.inv.has(path) {
+		return nil, nil //nolint:nilnil // nothing is wrong
+	}
+	_, err := a.store.Stat(ctx, path)
+	if errors.Is(err, storage.ErrNotExist) {
+		return &Finding{Kind: Missing, File: path, Expected: "the key, wrapped for an operator", Got: noSuchFile}, nil
+	}
+	return nil, err
 }
 
 // wrap looks at the size of a wrap, which follows from what is in it, and, where

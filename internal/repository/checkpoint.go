@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ type Progress struct {
 	Run     string           `json:"run"`
 	Time    time.Time        `json:"time"`
 	Buckets []BucketProgress `json:"buckets"`
+	// Wrapped says for whom the keys are wrapped that the layers need.
+	Wrapped []Wrapped `json:"wrapped,omitempty"`
 }
 
 // BucketProgress is what has been captured of a bucket so far.
@@ -93,7 +96,7 @@ func (s *SourceDraft) Checkpoint(ctx context.Context, p BucketProgress) error {
 	path := checkpointPath(d.point, book.number+1)
 	record, err := marshal(Progress{
 		Header: Header{kindCheckpoint, Format, d.writer.record.Repository, path},
-		Run:    d.point, Time: d.writer.now().UTC(), Buckets: buckets,
+		Run:    d.point, Time: d.writer.now().UTC(), Buckets: buckets, Wrapped: d.wrappedSoFar(),
 	})
 	if err != nil {
 		return err
@@ -110,6 +113,22 @@ func (s *SourceDraft) Checkpoint(ctx context.Context, p BucketProgress) error {
 	book.buckets = buckets
 	book.number++
 	return nil
+}
+
+// wrappedSoFar says for whom the keys are wrapped that the run needs by now, or
+// that the one needed which it goes on from.
+func (d *Draft) wrappedSoFar() []Wrapped {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	needed := maps.Clone(d.keys)
+	if d.continued != nil {
+		for _, w := range d.continued.Wrapped {
+			for _, key := range w.Keys {
+				needed[key] = true
+			}
+		}
+	}
+	return d.wrapped.of(slices.Collect(maps.Keys(needed))...)
 }
 
 // mostInterrupted bounds how many runs are looked at that did not end.

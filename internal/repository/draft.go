@@ -40,6 +40,7 @@ type Draft struct {
 	open    map[string]bool // uploads that have neither been committed nor given up
 	pack    *seal.Identity
 	keys    map[string]bool // pack keys that the point needs
+	wrapped wrapBook
 	files   []File
 	sources []*SourceDraft
 	details *FileWriter
@@ -84,7 +85,8 @@ func (d *Draft) begin(ctx context.Context) error {
 }
 
 // newKey makes a run key and wraps it for every recipient before anything is
-// sealed to it, so that nothing is stored which nobody can open.
+// sealed to it, so that nothing is stored which nobody can open. Once the draft is
+// in other hands, its mutex must be held.
 func (d *Draft) newKey(ctx context.Context) (seal.Identity, error) {
 	o := d.writer.options
 	key, err := seal.GenerateIdentity(o.Recipients[0].PostQuantum())
@@ -105,6 +107,7 @@ func (d *Draft) newKey(ctx context.Context) (seal.Identity, error) {
 		}
 		d.stored.Add(int64(len(wrapped)))
 	}
+	d.wrapped.add(key.Recipient().KeyID(), o)
 	return key, nil
 }
 
@@ -227,6 +230,7 @@ func (d *Draft) manifest() *Manifest {
 	if m.Keys.Packs == nil {
 		m.Keys.Packs = []string{}
 	}
+	m.Keys.Wrapped = d.wrapped.of(m.runKeys()...)
 	if m.Files == nil {
 		m.Files = []File{}
 	}

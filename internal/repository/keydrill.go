@@ -23,13 +23,14 @@ const mostNamed = 3
 // wrap is fetched once. What does not open is no error; it is counted, and said
 // in the warnings.
 //
-// Whom a point was meant for is not written anywhere, since wraps come and go: a
-// new operator gets them later, and the drill has them of the newest points only.
-// So a wrap is missed where nobody has one, where the identity has one of the
-// point's own key but not of its packs', and where it has one of points of the
-// instance both before and after.
+// A wrap is missed where the manifests say that the key was wrapped for the
+// identity as an operator's. They do not say everything: a new operator gets wraps
+// later, the drill has them of the newest points only, and earlier versions have
+// said nothing. So one is missed, too, where nobody has any, where the identity has
+// one of the point's own key but not of its packs', and where it has one of points
+// of the instance both before and after.
 func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identities []seal.Identity) (*ProofKeys, []string, error) {
-	d := keyDrill{repo: repo, keys: map[string]*drilledKey{}}
+	d := keyDrill{repo: repo, keys: map[string]*drilledKey{}, owed: owedWraps{}}
 	for _, id := range identities {
 		if !slices.ContainsFunc(d.identities, func(other seal.Identity) bool { return fingerprint(other) == fingerprint(id) }) {
 			d.identities = append(d.identities, id)
@@ -39,6 +40,7 @@ func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identitie
 		// What nobody trusted has signed may name any key: it is no point.
 		if p.Forgotten == nil && p.Untrusted == nil && p.Quarantined == "" {
 			d.points = append(d.points, p)
+			d.owed.judge(p.Manifest, nil)
 		}
 	}
 	if err := d.tryAll(ctx); err != nil {
@@ -56,6 +58,7 @@ type keyDrill struct {
 	identities []seal.Identity
 	points     []*Point // that are kept, oldest first
 	keys       map[string]*drilledKey
+	owed       owedWraps
 }
 
 // drilledKey is what was found of one run key.
@@ -65,12 +68,9 @@ type drilledKey struct {
 	holders map[string]bool
 }
 
-// keysOf lists the run keys that a point needs.
-func keysOf(p *Point) []string { return append([]string{p.Keys.Point}, p.Keys.Packs...) }
-
 func (d *keyDrill) tryAll(ctx context.Context) error {
 	for _, p := range d.points {
-		for _, key := range keysOf(p) {
+		for _, key := range p.runKeys() {
 			d.keys[key] = new(drilledKey)
 		}
 	}
@@ -157,17 +157,19 @@ func (d *keyDrill) judgeIdentity(holder string) (ProofIdentity, []string) {
 	first, last := d.span(holder)
 	var broken []string
 	for i, p := range d.points {
-		opens, lost := true, false
-		for _, key := range keysOf(p) {
-			opens = opens && d.keys[key].holders[holder]
+		opens, lost, owed := true, false, false
+		for _, key := range p.runKeys() {
+			whole := d.keys[key].holders[holder]
+			opens = opens && whole
 			lost = lost || len(d.keys[key].holders) == 0
+			owed = owed || !whole && d.owed[key][holder]
 		}
 		from, begun := first[p.Instance]
 		between := begun && from < i && i < last[p.Instance]
 		switch {
 		case opens:
 			judged.Opens++
-		case lost, between, d.has(holder, p.Keys.Point):
+		case lost, owed, between, d.has(holder, p.Keys.Point):
 			judged.Broken++
 			broken = append(broken, p.Point)
 		default:
@@ -202,7 +204,7 @@ func (d *keyDrill) span(holder string) (first, last map[string]int) {
 // openers counts the keys that open a point, as far as they were tried.
 func (d *keyDrill) openers(p *Point) int {
 	var openers map[string]bool
-	for _, key := range keysOf(p) {
+	for _, key := range p.runKeys() {
 		whole := maps.Clone(d.keys[key].holders)
 		maps.DeleteFunc(whole, func(holder string, opens bool) bool { return !opens || (openers != nil && !openers[holder]) })
 		openers = whole

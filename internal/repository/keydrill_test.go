@@ -48,6 +48,29 @@ func (s *keyScene) wrap(t *testing.T, id string, of seal.Identity) string {
 	return "keys/" + point(t, s.f, id).Keys.Point + "/" + of.Recipient().Fingerprint() + ".age"
 }
 
+// neverFor takes somebody out of what the manifests say of their keys, as if the
+// keys had been made before or after his time.
+func (s *keyScene) neverFor(t *testing.T, of seal.Identity, ids ...string) {
+	t.Helper()
+	fingerprint := of.Recipient().Fingerprint()
+	for _, id := range ids {
+		edit(t, s.m, s.f.Signer, "points/"+id+"/manifest.json", func(v map[string]any) {
+			for _, group := range v["keys"].(map[string]any)["wrapped"].([]any) {
+				group := group.(map[string]any)
+				group["operators"] = slices.DeleteFunc(group["operators"].([]any), func(v any) bool { return v == fingerprint })
+			}
+		})
+	}
+}
+
+// byAnEarlierVersion takes out of every manifest what earlier versions do not say.
+func (s *keyScene) byAnEarlierVersion(t *testing.T) {
+	t.Helper()
+	for _, id := range s.ids {
+		edit(t, s.m, s.f.Signer, "points/"+id+"/manifest.json", func(v map[string]any) { delete(v["keys"].(map[string]any), "wrapped") })
+	}
+}
+
 func (s *keyScene) remove(t *testing.T, id string, of seal.Identity) {
 	t.Helper()
 	s.m.Damage(s.wrap(t, id, of), nil)
@@ -76,9 +99,28 @@ func TestKeyDrill(t *testing.T) {
 			s.remove(t, s.ids[1], s.second)
 		}, but("second", counts{3, 0, 1}), []int{1}, []string{"does not open 1 of 4", "a single key opens 1 of 4 points"}},
 		"an operator who came later": {func(t *testing.T, s *keyScene) {
+			s.neverFor(t, s.second, s.ids[0])
 			s.remove(t, s.ids[0], s.second)
 		}, but("second", counts{3, 1, 0}), []int{0}, []string{"a single key opens 1 of 4 points"}},
+		"the operator's wrap of the oldest point is missing": {func(t *testing.T, s *keyScene) {
+			s.remove(t, s.ids[0], s.second)
+		}, but("second", counts{3, 0, 1}), []int{0}, []string{"does not open 1 of 4", "a single key opens 1 of 4 points"}},
+		"the operator's wrap of the newest point is missing": {func(t *testing.T, s *keyScene) {
+			s.remove(t, s.ids[3], s.second)
+		}, but("second", counts{3, 0, 1}), nil, []string{"does not open 1 of 4"}},
+		"the drill's wrap of the oldest point that had one is missing": {func(t *testing.T, s *keyScene) {
+			s.remove(t, s.ids[2], s.drill)
+		}, but("drill", counts{1, 3, 0}), nil, nil},
+		"the oldest point's, of an earlier version": {func(t *testing.T, s *keyScene) {
+			s.byAnEarlierVersion(t)
+			s.remove(t, s.ids[0], s.second)
+		}, but("second", counts{3, 1, 0}), []int{0}, []string{"a single key opens 1 of 4 points"}},
+		"one between others, of an earlier version": {func(t *testing.T, s *keyScene) {
+			s.byAnEarlierVersion(t)
+			s.remove(t, s.ids[1], s.second)
+		}, but("second", counts{3, 0, 1}), []int{1}, []string{"does not open 1 of 4", "a single key opens 1 of 4 points"}},
 		"an operator who has left": {func(t *testing.T, s *keyScene) {
+			s.neverFor(t, s.second, s.ids[2:]...)
 			s.remove(t, s.ids[3], s.second)
 			s.remove(t, s.ids[2], s.second)
 		}, but("second", counts{2, 2, 0}), nil, nil},

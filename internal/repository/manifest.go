@@ -95,7 +95,13 @@ type Summary struct {
 type Keys struct {
 	Point string   `json:"point"`
 	Packs []string `json:"packs"`
+	// Wrapped says for whom they are wrapped. Of keys that an earlier version has
+	// made it does not tell.
+	Wrapped []Wrapped `json:"wrapped,omitempty"`
 }
+
+// runKeys lists the run keys that the point needs.
+func (m *Manifest) runKeys() []string { return append([]string{m.Keys.Point}, m.Keys.Packs...) }
 
 // File is one file of a point, as stored.
 type File struct {

@@ -116,15 +116,17 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	d := &Draft{
 		ctx: ctx, writer: w, stream: stream, point: newPointID(began), started: began,
 		head: listing.Head(w.options.Instance, stream), bases: map[string]*Point{},
-		keys: map[string]bool{}, open: map[string]bool{},
+		keys: map[string]bool{}, open: map[string]bool{}, wrapped: wrapBook{},
 		continued: unfinished,
 	}
 	if unfinished != nil {
 		d.progress.buckets = unfinished.Buckets
+		d.wrapped.learn(unfinished.Wrapped)
 	}
 	for _, s := range sources {
 		if base := listing.Newest(w.options.Instance, s); base != nil {
 			d.bases[s] = base
+			d.wrapped.learn(base.Keys.Wrapped)
 		}
 	}
 	if err := d.begin(ctx); err != nil {
