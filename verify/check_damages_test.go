@@ -17,6 +17,15 @@ const (
 	byVerify level = "`verify`"
 )
 
+// drillFinding is what a drill says of a damage: the code with which it fails, or
+// that keys of kept points do not open, which takes nothing from the point drilled.
+type drillFinding string
+
+const (
+	drillDamaged drillFinding = repository.FailedDamaged
+	drillKeys    drillFinding = "keys"
+)
+
 // damage is one thing that may happen to a repository.
 type damage struct {
 	name string
@@ -29,9 +38,9 @@ type damage struct {
 	// do damages a copy at a random place, and returns the file that the finding
 	// is about.
 	do func(c *cage) (file string)
-	// drill is what a drill does of which this is the nearest part today; it must
-	// fail. Only where the level is verify.
-	drill func(c *cage) error
+	// drill is what a drill says, whichever point it drills. Only where the level is
+	// verify.
+	drill drillFinding
 }
 
 const (
@@ -50,22 +59,22 @@ const (
 
 // plainly is a damage that a check finds in any storage.
 func plainly(name string, kind repository.Damage, do func(c *cage) string) damage {
-	return damage{name, kind, byCheck, byCheck, do, nil}
+	return damage{name, kind, byCheck, byCheck, do, ""}
 }
 
 // byContent is one that only the content tells, even where a CRC32C is kept,
 // since nothing records what it must be.
 func byContent(name string, kind repository.Damage, do func(c *cage) string) damage {
-	return damage{name, kind, byRead, byRead, do, nil}
+	return damage{name, kind, byRead, byRead, do, ""}
 }
 
 // byChecksum is one that a CRC32C tells.
 func byChecksum(name string, do func(c *cage) string) damage {
-	return damage{name, altered, byCheck, byRead, do, nil}
+	return damage{name, altered, byCheck, byRead, do, ""}
 }
 
 // byDrill is one that only who holds a private key can find.
-func byDrill(name string, do func(c *cage) string, drill func(c *cage) error) damage {
+func byDrill(name string, do func(c *cage) string, drill drillFinding) damage {
 	return damage{name, "", byVerify, byVerify, do, drill}
 }
 
@@ -106,8 +115,9 @@ func recordDamages() []damage {
 		}),
 		plainly("digest key: a wrap is cut short", truncated, func(c *cage) string { return c.cut(c.any(`repository/digest\.key\..*`)) }),
 		byContent("digest key: a wrap is overwritten", altered, func(c *cage) string { return c.overwrite(c.any(`repository/digest\.key\..*`)) }),
-		byDrill("digest key: a byte of a wrap's body is flipped", func(c *cage) string { return c.flipBody(c.any(`repository/digest\.key\..*`)) },
-			func(c *cage) error { return c.opensDigestKey(c.nightly[0]) }),
+		byDrill("digest key: a byte of the body of an operator's wrap is flipped", func(c *cage) string {
+			return c.flipBody("repository/digest.key." + c.Operator.Recipient().Fingerprint() + ".age")
+		}, drillDamaged),
 	}
 }
 
@@ -134,7 +144,6 @@ func runDamages() []damage {
 }
 
 func keyDamages() []damage {
-	opens := func(c *cage) error { return c.opensKeys(c.nightly[0]) }
 	return []damage{
 		plainly("key: every wrap of a point key is gone", missing, func(c *cage) string {
 			dir := "keys/" + c.keysOf(c.nightly[0]).Point + "/"
@@ -152,12 +161,12 @@ func keyDamages() []damage {
 		plainly("key: another file among the wraps", surplus, func(c *cage) string {
 			return c.write("keys/"+c.keysOf(c.nightly[0]).Point+"/README", []byte("hello"))
 		}),
-		byDrill("key: a byte of a wrap's body is flipped", func(c *cage) string { return c.flipBody(c.wrap()) }, opens),
+		byDrill("key: a byte of a wrap's body is flipped", func(c *cage) string { return c.flipBody(c.wrap()) }, drillKeys),
 		byDrill("key: a wrap is replaced by that of another key", func(c *cage) string {
 			keys := c.keysOf(c.nightly[0])
 			wrap := c.any("keys/" + keys.Point + "/.*")
 			return c.write(wrap, c.read("keys/"+keys.Packs[0]+wrap[strings.LastIndex(wrap, "/"):]))
-		}, opens),
+		}, drillKeys),
 		plainly("key: the wrap for one of two operators is gone, at the oldest point", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.nightly[0])) }),
 		plainly("key: the wrap for one of two operators is gone, at a point between", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.nightly[1])) }),
 		plainly("key: the wrap for one of two operators is gone, at the newest point", missing, func(c *cage) string { return c.remove(c.wrapForSecond(c.manual[1])) }),
@@ -210,7 +219,7 @@ func manifestDamages() []damage {
 			c.expectHead(c.manual[1])
 			c.sweepTail(c.manual[1])
 			return "stream manual"
-		}, nil},
+		}, ""},
 		plainly("manifest: replaced by that of the point before", altered, func(c *cage) string {
 			return c.move(manifestOf(c.nightly[0]), manifestOf(c.nightly[1]))
 		}),
@@ -257,7 +266,7 @@ func pointDamages() []damage {
 			return c.write(a, c.read(b))
 		}),
 		byDrill("rows: a chunk that was damaged before it was signed", func(c *cage) string { return c.alterBeforeSigning(c.manual[1], "notes/a/c/.*") },
-			func(c *cage) error { return c.restores(c.manual[1]) }),
+			drillDamaged),
 		byChecksum("schema.sql: a byte is flipped", func(c *cage) string { return c.flip(c.below(c.nightly[0], "main/.*/schema.sql.zst.age")) }),
 		plainly("post.sql: cut short", truncated, func(c *cage) string { return c.cut(c.below(c.nightly[0], "main/.*/post.sql.zst.age")) }),
 		plainly("load.sql: gone", missing, func(c *cage) string { return c.remove(c.below(c.nightly[0], "main/.*load.sql.zst.age")) }),

@@ -59,7 +59,7 @@ func requireFound(t *testing.T, c *cage, d damage, at level, checksums bool, fil
 		return
 	}
 	requireNothing(t, c, checksums, "all")
-	requireDrill(t, d.drill(c))
+	requireDrill(t, c, d.drill)
 }
 
 func requireFinding(t *testing.T, c *cage, d damage, checksums bool, share, file string) {
@@ -92,7 +92,7 @@ func findingsText(r *verify.CheckResult) string {
 }
 
 // requireGood makes sure that what is damaged is good before: as a whole, read
-// to the last byte, and every point alone.
+// to the last byte, every point alone, and to a drill.
 func requireGood(t *testing.T, z *zoo) {
 	t.Helper()
 	c := z.copyOf(t, rand.New(rand.NewPCG(1, 1)))
@@ -104,6 +104,9 @@ func requireGood(t *testing.T, z *zoo) {
 		if err != nil || result.Points != 1 || len(result.Findings) > 0 {
 			t.Errorf("point %s alone: %d points, %v\n%s", point, result.Points, err, findingsText(result))
 		}
+	}
+	if outcome := c.runDrill(); !outcome.Proof.Passed || outcome.Err != nil || outcome.Proof.Keys == nil || brokenKeys(outcome.Proof.Keys) > 0 || outcome.Proof.Keys.Points < 6 {
+		t.Errorf("a drill says %q, keys %+v: %v", outcome.Proof.Failure, outcome.Proof.Keys, outcome.Err)
 	}
 	if t.Failed() {
 		t.FailNow()
@@ -131,7 +134,7 @@ func damageTable() string {
 	for _, d := range damages() {
 		kind := strings.ReplaceAll(string(d.kind), "|", ", ")
 		if kind == "" {
-			kind = "–"
+			kind = string(d.drill)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", d.name, kind, d.bucket, d.directory)
 	}
