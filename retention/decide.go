@@ -111,3 +111,12 @@ func (h *history) lineage(source string) *lineage {
 	}
 	return l
 }
+
+// ByPoint returns the decisions about each point.
+func (plan *Plan) ByPoint() map[string][]Decision {
+	byPoint := make(map[string][]Decision)
+	for _, d := range plan.Decisions {
+		byPoint[d.Point] = append(byPoint[d.Point], d)
+	}
+	return byPoint
+}
