@@ -166,8 +166,16 @@ func fixtureWithoutServers(t *testing.T) (*repotest.Fixture, map[string]string) 
 	if err := os.WriteFile(identity, []byte(fixture.Operator.Secret()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	secret, err := fixture.Signer.Secret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signing := filepath.Join(t.TempDir(), "signing.key")
+	if err := os.WriteFile(signing, secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return fixture, map[string]string{
-		"REPO": fixture.Dir(), "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity,
+		"REPO": fixture.Dir(), "SIGNING_KEY": signing, "OPERATOR": fixture.Operator.Recipient().String(), "INSTANCE": repotest.Instance, "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity,
 		"POINT1": points[0], "POINT2": points[1], "POINT3": points[2],
 		"CENTURY": points[0][:2],
 	}

@@ -70,6 +70,10 @@ func (w *Writer) Acquire(ctx context.Context, name string) (context.Context, *Le
 // escaped name holds no "@".
 func DrillLease(instance string) string { return FileName(instance) + "@@drill" }
 
+// PruneLease names the lease of who forgets and sweeps points of an instance, in the
+// same way.
+func PruneLease(instance string) string { return FileName(instance) + "@@prune" }
+
 // AcquireLease is Writer.Acquire for who writes no points.
 func AcquireLease(ctx context.Context, store storage.ReadWriter, instance, name string, length time.Duration) (context.Context, *Lease, error) {
 	if length <= 0 {

@@ -38,6 +38,9 @@ type Point struct {
 	*Manifest
 	SHA256 string // of the manifest's bytes; the next point of the stream names it
 	Signer string // public key of the trusted signer, or empty
+	// Created is when the storage's own clock saw the manifest; zero where it does
+	// not tell.
+	Created time.Time
 	// Untrusted says why no trusted signature counts; nil where one does.
 	Untrusted error
 	// Quarantined says why the point's times cannot be believed; empty where
@@ -179,7 +182,7 @@ func (r *Repository) load(ctx context.Context, id string, proofs bool) (*Point, 
 	}
 	point := &Point{
 		Manifest: manifest, SHA256: seal.SumOf(signed.data).SHA256, Signer: signed.signer, Untrusted: signed.untrusted,
-		Quarantined: r.quarantine(manifest, info.Created),
+		Created: info.Created, Quarantined: r.quarantine(manifest, info.Created),
 	}
 	if err := r.loadStates(ctx, point); err != nil {
 		return nil, err

@@ -33,17 +33,31 @@ func NewDrillID(at time.Time) string { return newPointID(at) }
 // MayProve fails unless a proof that the signer signs at some time would count:
 // nobody wants to learn that at the end of a drill.
 func (r *Repository) MayProve(signer seal.Signer, at time.Time) error {
+	err := r.wouldCount(signer, at, proofRoles...)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, seal.ErrUntrusted):
+		return fault.New(fault.Usage, "sign proofs", "%w", err).Hint("the configuration's repository.signingKey names one: openim-dr keygen signing")
+	default:
+		return fault.New(fault.Usage, "sign proofs", "a proof by %s would not count: %w", signer, err).
+			Hint("add the key to the configuration's trustedSigners with the role drill")
+	}
+}
+
+// wouldCount fails with seal.ErrUntrusted unless the signer holds one of the roles
+// at some time.
+func (r *Repository) wouldCount(signer seal.Signer, at time.Time, roles ...seal.Role) error {
 	signature, err := signer.Sign(nil, "")
 	if err != nil {
-		return fault.New(fault.Usage, "sign proofs", "%w", err).Hint("the configuration's repository.signingKey names one: openim-dr keygen signing")
+		return err
 	}
-	for _, role := range proofRoles {
+	for _, role := range roles {
 		if _, err = r.trust.Verify(role, nil, signature, at); err == nil {
 			return nil
 		}
 	}
-	return fault.New(fault.Usage, "sign proofs", "a proof by %s would not count: %w", signer, err).
-		Hint("add the key to the configuration's trustedSigners with the role drill")
+	return err
 }
 
 // AppendProof writes the proof of a drill at points of its set, each copy signed

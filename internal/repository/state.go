@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -21,6 +22,9 @@ const (
 	Unhold   Change = "unhold"
 	Sweeping Change = "sweeping"
 )
+
+// stateRoles may decide about points. The one that is meant stands last.
+var stateRoles = []seal.Role{seal.RoleOperator, seal.RolePruner}
 
 // State is one decision about a point, in a numbered series. Of forget,
 // undelete and sweeping the highest number counts, and of hold and unhold.
@@ -58,7 +62,7 @@ func (r *Repository) loadStates(ctx context.Context, p *Point) error {
 
 func (r *Repository) readState(ctx context.Context, point string, n int) (*State, error) {
 	path := statePath(point, n)
-	signed, err := readSigned(ctx, r.store, path, r.trust, stateTime, seal.RolePruner, seal.RoleOperator)
+	signed, err := readSigned(ctx, r.store, path, r.trust, stateTime, stateRoles...)
 	if err != nil {
 		return nil, fmt.Errorf("read state of point %s: %w", point, err)
 	}
@@ -95,9 +99,13 @@ func (p *Point) holdRollback(now time.Time) {
 func (p *Point) apply(s *State, now time.Time) {
 	switch s.Change {
 	case Forget, Sweeping:
-		p.Forgotten = s
+		if !p.Sweeping() {
+			p.Forgotten = s
+		}
 	case Undelete:
-		p.Forgotten = nil
+		if !p.Sweeping() {
+			p.Forgotten = nil
+		}
 	case Hold:
 		p.Held = s
 		if s.Until != nil && now.After(*s.Until) {
@@ -106,6 +114,20 @@ func (p *Point) apply(s *State, now time.Time) {
 	case Unhold:
 		p.Held = nil
 	}
+}
+
+// Sweeping reports whether the point's sweeping has begun, which nobody can take
+// back: its files may be gone.
+func (p *Point) Sweeping() bool { return p.Forgotten != nil && p.Forgotten.Change == Sweeping }
+
+// MayDecide fails unless a decision about a point that the signer signs at some time
+// would count.
+func (r *Repository) MayDecide(signer seal.Signer, at time.Time) error {
+	if err := r.wouldCount(signer, at, stateRoles...); err != nil {
+		return fault.New(fault.Usage, "sign what becomes of points", "a decision by %s would not count: %w", signer, err).
+			Hint("add the key to the configuration's trustedSigners with the role pruner, or give another: --signing-key FILE")
+	}
+	return nil
 }
 
 // AppendState records a decision about a point, as the next of its series.

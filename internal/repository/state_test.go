@@ -20,6 +20,7 @@ func TestStates(t *testing.T) {
 		"forgotten and brought back":   {[]repository.State{{Change: repository.Forget}, {Change: repository.Undelete}}, false, false},
 		"forgotten again":              {[]repository.State{{Change: repository.Forget}, {Change: repository.Undelete}, {Change: repository.Forget}}, true, false},
 		"being swept":                  {[]repository.State{{Change: repository.Forget}, {Change: repository.Sweeping}}, true, false},
+		"no way back from a sweeping":  {[]repository.State{{Change: repository.Sweeping}, {Change: repository.Undelete}}, true, false},
 		"held":                         {[]repository.State{{Change: repository.Hold}}, false, true},
 		"held for a while":             {[]repository.State{{Change: repository.Hold, Until: &future}}, false, true},
 		"held until some time ago":     {[]repository.State{{Change: repository.Hold, Until: &past}}, false, false},

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/retention"
+)
+
+type pruneFlags struct {
+	stateFlags
+
+	plan     bool
+	yes      bool
+	allow    []string
+	maxShare string
+}
+
+// allowClock overrules the refusal of a clock that looks wrong.
+const allowClock = "clock"
+
+// pruned is the result of prune, planned or done.
+type pruned struct {
+	Decisions []retention.Decision `json:"decisions"`
+	Forget    []string             `json:"forget"`
+	Share     retention.Share      `json:"share"`
+}
+
+func newPrune(a *app) *cobra.Command {
+	var flags pruneFlags
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Forget the recovery points that no rule keeps",
+		Long: `Forget the recovery points of this instance that no rule of the configuration's
+retention keeps. Each source is judged by itself, and a point stays if any of its
+sources keeps it. Of each source the newest point and the newest proven one are
+kept whatever the rules, and so are points that are held.
+
+--plan says of every point whether it stays, and why, and changes nothing.
+
+Refused (exit code 4) by a clock that looks wrong, and where more than
+retention.maxDeleteShare of the points, or of the bytes of their own files, would
+go. --allow clock overrules the first; --max-delete-share takes another share for
+this once.
+
+` + whoSigns + "\n\n" + exitCodes,
+		Example: `  openim-dr prune --plan
+  openim-dr prune --yes
+  openim-dr prune --max-delete-share 60%`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), flags) },
+	}
+	cmd.Flags().BoolVar(&flags.plan, "plan", false, "say what would be done, and why, and do nothing")
+	cmd.Flags().BoolVar(&flags.yes, "yes", false, "do not ask")
+	cmd.Flags().StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowClock)
+	cmd.Flags().StringVar(&flags.maxShare, "max-delete-share", "", "`SHARE` of the points that may go, instead of retention.maxDeleteShare")
+	flags.addSigner(cmd)
+	return cmd
+}
+
+func (a *app) prune(ctx context.Context, flags pruneFlags) error {
+	d, err := a.configured("prune")
+	if err != nil {
+		return err
+	}
+	policy, err := d.policy(flags)
+	if err != nil {
+		return err
+	}
+	if flags.plan {
+		listing, err := a.listing(ctx)
+		if err != nil {
+			return err
+		}
+		plan, err := d.planPrune(listing, policy, flags)
+		a.printPlan(listing, plan, d.config.Instance)
+		return err
+	}
+	p, err := a.openPruner(ctx, d, flags.signingKey)
+	if err != nil {
+		return err
+	}
+	defer p.end()
+	ctx, lease, err := repository.AcquireLease(ctx, p.store, d.config.Instance, repository.PruneLease(d.config.Instance), d.config.Repository.LeaseLength.Duration())
+	if err != nil {
+		return err
+	}
+	defer lease.Release()
+	return a.pruneUnderLease(ctx, d, p, policy, flags)
+}
+
+// pruneUnderLease shows a plan, and carries out the very one that was shown.
+func (a *app) pruneUnderLease(ctx context.Context, d *deployment, p *pruner, policy retention.Policy, flags pruneFlags) error {
+	listing, err := p.repo.List(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := d.planPrune(listing, policy, flags)
+	a.printPlan(listing, plan, d.config.Instance)
+	if err != nil || len(plan.Forget) == 0 {
+		return err
+	}
+	if !flags.yes {
+		if err := a.confirm(ctx, "forget "+plural(int64(len(plan.Forget)), "point")+"?"); err != nil {
+			return err
+		}
+	}
+	decisions := plan.ByPoint()
+	for _, id := range plan.Forget {
+		s := repository.State{
+			Point: id, Change: repository.Forget, By: flags.who(), Reason: "retention: " + whyText(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
+		}
+		if _, err := p.record(ctx, s); err != nil {
+			if errors.Is(context.Cause(ctx), repository.ErrLeaseLost) {
+				return fault.New(fault.Busy, "prune", "%w", repository.ErrLeaseLost).Hint("run it again")
+			}
+			return err
+		}
+	}
+	a.log.Info("points were forgotten, and can be restored until they are swept", "points", len(plan.Forget))
+	return nil
+}
+
+// planPrune decides, and refuses what is not safe beside the plan.
+func (d *deployment) planPrune(listing *repository.Listing, policy retention.Policy, flags pruneFlags) (*retention.Plan, error) {
+	points, now := retention.FromListing(listing), time.Now()
+	plan := retention.Decide(points, d.config.Instance, policy, now)
+	if len(plan.Forget) == 0 {
+		return plan, nil
+	}
+	var clock error
+	if len(flags.allow) == 0 {
+		clock = retention.CheckClock(points, d.config.Instance, now)
+	}
+	return plan, errors.Join(clock, plan.Share.Check(policy.MaxDeleteShare))
+}
+
+// policy is the configured one, with what the flags put in its place.
+func (d *deployment) policy(flags pruneFlags) (retention.Policy, error) {
+	if d.config.Retention == nil {
+		return retention.Policy{}, usage("prune", "the configuration has no retention, and so nothing is ever forgotten").
+			Hint("say what to keep, for instance retention: {last: 3, daily: 30, monthly: 12}; `openim-dr config example` shows every key")
+	}
+	policy, err := policyOf(d.config.Retention)
+	if err != nil {
+		return policy, err
+	}
+	for _, name := range flags.allow {
+		if name != allowClock {
+			return policy, usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowClock)
+		}
+	}
+	if flags.maxShare != "" {
+		share, err := quantity.ParsePercent(flags.maxShare)
+		if err != nil {
+			return policy, usage("read flags", "--max-delete-share: %w", err)
+		}
+		policy.MaxDeleteShare = share.Share()
+	}
+	return policy, nil
+}
+
+// policyOf translates the configuration.
+func policyOf(r *config.Retention) (retention.Policy, error) {
+	p := retention.Policy{
+		Last: r.Last, Hourly: r.Hourly, Daily: r.Daily, Weekly: r.Weekly, Monthly: r.Monthly, Yearly: r.Yearly, Within: r.Within.Duration(),
+		Grace: retention.DefaultGrace, MaxDeleteShare: retention.DefaultMaxDeleteShare,
+	}
+	if r.Grace != nil {
+		p.Grace = r.Grace.Duration()
+	}
+	if r.MaxDeleteShare != nil {
+		p.MaxDeleteShare = r.MaxDeleteShare.Share()
+	}
+	var err error
+	if p.Zone, err = r.Location(); err == nil {
+		err = p.Validate()
+	}
+	if err != nil {
+		return p, usage("read retention", "%w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/retention"
+)
+
+// printPlan shows what was decided about every point.
+func (a *app) printPlan(listing *repository.Listing, plan *retention.Plan, instance string) {
+	result := pruned{plan.Decisions, plan.Forget, plan.Share}
+	a.out.print(result, func(p *page) { writePrune(p, listing, plan, instance) })
+}
+
+// writePrune lists the points, the newest first: those that stay, those that go,
+// and those that went before. What belongs to others is only counted.
+func writePrune(p *page, listing *repository.Listing, plan *retention.Plan, instance string) {
+	reasons := plan.ByPoint()
+	var keep, forget, gone [][]any
+	others := 0
+	for _, point := range slices.Backward(listing.Points) {
+		decisions := reasons[point.Point]
+		row := []any{point.Point, utc(point.Started), strings.Join(sourceNames(point), ", "), whyText(decisions)}
+		switch {
+		case point.Instance != instance:
+			others++
+		case slices.ContainsFunc(decisions, func(d retention.Decision) bool { return d.Keep }):
+			keep = append(keep, row)
+		case point.Forgotten != nil:
+			gone = append(gone, row)
+		default:
+			forget = append(forget, row)
+		}
+	}
+	writeVerdict(p, "keep", keep)
+	writeVerdict(p, "forget", forget)
+	writeVerdict(p, "forgotten before", gone)
+	if others > 0 {
+		p.line("%s of other instances: left alone", plural(int64(others), "point"))
+	}
+	s := plan.Share
+	p.line("%d of %s to be forgotten, with %s of %s of files of their own", s.Points, plural(int64(s.OfPoints), "point"), size(s.Bytes), size(s.OfBytes))
+}
+
+func writeVerdict(p *page, verdict string, rows [][]any) {
+	if len(rows) == 0 {
+		return
+	}
+	p.line("%s: %s", verdict, plural(int64(len(rows)), "point"))
+	p.table([]column{left("point"), left("time"), left("sources"), left("why")}, rows)
+	p.line("")
+}
+
+func sourceNames(p *repository.Point) []string {
+	names := make([]string, len(p.Sources))
+	for i, s := range p.Sources {
+		names[i] = s.Name
+	}
+	return names
+}
+
+// whyText names the sources only where they disagree.
+func whyText(decisions []retention.Decision) string {
+	if len(decisions) == 0 {
+		return ""
+	}
+	first := decisions[0].Reasons
+	if !slices.ContainsFunc(decisions, func(d retention.Decision) bool { return !slices.Equal(d.Reasons, first) }) {
+		return strings.Join(first, ", ")
+	}
+	parts := make([]string, 0, len(decisions))
+	for _, d := range decisions {
+		if d.Keep {
+			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
+		}
+	}
+	if len(parts) == 0 { // none keeps it, each in its own words
+		for _, d := range decisions {
+			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
