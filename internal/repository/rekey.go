@@ -139,8 +139,8 @@ type rekeyed struct {
 func (r *rekeying) chooseKeys(listing *Listing) {
 	needed := map[string]bool{}
 	for _, p := range listing.Points {
-		if p.Untrusted != nil {
-			continue // it may name anything
+		if p.Untrusted != nil || p.Shredded != nil {
+			continue // it may name anything, or needs nothing any more
 		}
 		for _, key := range keysOf(p) {
 			needed[key] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -20,6 +21,8 @@ const (
 	Hold     Change = "hold"
 	Unhold   Change = "unhold"
 	Sweeping Change = "sweeping"
+	// Shred destroys the keys of the point, and cannot be taken back.
+	Shred Change = "shred"
 )
 
 // State is one decision about a point, in a numbered series. Of forget,
@@ -105,6 +108,8 @@ func (p *Point) apply(s *State, now time.Time) {
 		}
 	case Unhold:
 		p.Held = nil
+	case Shred:
+		p.Shredded = s
 	}
 }
 
@@ -113,13 +118,9 @@ func (p *Point) apply(s *State, now time.Time) {
 // storage.ErrExist and must look again. A record of sweeping is given the link
 // that the chain will lose.
 func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository, signer seal.Signer, s State) (*State, error) {
-	numbers, err := series(ctx, store, stateDir+s.Point+"/")
+	next, err := nextState(ctx, store, s.Point)
 	if err != nil {
 		return nil, fmt.Errorf("list states of point %s: %w", s.Point, err)
-	}
-	next := 1
-	if len(numbers) > 0 {
-		next = numbers[len(numbers)-1] + 1
 	}
 	if s.Change == Sweeping && s.Swept == nil {
 		p, err := repo.Point(ctx, s.Point)
@@ -130,4 +131,18 @@ func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository
 	}
 	s.Header = Header{kindState, Format, repo.record.Repository, statePath(s.Point, next)}
 	return &s, putSigned(ctx, store, s.Path, &s, signer)
+}
+
+// nextState returns the number after the highest that is taken. A signature that
+// has no record, as a crash leaves one, takes its number too: another record
+// could not be signed there.
+func nextState(ctx context.Context, store storage.Reader, point string) (int, error) {
+	next, dir := 1, stateDir+point+"/"
+	err := store.List(ctx, dir, func(i storage.Info) error {
+		if n, ok := seriesNumber(strings.TrimSuffix(strings.TrimPrefix(i.Name, dir), signatureSuffix)); ok {
+			next = max(next, n+1)
+		}
+		return nil
+	})
+	return next, err
 }
