@@ -72,6 +72,9 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 	findings := []source.Finding{fine("configuration", fmt.Sprintf("%s is valid: instance %s, %s", path, d.config.Instance, plural(int64(len(d.config.Sources)), "source")))}
 	checks := []func(context.Context) []source.Finding{
 		func(context.Context) []source.Finding { return examineKeys(d) },
+		func(context.Context) []source.Finding {
+			return examineSigners(d.config.Repository.TrustedSigners, time.Now())
+		},
 		func(context.Context) []source.Finding { return examineHooks(d.config.Hooks) },
 		func(ctx context.Context) []source.Finding { return a.examineRepository(ctx, d) },
 	}

@@ -38,6 +38,7 @@ type listed struct {
 	Held            bool `json:"held"`
 	Forgotten       bool `json:"forgotten"`
 	Quarantined     bool `json:"quarantined"`
+	Shredded        bool `json:"shredded"`
 }
 
 func newList(a *app) *cobra.Command {
@@ -64,7 +65,7 @@ reported as an error after the list of the others.
 	cmd.Flags().StringVar(&flags.source, "source", "", "only points that hold the source `NAME`")
 	cmd.Flags().StringVar(&flags.stream, "stream", "", "only points of the stream `NAME`")
 	cmd.Flags().BoolVar(&flags.proven, "proven", false, "only points that drills have shown to come back")
-	cmd.Flags().BoolVar(&flags.all, "all", false, "also forgotten and quarantined points")
+	cmd.Flags().BoolVar(&flags.all, "all", false, "also forgotten, shredded and quarantined points")
 	return cmd
 }
 
@@ -103,7 +104,7 @@ func (f listFlags) wants(p *repository.Point) bool {
 	case f.source != "" && !holds,
 		f.stream != "" && p.Stream != f.stream,
 		f.proven && p.Proven == nil,
-		!f.all && (p.Forgotten != nil || p.Quarantined != ""):
+		!f.all && (p.Forgotten != nil || p.Shredded != nil || p.Quarantined != ""):
 		return false
 	default:
 		return true
@@ -115,7 +116,7 @@ func listedOf(p *repository.Point) listed {
 		ID: p.Point, Time: p.Started, Instance: p.Instance, Stream: p.Stream, Seq: p.Seq, Complete: p.Complete,
 		Sources: []string{}, Stored: p.Stored, Trusted: p.Untrusted == nil, Proven: p.Proven != nil, ProvenAt: p.Proven,
 		LastDrillFailed: len(p.Proofs) > 0 && !p.Proofs[0].Passed,
-		Held:            p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "",
+		Held:            p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "", Shredded: p.Shredded != nil,
 	}
 	for _, s := range p.Sources {
 		l.Sources = append(l.Sources, s.Name)
@@ -131,7 +132,7 @@ func (l listed) notes() string {
 		text  string
 	}{
 		{!l.Complete, "incomplete"}, {!l.Trusted, "not trusted"}, {l.Held, "held"},
-		{l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"}, {l.LastDrillFailed, "last drill failed"},
+		{l.Shredded, "shredded"}, {l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"}, {l.LastDrillFailed, "last drill failed"},
 	} {
 		if n.holds {
 			notes = append(notes, n.text)

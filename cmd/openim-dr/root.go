@@ -76,7 +76,7 @@ a directory, and brings them back.
 	a.addCommonFlags(root)
 	root.AddCommand(
 		newInit(a), newKeygen(a), newBackup(a), newList(a), newShow(a), newCheck(a), newRestore(a), newVerify(a), newRunbook(a),
-		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a),
+		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a), newRekey(a), newShred(a),
 		newConfig(a), newDoctor(a), newVersion(a),
 	)
 	return root

@@ -175,7 +175,7 @@ func fixtureWithoutServers(t *testing.T) (*repotest.Fixture, map[string]string) 
 		t.Fatal(err)
 	}
 	return fixture, map[string]string{
-		"REPO": fixture.Dir(), "SIGNING_KEY": signing, "OPERATOR": fixture.Operator.Recipient().String(), "INSTANCE": repotest.Instance, "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity,
+		"REPO": fixture.Dir(), "SIGNING_KEY": signing, "OPERATOR": fixture.Operator.Recipient().String(), "INSTANCE": repotest.Instance, "TRUST": fixture.Signer.PublicKey(), "IDENTITY": identity, "RECIPIENT": fixture.Operator.Recipient().String(),
 		"POINT1": points[0], "POINT2": points[1], "POINT3": points[2],
 		"CENTURY": points[0][:2],
 	}

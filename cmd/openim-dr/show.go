@@ -29,6 +29,7 @@ type shown struct {
 type shownState struct {
 	Held      *repository.State `json:"held"`
 	Forgotten *repository.State `json:"forgotten"`
+	Shredded  *repository.State `json:"shredded,omitempty"`
 }
 
 func newShow(a *app) *cobra.Command {
@@ -86,7 +87,7 @@ func (a *app) show(ctx context.Context, ref string, files bool) error {
 func shownOf(p *repository.Point) *shown {
 	s := &shown{
 		Manifest: p.Manifest, SHA256: p.SHA256, Signer: p.Signer, Trusted: p.Untrusted == nil,
-		Quarantined: p.Quarantined, State: shownState{p.Held, p.Forgotten},
+		Quarantined: p.Quarantined, State: shownState{p.Held, p.Forgotten, p.Shredded},
 		Proven: p.Proven != nil, ProvenAt: p.Proven, Proofs: append([]*repository.BriefProof{}, p.Proofs...), NoProofs: []string{},
 	}
 	for _, why := range p.NoProofs {
@@ -114,6 +115,7 @@ func writePoint(p *page, s *shown) {
 	}
 	writeState(p, "held", s.State.Held)
 	writeState(p, "forgotten", s.State.Forgotten)
+	writeState(p, "shredded", s.State.Shredded)
 	p.line("")
 	rows := make([][]any, 0, len(s.Sources))
 	for _, source := range s.Sources {

@@ -206,6 +206,15 @@ func (w *pointWalk) walk(ctx context.Context, m *Manifest) error {
 		if err != nil {
 			return err
 		}
+		if len(g.files) == 0 && len(g.bad) > 0 {
+			shredded, err := w.audit.shredded(ctx, m)
+			if err != nil {
+				return err
+			}
+			if shredded {
+				continue
+			}
+		}
 		w.point.groups = append(w.point.groups, g)
 	}
 	w.audit.owe(m)

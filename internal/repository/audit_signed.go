@@ -143,6 +143,14 @@ func (a *Audit) sweptRecord(ctx context.Context, point string) (*Swept, error) {
 	return nil, nil //nolint:nilnil // "it was not swept" is an answer
 }
 
+// shredded reports whether it was recorded that the keys of a point were
+// destroyed on purpose.
+func (a *Audit) shredded(ctx context.Context, m *Manifest) (bool, error) {
+	p := &Point{Manifest: m}
+	err := a.repo.loadStates(ctx, p)
+	return p.Shredded != nil, err
+}
+
 // link is what a record of a sweeping says of the chain, which is never nil.
 func (s *State) link() *Swept {
 	if s.Swept == nil {

@@ -38,7 +38,7 @@ func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identitie
 	}
 	for _, p := range listing.Points {
 		// What nobody trusted has signed may name any key: it is no point.
-		if p.Forgotten == nil && p.Untrusted == nil && p.Quarantined == "" {
+		if p.Forgotten == nil && p.Shredded == nil && p.Untrusted == nil && p.Quarantined == "" {
 			d.points = append(d.points, p)
 			d.owed.judge(p.Manifest, nil)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"filippo.io/age"
 
@@ -24,6 +25,9 @@ type keyring struct {
 	store      storage.Reader
 	identities []seal.Identity
 
+	// destroyed says who has destroyed the keys of the point that is to be read.
+	destroyed *State
+
 	mu     sync.Mutex
 	opened map[string]seal.Identity
 	digest *seal.DigestKey
@@ -35,6 +39,10 @@ func newKeyring(store storage.Reader, identities []seal.Identity) *keyring {
 
 // open returns the private half of a run key.
 func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
+	if s := k.destroyed; s != nil {
+		return seal.Identity{}, fault.New(fault.Refused, "open point "+s.Point, "its keys were destroyed by %s at %s: %s", s.By, s.Time.UTC().Format(time.RFC3339), s.Reason).
+			Hint("restore another point: nobody can open this one any more")
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if id, ok := k.opened[key]; ok {

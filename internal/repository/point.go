@@ -48,6 +48,7 @@ type Point struct {
 	Quarantined string
 	Held        *State // the hold in force, if any
 	Forgotten   *State // the forget in force, if any
+	Shredded    *State // who destroyed its keys, if anybody
 	// Proofs are those that count, the newest drill first; of very many only the
 	// newest, and those by which the point is proven. NoProofs says why other files
 	// in their place are none.
@@ -65,7 +66,7 @@ type Point struct {
 // Eligible reports whether the point may be a default, a base of another or
 // the occupant of a retention slot.
 func (p *Point) Eligible() bool {
-	return p.Complete && p.Untrusted == nil && p.Quarantined == "" && p.Forgotten == nil && p.Stream != RollbackStream
+	return p.Complete && p.Untrusted == nil && p.Quarantined == "" && p.Forgotten == nil && p.Shredded == nil && p.Stream != RollbackStream
 }
 
 // Dir returns the directory of a source's own files, below the repository.
@@ -312,6 +313,8 @@ func (p *Point) whyNot() string {
 		return "is " + p.Untrusted.Error()
 	case p.Quarantined != "":
 		return "is quarantined: " + p.Quarantined
+	case p.Shredded != nil:
+		return "is shredded"
 	case p.Forgotten != nil:
 		return "is forgotten"
 	case p.Stream == RollbackStream:

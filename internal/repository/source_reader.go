@@ -29,7 +29,9 @@ type SourceReader struct {
 // Unlock opens every source of a point with the identities given. No key is
 // fetched before it is needed.
 func (r *Repository) Unlock(point *Point, identities []seal.Identity) []*SourceReader {
-	index := &IndexReader{r, newKeyring(r.store, identities)}
+	ring := newKeyring(r.store, identities)
+	ring.destroyed = point.Shredded
+	index := &IndexReader{r, ring}
 	files := make(map[string]File, len(point.Files))
 	for _, f := range point.Files {
 		files[f.Path] = f

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -21,6 +22,8 @@ const (
 	Hold     Change = "hold"
 	Unhold   Change = "unhold"
 	Sweeping Change = "sweeping"
+	// Shred destroys the keys of the point, and cannot be taken back.
+	Shred Change = "shred"
 )
 
 // stateRoles may decide about points. The one that is meant stands last.
@@ -113,6 +116,8 @@ func (p *Point) apply(s *State, now time.Time) {
 		}
 	case Unhold:
 		p.Held = nil
+	case Shred:
+		p.Shredded = s
 	}
 }
 
@@ -135,13 +140,9 @@ func (r *Repository) MayDecide(signer seal.Signer, at time.Time) error {
 // storage.ErrExist and must look again. A record of sweeping is given the link
 // that the chain will lose.
 func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository, signer seal.Signer, s State) (*State, error) {
-	numbers, err := series(ctx, store, stateDir+s.Point+"/")
+	next, err := nextState(ctx, store, s.Point)
 	if err != nil {
 		return nil, fmt.Errorf("list states of point %s: %w", s.Point, err)
-	}
-	next := 1
-	if len(numbers) > 0 {
-		next = numbers[len(numbers)-1] + 1
 	}
 	if s.Change == Sweeping && s.Swept == nil {
 		p, err := repo.Point(ctx, s.Point)
@@ -152,4 +153,18 @@ func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository
 	}
 	s.Header = Header{kindState, Format, repo.record.Repository, statePath(s.Point, next)}
 	return &s, putSigned(ctx, store, s.Path, &s, signer)
+}
+
+// nextState returns the number after the highest that is taken. A signature that
+// has no record, as a crash leaves one, takes its number too: another record
+// could not be signed there.
+func nextState(ctx context.Context, store storage.Reader, point string) (int, error) {
+	next, dir := 1, stateDir+point+"/"
+	err := store.List(ctx, dir, func(i storage.Info) error {
+		if n, ok := seriesNumber(strings.TrimSuffix(strings.TrimPrefix(i.Name, dir), signatureSuffix)); ok {
+			next = max(next, n+1)
+		}
+		return nil
+	})
+	return next, err
 }
