@@ -50,3 +50,30 @@ func requireNoUploads(t *testing.T, client *s3.Client, bucket string) {
 		t.Errorf("%d multipart uploads are left behind", len(left.Uploads))
 	}
 }
+
+// A service with conditional writes is told from one that overwrites.
+func TestCreatesExclusively(t *testing.T) {
+	env := testbed.Need(t)
+	for name, tt := range map[string]struct {
+		endpoint string
+		want     bool
+	}{
+		"versitygw":      {env.VersitygwEndpoint, true},
+		"SeaweedFS 3.39": {env.S3Endpoint, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bucket := testbed.NewBucketAt(t, env.S3At(t, tt.endpoint))
+			s := open(t, tt.endpoint, bucket, "a/prefix")
+			got, err := s.CreatesExclusively(t.Context(), "probe")
+			if err != nil || got != tt.want {
+				t.Errorf("creates exclusively: %v, %v; want %v", got, err, tt.want)
+			}
+			if err := s.List(t.Context(), "", func(info storage.Info) error {
+				t.Errorf("the probe leaves %s behind", info.Name)
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -177,16 +177,9 @@ func (u *upload) finish() (etag *string, err error) {
 	return etag, u.store.mapError("create", u.name, err)
 }
 
-// put sends a small object. A service that ignores the condition is kept from
-// overwriting at least what has been there before.
+// put sends a small object. The service alone judges whether the name is free,
+// and before that the right to create.
 func (u *upload) put() (*string, error) {
-	switch _, err := u.store.Stat(u.ctx, u.name); {
-	case err == nil:
-		u.taken = true
-		return nil, nil
-	case !errors.Is(err, storage.ErrNotExist):
-		return nil, err
-	}
 	out, err := u.store.api.PutObject(u.ctx, &s3.PutObjectInput{
 		Bucket: &u.store.bucket, Key: u.store.key(u.name), ContentType: aws.String(contentType),
 		Body: bytes.NewReader(u.buffer), ChecksumCRC32C: encoded(u.crc32c), IfNoneMatch: aws.String("*"),
