@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/storage/s3"
 )
@@ -87,4 +88,34 @@ func requireExclusive(ctx context.Context, s storage.Exclusive, url string) erro
 	}
 	return usage("create repository", "the service overwrites an object that exists although the request forbids it (If-None-Match)").On(url).
 		Hint("use a service with conditional writes, Google Cloud Storage or a directory: two writers would destroy each other's files here")
+}
+
+// examineExclusive says whether two writers would destroy each other's files,
+// where that depends on the service. It changes no byte.
+func examineExclusive(ctx context.Context, url, path string) []source.Finding {
+	const check = "repository.exclusive"
+	driver, closer, err := openDriver(ctx, url, mustExist)
+	if err != nil {
+		return []source.Finding{found(check, "", err)}
+	}
+	defer func() { _ = closer.Close() }() // nothing is written behind it
+	service, depends := driver.(storage.Exclusive)
+	if !depends {
+		return nil
+	}
+	data, err := storage.Get(ctx, driver, path, 1<<20)
+	if err != nil {
+		return []source.Finding{found(check, "", err)}
+	}
+	switch refuses, err := service.RefusesExisting(ctx, path, data); {
+	case err != nil:
+		return []source.Finding{found(check, "", err)}
+	case !refuses:
+		return []source.Finding{{
+			Check: check, Severity: source.Error,
+			Evidence: "the service accepts an object that exists although the request forbids it (If-None-Match): two writers would destroy each other's files",
+			Remedy:   "move the repository to a service with conditional writes, and let one process alone write until then",
+		}}
+	}
+	return []source.Finding{fine(check, "the service refuses to overwrite (tried with "+path+", whose bytes were sent again)")}
 }

@@ -106,6 +106,8 @@ type Deleter interface {
 type Exclusive interface {
 	// CreatesExclusively tries it below name, which nothing else uses.
 	CreatesExclusively(ctx context.Context, name string) (bool, error)
+	// RefusesExisting tries it with an object that exists and holds content.
+	RefusesExisting(ctx context.Context, name string, content []byte) (bool, error)
 }
 
 // ReadWriter is what a writer of points holds: no right to delete.

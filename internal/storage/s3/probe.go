@@ -60,6 +60,13 @@ func (s *Store) putOnly(ctx context.Context, name, content string) (won bool, er
 	return err == nil, s.mapError("create", name, err)
 }
 
+// RefusesExisting tries the same with an object that exists, and leaves nothing:
+// it sends the very bytes that the object holds.
+func (s *Store) RefusesExisting(ctx context.Context, name string, content []byte) (bool, error) {
+	won, err := s.putOnly(ctx, name, string(content))
+	return !won && err == nil, err
+}
+
 // discard is best effort: a writer has no right to delete, and what is left is
 // a few bytes.
 func (s *Store) discard(ctx context.Context, name string) {

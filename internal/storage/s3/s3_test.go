@@ -68,7 +68,14 @@ func TestCreatesExclusively(t *testing.T) {
 			if err != nil || got != tt.want {
 				t.Errorf("creates exclusively: %v, %v; want %v", got, err, tt.want)
 			}
-			if err := s.List(t.Context(), "", func(info storage.Info) error {
+			content := []byte("content")
+			if _, err := storage.Put(t.Context(), s, "held", content); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.RefusesExisting(t.Context(), "held", content); err != nil || got != tt.want {
+				t.Errorf("refuses what exists: %v, %v; want %v", got, err, tt.want)
+			}
+			if err := s.List(t.Context(), "probe", func(info storage.Info) error {
 				t.Errorf("the probe leaves %s behind", info.Name)
 				return nil
 			}); err != nil {
