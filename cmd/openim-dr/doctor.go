@@ -161,6 +161,7 @@ func (a *app) examineRepository(ctx context.Context, d *deployment) []source.Fin
 		fine("repository.reachable", fmt.Sprintf("%s holds repository %s with %s", d.url, repo.Record().Repository, plural(int64(len(listing.Points)), "point"))),
 		examineCreate(ctx, store, repo),
 	}
+	findings = append(findings, examineExclusive(ctx, d.url, repo.Record().Path)...)
 	for _, b := range listing.Broken {
 		findings = append(findings, found("repository.points", "point "+b.ID+": ", b.Err))
 	}

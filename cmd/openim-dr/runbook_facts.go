@@ -118,6 +118,10 @@ func (w runbookWriter) repositoryFacts() (runbook.Repository, error) {
 		r.GCS = (&url.URL{Scheme: "https", Host: "storage.googleapis.com", Path: "/" + path}).String()
 		return r, nil
 	}
+	if strings.HasPrefix(r.URL, "s3://") {
+		return r, usage("write the page", "it cannot say yet how files are fetched from S3 by hand").On(r.URL).
+			Hint("copy the repository into a directory (aws s3 sync) and give it with --repository DIRECTORY")
+	}
 	var err error
 	r.URL, err = filepath.Abs(strings.TrimPrefix(r.URL, "file://"))
 	return r, err

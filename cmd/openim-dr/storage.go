@@ -58,9 +58,11 @@ func openDriver(ctx context.Context, url string, absent absence) (storage.Storag
 			return nil, nil, err
 		}
 		return s, s, nil
+	case scheme == "s3":
+		return openS3(ctx, rest, absent)
 	default:
 		return nil, nil, usage("open storage", "this version of openim-dr knows no storage %s://", scheme).
-			Hint("give gs://BUCKET/PREFIX or a directory")
+			Hint("give gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or a directory")
 	}
 }
 

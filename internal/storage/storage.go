@@ -101,6 +101,15 @@ type Deleter interface {
 	Delete(ctx context.Context, seen Info) error
 }
 
+// Exclusive is what a driver may also be whose service may lack an atomic
+// create-if-absent, without which a repository cannot have several writers.
+type Exclusive interface {
+	// CreatesExclusively tries it below name, which nothing else uses.
+	CreatesExclusively(ctx context.Context, name string) (bool, error)
+	// RefusesExisting tries it with an object that exists and holds content.
+	RefusesExisting(ctx context.Context, name string, content []byte) (bool, error)
+}
+
 // ReadWriter is what a writer of points holds: no right to delete.
 type ReadWriter interface {
 	Reader
