@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ type rekeyFlags struct {
 	add        []string
 	remove     []string
 	newest     int
+	signer     stateFlags
 }
 
 // rekeyed is the result of rekey where something was to be changed.
@@ -65,6 +67,9 @@ hold. A bucket whose retention has not ended keeps the wraps until then.
 
 The drill's recipient is added to the newest points of each source alone.
 
+What was done leaves a signed entry in the log of the repository, by which check
+knows why wraps are gone; its signer holds the role pruner or operator.
+
 ` + exitCodes,
 		Example: `  openim-dr rekey
   openim-dr rekey --identity old.key --add age1… --remove age1…
@@ -75,6 +80,7 @@ The drill's recipient is added to the newest points of each source alone.
 	cmd.Flags().StringArrayVar(&flags.identities, "identity", nil, "`FILE` with a private key that opens the points as they are; may be given several times")
 	cmd.Flags().StringArrayVar(&flags.add, "add", nil, "public key of a `RECIPIENT` who shall open every point; may be given several times")
 	cmd.Flags().StringArrayVar(&flags.remove, "remove", nil, "public key of a `RECIPIENT` who shall open none; may be given several times")
+	flags.signer.add(cmd)
 	cmd.Flags().IntVar(&flags.newest, "newest", 3, "give the drill's recipient the `N` newest points of each source")
 	return cmd
 }
@@ -91,18 +97,21 @@ func (a *app) rekey(ctx context.Context, flags rekeyFlags) error {
 	if err != nil {
 		return err
 	}
-	store, end, err := a.openStorage(ctx, d.url, mustExist)
+	p, err := a.openPruner(ctx, d, flags.signer.signingKey)
 	if err != nil {
 		return err
 	}
-	defer end()
-	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
-	if err != nil {
+	defer p.end()
+	options.Record = func(ctx context.Context, r repository.RekeyResult) error {
+		_, err := repository.AppendLog(ctx, p.store, p.repo, p.signer, repository.LogEntry{
+			Time: time.Now(), By: flags.signer.who(), Tool: "openim-dr " + version, Action: repository.LogRekey, Reason: flags.signer.reason,
+			Added: r.Added, Removed: r.Dropped,
+		})
 		return err
 	}
 	show, shown := a.progress()
 	options.Show = show
-	done, err := repository.Rekey(ctx, store, store, repo, options)
+	done, err := repository.Rekey(ctx, p.store, p.store, p.repo, options)
 	shown()
 	result := rekeyed{
 		Keys: done.Keys, Wrapped: done.Wrapped, Removed: done.Removed, IncompleteCopies: []string{},

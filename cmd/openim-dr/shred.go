@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os/user"
 	"strings"
 	"time"
@@ -11,8 +12,6 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
-	"github.com/openim-dr/openim-dr/internal/seal"
-	"github.com/openim-dr/openim-dr/internal/secret"
 )
 
 type shredFlags struct {
@@ -82,7 +81,10 @@ func (a *app) shred(ctx context.Context, ref string, flags shredFlags) error {
 		a.out.print(plan, func(p *page) { writeShredPlan(p, plan) })
 		return nil
 	}
-	signer, err := d.decider(flags.signingKey)
+	signer, err := d.stateSigner(flags.signingKey)
+	if err == nil {
+		err = repo.MayDecide(signer, time.Now())
+	}
 	if err != nil {
 		return err
 	}
@@ -90,6 +92,9 @@ func (a *app) shred(ctx context.Context, ref string, flags shredFlags) error {
 		return err
 	}
 	done, err := repository.ShredPoint(ctx, store, store, repo, signer, plan, userName(), flags.reason, time.Now())
+	if done != nil && done.State != nil && plan.Fresh() {
+		err = errors.Join(err, logDecision(ctx, store, repo, signer, done.State))
+	}
 	if done != nil {
 		a.out.print(done, func(p *page) {
 			p.line("point %s is shredded: %s of %s deleted", done.Point, plural(done.Removed, "wrap"), plural(int64(len(done.Keys)), "key"))
@@ -140,22 +145,6 @@ func unrepeated(names []string) []string {
 		}
 	}
 	return all
-}
-
-// decider reads the key of whoever decides about points.
-func (d *deployment) decider(file string) (seal.Signer, error) {
-	key := d.config.Repository.SigningKey
-	if file != "" {
-		key = secret.Ref("file:" + file)
-	}
-	signer, err := readSigner(key)
-	if err != nil {
-		return signer, err
-	}
-	if requireRole(d.trust, signer, seal.RolePruner) == nil {
-		return signer, nil
-	}
-	return signer, requireRole(d.trust, signer, seal.RoleOperator)
 }
 
 // userName is who sits here, as far as the machine knows.

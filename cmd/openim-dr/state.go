@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -197,10 +196,7 @@ func (f stateFlags) who() string {
 	if f.by != "" {
 		return f.by
 	}
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
-	}
-	return "unknown"
+	return userName()
 }
 
 // mayDecide fails where a decision is refused, or changes nothing.
@@ -252,11 +248,7 @@ type pruner struct {
 
 // openPruner opens the repository, and reads the key that signs.
 func (a *app) openPruner(ctx context.Context, d *deployment, keyFile string) (*pruner, error) {
-	key := d.stateKey(keyFile)
-	if key.IsZero() {
-		return nil, usage("sign what becomes of points", "there is no signing key").Hint("give one whose public half has the role pruner: --signing-key FILE")
-	}
-	signer, err := readSigner(key)
+	signer, err := d.stateSigner(keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -273,6 +265,15 @@ func (a *app) openPruner(ctx context.Context, d *deployment, keyFile string) (*p
 		return nil, err
 	}
 	return &pruner{store, repo, signer, end}, nil
+}
+
+// stateSigner reads the key that signs what becomes of points.
+func (d *deployment) stateSigner(file string) (seal.Signer, error) {
+	key := d.stateKey(file)
+	if key.IsZero() {
+		return seal.Signer{}, usage("sign what becomes of points", "there is no signing key").Hint("give one whose public half has the role pruner: --signing-key FILE")
+	}
+	return readSigner(key)
 }
 
 // stateKey names the key that signs what becomes of points.
@@ -306,5 +307,13 @@ func (p *pruner) record(ctx context.Context, s repository.State) (*repository.St
 	if now.Sweeping() && s.Change != repository.Unhold {
 		return nil, fault.New(fault.Refused, doing, "its sweeping has begun meanwhile, and parts of it may be gone")
 	}
-	return record, nil
+	return record, logDecision(ctx, p.store, p.repo, p.signer, record)
+}
+
+// logDecision leaves an entry in the log for what a state record has decided.
+func logDecision(ctx context.Context, store storage.Writer, repo *repository.Repository, signer seal.Signer, s *repository.State) error {
+	_, err := repository.AppendLog(ctx, store, repo, signer, repository.LogEntry{
+		Time: s.Time, By: s.By, Tool: "openim-dr " + version, Action: repository.LogAction(s.Change), Reason: s.Reason, Points: []string{s.Point},
+	})
+	return err
 }

@@ -32,7 +32,9 @@ type Audit struct {
 	fenced  map[string]bool          // runs that were given up
 	groups  map[string]*group
 	owed    owedWraps
-	unread  []error // what this version cannot judge
+	left    departures
+	skipped map[string]bool // records of states that were never written, by path
+	unread  []error         // what this version cannot judge
 	swept   map[string]*Swept
 	proven  []Proof
 	content contentReads
@@ -64,7 +66,7 @@ func NewAudit(store storage.Reader, o AuditOptions) (*Audit, error) {
 	}
 	return &Audit{
 		store: store, options: o, inv: new(inventory), points: map[string]*auditedPoint{}, fenced: map[string]bool{},
-		groups: map[string]*group{}, owed: owedWraps{}, swept: map[string]*Swept{},
+		groups: map[string]*group{}, owed: owedWraps{}, left: departures{}, skipped: map[string]bool{}, swept: map[string]*Swept{},
 	}, nil
 }
 
@@ -143,8 +145,12 @@ func (a *Audit) recordIsDamaged(ctx context.Context) bool {
 	return damaged
 }
 
-// recordFiles looks at the series of records and at the wraps of the digest key.
+// recordFiles looks at what belongs to no point: the log, the series of records and
+// the wraps of the digest key.
 func (a *Audit) recordFiles(ctx context.Context) error {
+	if err := a.auditLog(ctx); err != nil {
+		return err
+	}
 	if err := a.eachOf(ctx, placeRecord, a.signedRecord); err != nil {
 		return err
 	}
@@ -218,7 +224,7 @@ func (a *Audit) eachOf(ctx context.Context, p place, fn func(ctx context.Context
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelReads)
 	err := a.entries(func(_ int, path string, at located) error {
-		if at.place != p || at.signature || a.only != "" && at.owner != a.only && at.owner != "" && p != placeDigestKey {
+		if at.place != p || at.signature || a.only != "" && at.owner != a.only && at.owner != "" && p != placeDigestKey && p != placeLog {
 			return ctx.Err()
 		}
 		group.Go(func() error {

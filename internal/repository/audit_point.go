@@ -201,14 +201,14 @@ func (w *pointWalk) walk(ctx context.Context, m *Manifest) error {
 			}
 		}
 	}
+	shredded := false
 	for _, key := range m.runKeys() {
 		g, err := w.audit.key(ctx, key)
 		if err != nil {
 			return err
 		}
 		if len(g.files) == 0 && len(g.bad) > 0 {
-			shredded, err := w.audit.shredded(ctx, m)
-			if err != nil {
+			if shredded, err = w.audit.shredded(ctx, m); err != nil {
 				return err
 			}
 			if shredded {
@@ -217,7 +217,9 @@ func (w *pointWalk) walk(ctx context.Context, m *Manifest) error {
 		}
 		w.point.groups = append(w.point.groups, g)
 	}
-	w.audit.owe(m)
+	if !shredded {
+		w.audit.owe(m)
+	}
 	return w.surplus(m)
 }
 

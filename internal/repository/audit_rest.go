@@ -57,6 +57,9 @@ func (a *Audit) holes(ctx context.Context) error {
 // hole reports a member that is not there. The listing may have passed its name
 // before it was made.
 func (a *Audit) hole(ctx context.Context, path string) error {
+	if a.skipped[path] {
+		return nil
+	}
 	_, err := a.store.Stat(ctx, path)
 	if errors.Is(err, storage.ErrNotExist) {
 		a.found.add(Finding{Kind: Missing, File: path, Expected: "a member of a series whose later members are there", Got: noSuchFile}, "")
@@ -108,7 +111,8 @@ func (a *Audit) restOf(i int, path string, at located) Damage {
 // lonely is a signature whose file is not there: a crash between the two leaves
 // it.
 func (a *Audit) lonely(i int, path string) Damage {
-	if a.inv.has(path[:len(path)-len(signatureSuffix)]) {
+	file := path[:len(path)-len(signatureSuffix)]
+	if a.inv.has(file) || a.skipped[file] {
 		return Intact
 	}
 	return a.useless(i)

@@ -171,7 +171,7 @@ func (a *Audit) key(ctx context.Context, key string) (*group, error) {
 func (a *Audit) owe(m *Manifest) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.owed.judge(m, nil)
+	a.owed.judge(m, a.left)
 }
 
 // missingWraps looks for the wraps that operators must have. Of a key that has

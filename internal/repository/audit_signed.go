@@ -91,12 +91,28 @@ func (a *Audit) AuditDecisions(ctx context.Context) error {
 	return a.eachOf(ctx, placeProof, a.proof)
 }
 
+// auditLog looks at the entries of the log, and learns whose wraps were taken away.
+func (a *Audit) auditLog(ctx context.Context) error {
+	return a.eachOf(ctx, placeLog, func(ctx context.Context, path string, at located) error {
+		var e LogEntry
+		ok, err := a.signedJSON(ctx, path, "", kindLog, logTime, &e, &e.Header, logRoles...)
+		if err != nil || !ok {
+			return err
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.left.note(&e)
+		return nil
+	})
+}
+
 func (a *Audit) state(ctx context.Context, path string, at located) error {
 	var s State
 	ok, err := a.signedJSON(ctx, path, at.owner, kindState, stateTime, &s, &s.Header, seal.RolePruner, seal.RoleOperator)
 	if err != nil || !ok {
 		return err
 	}
+	a.skip(at.owner, s.Skipped)
 	if s.Change != Sweeping {
 		return a.pointOf(ctx, path, at.owner)
 	}
@@ -104,6 +120,15 @@ func (a *Audit) state(ctx context.Context, path string, at located) error {
 	defer a.mu.Unlock()
 	a.swept[at.owner] = s.link()
 	return nil
+}
+
+// skip notes numbers of a series that a signed record says were never written.
+func (a *Audit) skip(point string, numbers []int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range numbers {
+		a.skipped[statePath(point, n)] = true
+	}
 }
 
 // pointOf finds that a point is gone of which a signed file speaks, unless its

@@ -105,7 +105,7 @@ func TestLocate(t *testing.T) {
 		leaseTermPath(StreamLease("a", "b"), 7):    placeLease,
 		"leases/a@b/7.json":                        nowhere,
 		RestorePath(point, 1):                      placeRestore,
-		"log/20261123T020000Z-abcd.json":           placeReserved,
+		"log/20261123T020000Z-abcd.json":           placeLog,
 		"schedules/nightly/1.json":                 placeReserved,
 		"backup.tar":                               nowhere,
 		"":                                         nowhere,

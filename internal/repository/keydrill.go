@@ -31,6 +31,10 @@ const mostNamed = 3
 // of the instance both before and after.
 func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identities []seal.Identity) (*ProofKeys, []string, error) {
 	d := keyDrill{repo: repo, keys: map[string]*drilledKey{}, owed: owedWraps{}}
+	left, err := repo.departures(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, id := range identities {
 		if !slices.ContainsFunc(d.identities, func(other seal.Identity) bool { return fingerprint(other) == fingerprint(id) }) {
 			d.identities = append(d.identities, id)
@@ -40,7 +44,7 @@ func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identitie
 		// What nobody trusted has signed may name any key: it is no point.
 		if p.Forgotten == nil && p.Shredded == nil && p.Untrusted == nil && p.Quarantined == "" {
 			d.points = append(d.points, p)
-			d.owed.judge(p.Manifest, nil)
+			d.owed.judge(p.Manifest, left)
 		}
 	}
 	if err := d.tryAll(ctx); err != nil {

@@ -22,6 +22,7 @@ const (
 	kindLease      = "lease"
 	kindRestore    = "restore"
 	kindProof      = "proof"
+	kindLog        = "log"
 )
 
 // Header opens every signed file: what it is, and where it belongs, so that a

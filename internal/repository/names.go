@@ -32,6 +32,8 @@ const (
 	proofsDir = "proofs/"
 	// leasesDir: who is writing; a renewal is the next term.
 	leasesDir = "leases/"
+	// logDir: who did what to the repository; each file is one entry.
+	logDir = "log/"
 
 	signatureSuffix = ".minisig"
 	sealedSuffix    = ".zst.age"

@@ -25,6 +25,7 @@ const (
 	placeProof
 	placeRestore
 	placeLease
+	placeLog
 	placeReserved // for later versions: nothing is known of it
 )
 
@@ -36,11 +37,8 @@ type located struct {
 	signature bool   // it is the .minisig of such a file
 }
 
-// Directories that are named here for the sake of files which others write.
-const (
-	logDir       = "log/"
-	schedulesDir = "schedules/"
-)
+// schedulesDir is named here for the sake of files which later versions write.
+const schedulesDir = "schedules/"
 
 var (
 	keyPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -66,7 +64,7 @@ func locate(path string) located {
 
 // signed reports whether a signature may stand beside the file.
 func (p place) signed() bool {
-	return p == placeRecord || p == placeManifest || p == placeState || p == placeProof || p == placeReserved
+	return p == placeRecord || p == placeManifest || p == placeState || p == placeProof || p == placeLog || p == placeReserved
 }
 
 // finders take a name apart below each top directory.
@@ -81,7 +79,7 @@ var finders = map[string]func(rest string) located{
 	proofsDir:     findProof,
 	leasesDir:     findLease,
 	RestoresDir:   findRestore,
-	logDir:        reserved,
+	logDir:        findLog,
 	schedulesDir:  reserved,
 }
 

@@ -142,7 +142,7 @@ func (r *rekeying) chooseKeys(listing *Listing) {
 		if p.Untrusted != nil || p.Shredded != nil {
 			continue // it may name anything, or needs nothing any more
 		}
-		for _, key := range keysOf(p) {
+		for _, key := range p.runKeys() {
 			needed[key] = true
 		}
 	}
@@ -157,7 +157,7 @@ func (r *rekeying) chooseKeys(listing *Listing) {
 		for _, s := range p.Sources {
 			if of := p.Instance + "\n" + s.Name; s.Complete && left[of] < r.options.DrillPoints {
 				left[of]++
-				for _, key := range keysOf(p) {
+				for _, key := range p.runKeys() {
 					r.drilled[key] = true
 				}
 			}

@@ -45,7 +45,7 @@ func KeyReaders(ctx context.Context, repo *Repository) (readers []KeyReader, key
 		}
 		points++
 		for holder, reader := range byReader {
-			if !slices.ContainsFunc(keysOf(p), func(key string) bool { return !byID[key].has(holder) }) {
+			if !slices.ContainsFunc(p.runKeys(), func(key string) bool { return !byID[key].has(holder) }) {
 				reader.Points++
 			}
 		}

@@ -30,6 +30,7 @@ var schemas = map[string]any{
 	"checkpoint":    Checkpoint{},
 	"restore":       RestoreRecord{},
 	"proof":         Proof{},
+	"log":           LogEntry{},
 	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},

@@ -30,6 +30,9 @@ type ShredPlan struct {
 	done *State // recorded earlier: only the deletions may be left
 }
 
+// Fresh reports whether nobody has recorded the shredding before.
+func (p *ShredPlan) Fresh() bool { return p.done == nil }
+
 // ShredKept is a pack key that stays.
 type ShredKept struct {
 	Key    string   `json:"key"`
@@ -88,7 +91,7 @@ func PlanShred(ctx context.Context, repo *Repository, listing *Listing, p *Point
 func (l *Listing) needing(key, but string) []string {
 	points := []string{}
 	for _, p := range l.Points {
-		if p.Point != but && p.Shredded == nil && slices.Contains(keysOf(p), key) {
+		if p.Point != but && p.Shredded == nil && slices.Contains(p.runKeys(), key) {
 			points = append(points, p.Point)
 		}
 	}

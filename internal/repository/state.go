@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ type State struct {
 	Time   time.Time  `json:"time"`
 	// Swept is, in a record of sweeping, the link that the chain loses.
 	Swept *Swept `json:"swept,omitempty"`
+	// Skipped are numbers before this one that a signature without its record had
+	// taken, as a crash leaves it: no record of them is missing.
+	Skipped []int `json:"skipped,omitempty"`
 }
 
 // loadStates reads the series of a point. A record that no trusted pruner or
@@ -140,7 +144,7 @@ func (r *Repository) MayDecide(signer seal.Signer, at time.Time) error {
 // storage.ErrExist and must look again. A record of sweeping is given the link
 // that the chain will lose.
 func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository, signer seal.Signer, s State) (*State, error) {
-	next, err := nextState(ctx, store, s.Point)
+	next, skipped, err := nextState(ctx, store, s.Point)
 	if err != nil {
 		return nil, fmt.Errorf("list states of point %s: %w", s.Point, err)
 	}
@@ -151,20 +155,29 @@ func AppendState(ctx context.Context, store storage.ReadWriter, repo *Repository
 		}
 		s.Swept = sweptOf(p)
 	}
+	s.Skipped = skipped
 	s.Header = Header{kindState, Format, repo.record.Repository, statePath(s.Point, next)}
 	return &s, putSigned(ctx, store, s.Path, &s, signer)
 }
 
-// nextState returns the number after the highest that is taken. A signature that
-// has no record, as a crash leaves one, takes its number too: another record
-// could not be signed there.
-func nextState(ctx context.Context, store storage.Reader, point string) (int, error) {
-	next, dir := 1, stateDir+point+"/"
-	err := store.List(ctx, dir, func(i storage.Info) error {
-		if n, ok := seriesNumber(strings.TrimSuffix(strings.TrimPrefix(i.Name, dir), signatureSuffix)); ok {
-			next = max(next, n+1)
+// nextState returns the number after the highest that is taken, and those before
+// it of which there is a signature alone. A crash leaves such a one, and takes its
+// number with it: another record could not be signed there.
+func nextState(ctx context.Context, store storage.Reader, point string) (next int, skipped []int, err error) {
+	dir, records := stateDir+point+"/", map[int]bool{}
+	err = store.List(ctx, dir, func(i storage.Info) error {
+		name, signature := strings.CutSuffix(strings.TrimPrefix(i.Name, dir), signatureSuffix)
+		if n, ok := seriesNumber(name); ok {
+			records[n] = records[n] || !signature
 		}
 		return nil
 	})
-	return next, err
+	for n, record := range records {
+		next = max(next, n)
+		if !record {
+			skipped = append(skipped, n)
+		}
+	}
+	slices.Sort(skipped)
+	return next + 1, skipped, err
 }

@@ -24,9 +24,11 @@ type Wrapped struct {
 // each is wrapped.
 type wrapBook map[string]Wrapped
 
-// learn takes over what others have said.
-func (b wrapBook) learn(said []Wrapped) {
+// learn takes over what a run has said that began at some time, without who has
+// left since.
+func (b wrapBook) learn(said []Wrapped, began time.Time, left departures) {
 	for _, w := range said {
+		w.Operators = left.remaining(w.Operators, began)
 		for _, key := range w.Keys {
 			b[key] = w
 		}
@@ -88,10 +90,8 @@ func (o owedWraps) judge(m *Manifest, left departures) {
 			if !slices.Contains(needed, key) {
 				continue
 			}
-			for _, holder := range w.Operators {
-				if !left[holder].After(m.Started) {
-					o.add(key, holder)
-				}
+			for _, holder := range left.remaining(w.Operators, m.Started) {
+				o.add(key, holder)
 			}
 		}
 	}

@@ -112,6 +112,10 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	if err != nil {
 		return nil, err
 	}
+	left, err := w.departures(ctx)
+	if err != nil {
+		return nil, err
+	}
 	began := w.now().UTC() // once: an id that is not the time of the beginning is quarantined
 	d := &Draft{
 		ctx: ctx, writer: w, stream: stream, point: newPointID(began), started: began,
@@ -121,12 +125,14 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	}
 	if unfinished != nil {
 		d.progress.buckets = unfinished.Buckets
-		d.wrapped.learn(unfinished.Wrapped)
+		if at, err := PointTime(unfinished.Run); err == nil {
+			d.wrapped.learn(unfinished.Wrapped, at, left)
+		}
 	}
 	for _, s := range sources {
 		if base := listing.Newest(w.options.Instance, s); base != nil {
 			d.bases[s] = base
-			d.wrapped.learn(base.Keys.Wrapped)
+			d.wrapped.learn(base.Keys.Wrapped, base.Started, left)
 		}
 	}
 	if err := d.begin(ctx); err != nil {
