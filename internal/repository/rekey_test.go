@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -264,17 +265,20 @@ func TestRekeyLooksAgainForWhatCameMeanwhile(t *testing.T) {
 	f, m := newFixture(t)
 	w := f.Writer(t)
 	mustTake(t, w, "manual", sample())
-	raced := false
+	var race sync.Once
 	racing := faulty.New(m, faulty.Plan{Before: func(c faulty.Call) {
-		if c.Kind == faulty.Delete && !raced {
-			raced = true
-			mustTake(t, w, "manual", sample())
+		if c.Kind == faulty.Delete {
+			race.Do(func() {
+				if _, err := take(t.Context(), w, repotest.Instance, "manual", sample()); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}})
 	next := newIdentity(t)
 	result, err := rekey(t, f, racing, handOver(f.Operator, next))
 	requireKind(t, err, fault.Busy)
-	if !raced || result.Late == 0 || !readable(t, f, next) || len(wrapsFor(m, f.Operator)) > 0 {
+	if result.Late == 0 || !readable(t, f, next) || len(wrapsFor(m, f.Operator)) > 0 {
 		t.Errorf("%+v: want the point of the run that raced rewrapped and reported", result)
 	}
 }
