@@ -248,14 +248,14 @@ func TestHostileGlobalSettingsAndSlowStorage(t *testing.T) {
 	seedWide(t, db, "d")
 	run(t, db, "SET GLOBAL max_execution_time = 1", "SET GLOBAL sql_select_limit = 10", "SET GLOBAL sql_safe_updates = ON", "SET GLOBAL completion_type = 'RELEASE'")
 	run(t, db, "CREATE TABLE d.noise (id INT PRIMARY KEY, body MEDIUMTEXT)",
-		"INSERT INTO d.noise WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT i, CONCAT(HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024))) FROM n")
+		"INSERT INTO d.noise WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 800) SELECT i, CONCAT(HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024)), HEX(RANDOM_BYTES(1024))) FROM n")
 	store := &slowStore{Memory: repotest.NewMemory()}
 	fixture := repotest.Over(t, store)
 	s := newServer(t, account{server.Address, server.User, server.Password}, nil, "d")
 	store.rests.Store(2)
 	point := fixture.Capture(t, "main", Kind, s)
-	if left := store.rests.Load(); point.Summary().Rows != 8400 || left > 0 {
-		t.Errorf("%d rows, want 8400; %d rests of the storage are left", point.Summary().Rows, left)
+	if left := store.rests.Load(); point.Summary().Rows != 8800 || left > 0 {
+		t.Errorf("%d rows, want 8800; %d rests of the storage are left", point.Summary().Rows, left)
 	}
 	store.rests.Store(2)
 	requireEqual(t, bringBack(t, s, point, map[string]string{"d": "copied"}))
@@ -308,7 +308,7 @@ func (s *slowStore) Open(ctx context.Context, name string, offset, length int64)
 
 func (f *slowFile) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
-	if f.read += n; f.read > 512<<10 && err == nil {
+	if f.read += n; f.read > 256<<10 && err == nil {
 		err = f.rest()
 	}
 	return n, err
