@@ -9,18 +9,21 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/retention"
 )
 
 type pruneFlags struct {
 	stateFlags
 
-	plan     bool
-	yes      bool
-	allow    []string
-	maxShare string
+	plan      bool
+	sweepOnly bool
+	yes       bool
+	allow     []string
+	maxShare  string
 }
 
 // allowClock overrules the refusal of a clock that looks wrong.
@@ -31,19 +34,30 @@ type pruned struct {
 	Decisions []retention.Decision `json:"decisions"`
 	Forget    []string             `json:"forget"`
 	Share     retention.Share      `json:"share"`
+	// Sweep is what is deleted of what was forgotten before; null where that is not
+	// known.
+	Sweep *repository.SweepPlan `json:"sweep"`
 }
 
 func newPrune(a *app) *cobra.Command {
 	var flags pruneFlags
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Forget the recovery points that no rule keeps",
+		Short: "Forget the recovery points that no rule keeps, and delete what nothing needs",
 		Long: `Forget the recovery points of this instance that no rule of the configuration's
 retention keeps. Each source is judged by itself, and a point stays if any of its
 sources keeps it. Of each source the newest point and the newest proven one are
 kept whatever the rules, and so are points that are held.
 
+A point that is forgotten can be restored by its id, and undelete takes the
+forgetting back, until retention.grace (72h) has passed. The first prune after that
+sweeps it: it deletes the point, and whatever no point and no live run needs, be it
+of that point or left by a run that failed. What a bucket's own retention keeps is
+deleted by a later prune. That takes the right to delete, which nothing else of
+openim-dr needs: let prune run with another identity than backup, and elsewhere.
+
 --plan says of every point whether it stays, and why, and changes nothing.
+--sweep-only forgets nothing, and deletes what is due.
 
 Refused (exit code 4) by a clock that looks wrong, and where more than
 retention.maxDeleteShare of the points, or of the bytes of their own files, would
@@ -58,6 +72,7 @@ this once.
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), flags) },
 	}
 	cmd.Flags().BoolVar(&flags.plan, "plan", false, "say what would be done, and why, and do nothing")
+	cmd.Flags().BoolVar(&flags.sweepOnly, "sweep-only", false, "forget nothing, only delete what was forgotten before and what nothing needs")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "do not ask")
 	cmd.Flags().StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowClock)
 	cmd.Flags().StringVar(&flags.maxShare, "max-delete-share", "", "`SHARE` of the points that may go, instead of retention.maxDeleteShare")
@@ -75,13 +90,7 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 		return err
 	}
 	if flags.plan {
-		listing, err := a.listing(ctx)
-		if err != nil {
-			return err
-		}
-		plan, err := d.planPrune(listing, policy, flags)
-		a.printPlan(listing, plan, d.config.Instance)
-		return err
+		return a.planOnly(ctx, d, policy, flags)
 	}
 	p, err := a.openPruner(ctx, d, flags.signingKey)
 	if err != nil {
@@ -93,46 +102,109 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 		return err
 	}
 	defer lease.Release()
-	return a.pruneUnderLease(ctx, d, p, policy, flags)
+	err = a.pruneUnderLease(ctx, d, p, policy, flags)
+	if err != nil && errors.Is(context.Cause(ctx), repository.ErrLeaseLost) {
+		return fault.New(fault.Busy, "prune", "%w", repository.ErrLeaseLost).Hint("run it again")
+	}
+	return err
+}
+
+// planOnly says what a prune would do now. It needs no key that signs.
+func (a *app) planOnly(ctx context.Context, d *deployment, policy retention.Policy, flags pruneFlags) error {
+	store, end, err := a.openStorage(ctx, d.url, mustExist)
+	if err != nil {
+		return err
+	}
+	defer end()
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
+	if err != nil {
+		return err
+	}
+	_, err = a.showPrune(ctx, d, repo, store, policy, flags)
+	return err
+}
+
+// showPrune decides, and shows what was decided and what would be deleted. What it
+// refuses is shown all the same.
+func (a *app) showPrune(ctx context.Context, d *deployment, repo *repository.Repository, store storage.Reader, policy retention.Policy, flags pruneFlags) (*pruning, error) {
+	listing, err := repo.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, refused := d.planPrune(listing, policy, flags)
+	sweep, err := repository.PlanSweep(ctx, store, d.sweepOptions(flags, plan.Sweep, progress.Discard))
+	if err != nil {
+		refused, sweep = errors.Join(refused, err), nil
+	}
+	a.printPlan(listing, plan, sweep, d.config.Instance)
+	return &pruning{plan, sweep}, refused
+}
+
+// pruning is what a prune is about to do.
+type pruning struct {
+	*retention.Plan
+	sweep *repository.SweepPlan
+}
+
+func (d *deployment) sweepOptions(flags pruneFlags, points []string, show progress.Reporter) repository.SweepOptions {
+	return repository.SweepOptions{
+		Options: repository.Options{Trust: d.trust}, Instance: d.config.Instance, Tool: "openim-dr " + version, By: flags.who(), Points: points, Show: show,
+	}
 }
 
 // pruneUnderLease shows a plan, and carries out the very one that was shown.
 func (a *app) pruneUnderLease(ctx context.Context, d *deployment, p *pruner, policy retention.Policy, flags pruneFlags) error {
-	listing, err := p.repo.List(ctx)
-	if err != nil {
-		return err
-	}
-	plan, err := d.planPrune(listing, policy, flags)
-	a.printPlan(listing, plan, d.config.Instance)
-	if err != nil || len(plan.Forget) == 0 {
+	todo, err := a.showPrune(ctx, d, p.repo, p.store, policy, flags)
+	if err != nil || len(todo.Forget) == 0 && todo.sweep.Files == 0 {
 		return err
 	}
 	if !flags.yes {
-		if err := a.confirm(ctx, "forget "+plural(int64(len(plan.Forget)), "point")+"?"); err != nil {
+		if err := a.confirm(ctx, todo.question()); err != nil {
 			return err
 		}
 	}
-	decisions := plan.ByPoint()
-	for _, id := range plan.Forget {
+	decisions := todo.ByPoint()
+	for _, id := range todo.Forget {
 		s := repository.State{
 			Point: id, Change: repository.Forget, By: flags.who(), Reason: "retention: " + whyText(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
 		}
 		if _, err := p.record(ctx, s); err != nil {
-			if errors.Is(context.Cause(ctx), repository.ErrLeaseLost) {
-				return fault.New(fault.Busy, "prune", "%w", repository.ErrLeaseLost).Hint("run it again")
-			}
 			return err
 		}
 	}
-	a.log.Info("points were forgotten, and can be restored until they are swept", "points", len(plan.Forget))
-	return nil
+	if len(todo.Forget) > 0 {
+		a.log.Info("points were forgotten, and can be restored until they are swept", "points", len(todo.Forget))
+	}
+	if todo.sweep.Files == 0 {
+		return nil
+	}
+	show, shown := a.progress()
+	swept, err := repository.Sweep(ctx, p.store, p.signer, d.sweepOptions(flags, todo.Sweep, show))
+	shown()
+	a.log.Info("what nothing needs was deleted", "points", len(swept.Points), "files", swept.Files, "bytes", swept.Bytes, "protected", swept.Protected)
+	return err
+}
+
+func (p *pruning) question() string {
+	forget, sweep := "forget "+plural(int64(len(p.Forget)), "point"), "delete "+plural(p.sweep.Files, "file")+" ("+size(p.sweep.Bytes)+")"
+	switch {
+	case len(p.Forget) == 0:
+		return sweep + "?"
+	case p.sweep.Files == 0:
+		return forget + "?"
+	default:
+		return forget + ", and " + sweep + "?"
+	}
 }
 
 // planPrune decides, and refuses what is not safe beside the plan.
 func (d *deployment) planPrune(listing *repository.Listing, policy retention.Policy, flags pruneFlags) (*retention.Plan, error) {
 	points, now := retention.FromListing(listing), time.Now()
 	plan := retention.Decide(points, d.config.Instance, policy, now)
-	if len(plan.Forget) == 0 {
+	if flags.sweepOnly {
+		plan.Forget, plan.Share = []string{}, retention.Share{}
+	}
+	if len(plan.Forget)+len(plan.Sweep) == 0 {
 		return plan, nil
 	}
 	var clock error

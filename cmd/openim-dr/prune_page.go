@@ -9,9 +9,22 @@ import (
 )
 
 // printPlan shows what was decided about every point.
-func (a *app) printPlan(listing *repository.Listing, plan *retention.Plan, instance string) {
-	result := pruned{plan.Decisions, plan.Forget, plan.Share}
-	a.out.print(result, func(p *page) { writePrune(p, listing, plan, instance) })
+func (a *app) printPlan(listing *repository.Listing, plan *retention.Plan, sweep *repository.SweepPlan, instance string) {
+	result := pruned{plan.Decisions, plan.Forget, plan.Share, sweep}
+	a.out.print(result, func(p *page) {
+		writePrune(p, listing, plan, instance)
+		if sweep != nil {
+			writeSweep(p, sweep)
+		}
+	})
+}
+
+// writeSweep says what is deleted.
+func writeSweep(p *page, s *repository.SweepPlan) {
+	p.line("%s to be deleted (%s of %s), with %s forgotten before", plural(s.Files, "file"), size(s.Bytes), size(s.OfBytes), plural(int64(len(s.Points)), "point"))
+	for _, id := range s.Waiting {
+		p.line("point %s waits: a run builds on it that may be alive", id)
+	}
 }
 
 // writePrune lists the points, the newest first: those that stay, those that go,

@@ -137,7 +137,7 @@ func (a *Audit) pointOf(ctx context.Context, path, point string) error {
 	if a.inv.has(manifestPath(point)) {
 		return nil
 	}
-	swept, err := a.sweptRecord(ctx, point)
+	swept, err := a.repo.sweptRecord(ctx, point)
 	if err != nil || swept != nil {
 		return err
 	}
@@ -147,25 +147,6 @@ func (a *Audit) pointOf(ctx context.Context, path, point string) error {
 		return nil
 	}
 	return err
-}
-
-// sweptRecord reads the states of a point that is gone: what its sweeping has
-// recorded, or nil where there is no such record.
-func (a *Audit) sweptRecord(ctx context.Context, point string) (*Swept, error) {
-	numbers, err := series(ctx, a.store, stateDir+point+"/")
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range numbers {
-		s, err := a.repo.readState(ctx, point, n)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil && s.Change == Sweeping {
-			return s.link(), nil
-		}
-	}
-	return nil, nil //nolint:nilnil // "it was not swept" is an answer
 }
 
 // shredded reports whether it was recorded that the keys of a point were

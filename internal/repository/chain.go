@@ -218,7 +218,7 @@ func (a *Audit) sweptSince(ctx context.Context, point string) (*chainLink, error
 	if !idPattern.MatchString(point) {
 		return nil, nil //nolint:nilnil // no point has that name
 	}
-	s, err := a.sweptRecord(ctx, point)
+	s, err := a.repo.sweptRecord(ctx, point)
 	if err != nil || s == nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type Draft struct {
 	stream  string
 	point   string
 	started time.Time
-	head    *Point
+	head    *streamHead
 	bases   map[string]*Point
 
 	continued *Progress // of the run that this one goes on from, or nil
@@ -236,7 +236,7 @@ func (d *Draft) manifest() *Manifest {
 	}
 	slices.SortFunc(m.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	if d.head != nil {
-		m.Seq, m.Previous = d.head.Seq+1, &Link{d.head.Point, d.head.SHA256}
+		m.Seq, m.Previous = d.head.seq+1, &d.head.link
 	}
 	for _, s := range d.sources {
 		source, missing := s.record()

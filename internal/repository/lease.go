@@ -151,30 +151,35 @@ func (l *Lease) outlast(ctx context.Context, held leaseTerm) error {
 
 // current returns the newest term, or nil where there is none.
 func (l *Lease) current(ctx context.Context) (*leaseTerm, error) {
+	return currentTerm(ctx, l.store, l.name, l.length)
+}
+
+// currentTerm returns the newest term of a lease, or nil where there is none.
+func currentTerm(ctx context.Context, store storage.Reader, lease string, length time.Duration) (*leaseTerm, error) {
 	var newest int64
-	err := l.store.List(ctx, leasesDir+l.name+"/", func(i storage.Info) error {
+	err := store.List(ctx, leasesDir+lease+"/", func(i storage.Info) error {
 		var term int64
-		name := strings.TrimPrefix(i.Name, leasesDir+l.name+"/")
-		if _, err := fmt.Sscanf(name, "%012d.json", &term); err == nil && leaseTermPath(l.name, term) == i.Name {
+		name := strings.TrimPrefix(i.Name, leasesDir+lease+"/")
+		if _, err := fmt.Sscanf(name, "%012d.json", &term); err == nil && leaseTermPath(lease, term) == i.Name {
 			newest = max(newest, term)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look at lease %s: %w", l.name, err)
+		return nil, fmt.Errorf("look at lease %s: %w", lease, err)
 	}
 	if newest == 0 {
 		return nil, nil //nolint:nilnil // "nobody ever held it" is an answer
 	}
-	data, err := storage.Get(ctx, l.store, leaseTermPath(l.name, newest), 64<<10)
+	data, err := storage.Get(ctx, store, leaseTermPath(lease, newest), 64<<10)
 	if err != nil {
-		return nil, fmt.Errorf("look at lease %s: %w", l.name, err)
+		return nil, fmt.Errorf("look at lease %s: %w", lease, err)
 	}
 	var t leaseTerm
 	if json.Unmarshal(data, &t) != nil || t.Kind != kindLease || t.Term != newest || t.Seconds <= 0 {
 		// It was damaged when it was written, and stays so for ever. Somebody
 		// may hold it all the same: it is waited for like any other.
-		return &leaseTerm{Term: newest, Instance: "unknown", Host: "unknown", Seconds: max(l.length, DefaultLeaseLength).Seconds()}, nil
+		return &leaseTerm{Term: newest, Instance: "unknown", Host: "unknown", Seconds: max(length, DefaultLeaseLength).Seconds()}, nil
 	}
 	return &t, nil
 }

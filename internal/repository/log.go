@@ -25,6 +25,7 @@ const (
 	LogUnhold   LogAction = "unhold"
 	LogShred    LogAction = "shred"
 	LogRekey    LogAction = "rekey"
+	LogSweep    LogAction = "sweep"
 )
 
 // LogEntry says who did what to the repository, and why. Each is a file of its
@@ -42,6 +43,9 @@ type LogEntry struct {
 	// wraps of every key, and of who has lost them.
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`
+	// Files and Bytes were deleted by a sweep.
+	Files int64 `json:"files,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // logRoles may sign the log: who may decide about points.

@@ -112,6 +112,10 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	if err != nil {
 		return nil, err
 	}
+	head, err := w.head(ctx, listing, w.options.Instance, stream)
+	if err != nil {
+		return nil, err
+	}
 	left, err := w.departures(ctx)
 	if err != nil {
 		return nil, err
@@ -119,7 +123,7 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	began := w.now().UTC() // once: an id that is not the time of the beginning is quarantined
 	d := &Draft{
 		ctx: ctx, writer: w, stream: stream, point: newPointID(began), started: began,
-		head: listing.Head(w.options.Instance, stream), bases: map[string]*Point{},
+		head: head, bases: map[string]*Point{},
 		keys: map[string]bool{}, open: map[string]bool{}, wrapped: wrapBook{},
 		continued: unfinished,
 	}
@@ -137,6 +141,9 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	}
 	if err := d.begin(ctx); err != nil {
 		return nil, fmt.Errorf("begin point %s: %w", d.point, err)
+	}
+	if err := d.confirm(ctx, listing); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -159,7 +166,7 @@ func (w *Writer) fence(ctx context.Context, stream string, runs []string, listin
 		if start != nil && (start.Instance != w.options.Instance || start.Stream != stream) {
 			continue
 		}
-		err = w.abandon(ctx, run)
+		err = abandon(ctx, w.store, w.Repository, w.options.Signer, run, w.options.Instance)
 		switch {
 		case errors.Is(err, storage.ErrExist):
 			raced = true
@@ -170,22 +177,22 @@ func (w *Writer) fence(ctx context.Context, stream string, runs []string, listin
 	return raced, nil
 }
 
-// abandon writes the fence, or returns storage.ErrExist. It is one file that
+// abandon writes the fence of a run, or returns storage.ErrExist. It is one file that
 // carries its own signature, so that a crash cannot leave half of a fence and
 // two that fence the same run do not stand in each other's way.
-func (w *Writer) abandon(ctx context.Context, run string) error {
+func abandon(ctx context.Context, store storage.Writer, repo *Repository, signer seal.Signer, run, by string) error {
 	path := manifestPath(run)
 	record, err := marshal(Abandoned{
-		Header: Header{kindAbandoned, Format, w.record.Repository, path},
-		Point:  run, Time: w.now().UTC(), By: w.options.Instance,
+		Header: Header{kindAbandoned, Format, repo.record.Repository, path},
+		Point:  run, Time: repo.now().UTC(), By: by,
 	})
 	if err != nil {
 		return err
 	}
-	signature, err := w.options.Signer.Sign(record, path)
+	signature, err := signer.Sign(record, path)
 	if err != nil {
 		return err
 	}
-	_, err = putPlain(ctx, w.store, path, Fence{kindAbandoned, Format, string(record), string(signature)})
+	_, err = putPlain(ctx, store, path, Fence{kindAbandoned, Format, string(record), string(signature)})
 	return err
 }
