@@ -201,26 +201,34 @@ func (w *pointWalk) walk(ctx context.Context, m *Manifest) error {
 			}
 		}
 	}
-	shredded := false
+	if err := w.keys(ctx, m); err != nil {
+		return err
+	}
+	return w.surplus(m)
+}
+
+// keys looks at the wraps of the keys that the point needs. Of one whose keys were
+// destroyed on purpose none is missing.
+func (w *pointWalk) keys(ctx context.Context, m *Manifest) error {
+	shredded, err := w.audit.shredded(ctx, m)
+	if err != nil {
+		return err
+	}
 	for _, key := range m.runKeys() {
+		if shredded {
+			w.audit.markKey(key)
+			continue
+		}
 		g, err := w.audit.key(ctx, key)
 		if err != nil {
 			return err
-		}
-		if len(g.files) == 0 && len(g.bad) > 0 {
-			if shredded, err = w.audit.shredded(ctx, m); err != nil {
-				return err
-			}
-			if shredded {
-				continue
-			}
 		}
 		w.point.groups = append(w.point.groups, g)
 	}
 	if !shredded {
 		w.audit.owe(m)
 	}
-	return w.surplus(m)
+	return nil
 }
 
 // file looks at a file of the point's own.

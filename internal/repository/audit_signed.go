@@ -152,6 +152,9 @@ func (a *Audit) pointOf(ctx context.Context, path, point string) error {
 // shredded reports whether it was recorded that the keys of a point were
 // destroyed on purpose.
 func (a *Audit) shredded(ctx context.Context, m *Manifest) (bool, error) {
+	if from, to := a.inv.below(stateDir + m.Point + "/"); from == to {
+		return false, nil // as of nearly all points
+	}
 	p := &Point{Manifest: m}
 	err := a.repo.loadStates(ctx, p)
 	return p.Shredded != nil, err

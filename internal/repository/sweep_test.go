@@ -217,6 +217,24 @@ func free(t *testing.T, m *repotest.Memory) {
 	}
 }
 
+// A run that was suspended before anybody could see it, and wakes when another has
+// taken a point of its stream, gives up: it would be a second one after the same.
+func TestRunThatWasOvertakenBeforeItsStart(t *testing.T) {
+	f, m := newFixture(t)
+	takePoints(t, f.Writer(t), 1)
+	overtaken := faulty.New(m, faulty.Plan{Before: func(c faulty.Call) {
+		if c.Kind == faulty.Create && strings.HasPrefix(c.Name, "runs/") {
+			mustTake(t, f.Writer(t), "manual", sample())
+		}
+	}})
+	w, err := repository.OpenWriter(t.Context(), overtaken, f.WriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Begin(t.Context(), "manual", []string{"main"})
+	requireKind(t, err, fault.Busy)
+}
+
 // What a live run builds on waits, and nothing that it has written goes.
 func TestSweepLeavesWhatALiveRunNeeds(t *testing.T) {
 	f, m := newFixture(t)
