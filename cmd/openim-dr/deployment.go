@@ -31,7 +31,7 @@ func (a *app) deployment() (*deployment, error) {
 		d.config, d.url = c, c.Repository.URL
 	}
 	if a.common.repository != "" {
-		d.url = a.common.repository
+		d.url = d.place(a.common.repository)
 	}
 	if d.url == "" {
 		return nil, usage("find the repository", "neither a configuration nor --repository is given").

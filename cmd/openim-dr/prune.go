@@ -216,11 +216,11 @@ func (d *deployment) planPrune(listing *repository.Listing, policy retention.Pol
 
 // policy is the configured one, with what the flags put in its place.
 func (d *deployment) policy(flags pruneFlags) (retention.Policy, error) {
-	if d.config.Retention == nil {
+	if d.retention() == nil {
 		return retention.Policy{}, usage("prune", "the configuration has no retention, and so nothing is ever forgotten").
 			Hint("say what to keep, for instance retention: {last: 3, daily: 30, monthly: 12}; `openim-dr config example` shows every key")
 	}
-	policy, err := policyOf(d.config.Retention)
+	policy, err := policyOf(d.retention())
 	if err != nil {
 		return policy, err
 	}
@@ -237,6 +237,16 @@ func (d *deployment) policy(flags pruneFlags) (retention.Policy, error) {
 		policy.MaxDeleteShare = share.Share()
 	}
 	return policy, nil
+}
+
+// retention is that of the place that is pruned: a copy may have its own.
+func (d *deployment) retention() *config.Retention {
+	for _, c := range d.config.Copies {
+		if c.URL == d.url && c.Retention != nil {
+			return c.Retention
+		}
+	}
+	return d.config.Retention
 }
 
 // policyOf translates the configuration.

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -67,6 +69,9 @@ hold. A bucket whose retention has not ended keeps the wraps until then.
 
 The drill's recipient is added to the newest points of each source alone.
 
+Every copy of the configuration is rekeyed too. One that cannot be is named, and is
+readable as before: run the same again until none is.
+
 What was done leaves a signed entry in the log of the repository, by which check
 knows why wraps are gone; its signer holds the role pruner or operator.
 
@@ -97,12 +102,43 @@ func (a *app) rekey(ctx context.Context, flags rekeyFlags) error {
 	if err != nil {
 		return err
 	}
+	done, err := a.rekeyPlace(ctx, d, flags, options)
+	result := rekeyed{
+		Keys: done.Keys, Wrapped: done.Wrapped, Removed: done.Removed, IncompleteCopies: []string{},
+		Added: notNil(done.Added), Dropped: notNil(done.Dropped), Strange: done.Strange, Late: done.Late,
+	}
+	if err == nil && d.url == d.config.Repository.URL {
+		result.IncompleteCopies, err = a.rekeyCopies(ctx, d, flags, options)
+	}
+	if done.Keys > 0 || err == nil {
+		a.out.print(result, func(p *page) { writeRekeyed(p, result) })
+	}
+	return err
+}
+
+// rekeyCopies does the same in every copy, and names those in which it could not be
+// done: whoever was removed can still read them.
+func (a *app) rekeyCopies(ctx context.Context, d *deployment, flags rekeyFlags, o repository.RekeyOptions) (incomplete []string, err error) {
+	incomplete = []string{}
+	for _, c := range d.config.Copies {
+		there := *d
+		there.url = c.URL
+		if _, failed := a.rekeyPlace(ctx, &there, flags, o); failed != nil {
+			incomplete = append(incomplete, c.Name)
+			err = errors.Join(err, fault.New(fault.KindOf(failed), "rekey copy "+c.Name, "%w", failed).On(c.URL).Hint("it can be read as before; run the same again"))
+		}
+	}
+	return incomplete, err
+}
+
+// rekeyPlace rekeys the repository, or one copy of it.
+func (a *app) rekeyPlace(ctx context.Context, d *deployment, flags rekeyFlags, o repository.RekeyOptions) (repository.RekeyResult, error) {
 	p, err := a.openPruner(ctx, d, flags.signer.signingKey)
 	if err != nil {
-		return err
+		return repository.RekeyResult{}, err
 	}
 	defer p.end()
-	options.Record = func(ctx context.Context, r repository.RekeyResult) error {
+	o.Record = func(ctx context.Context, r repository.RekeyResult) error {
 		_, err := repository.AppendLog(ctx, p.store, p.repo, p.signer, repository.LogEntry{
 			Time: time.Now(), By: flags.signer.who(), Tool: "openim-dr " + version, Action: repository.LogRekey, Reason: flags.signer.reason,
 			Added: r.Added, Removed: r.Dropped,
@@ -110,17 +146,9 @@ func (a *app) rekey(ctx context.Context, flags rekeyFlags) error {
 		return err
 	}
 	show, shown := a.progress()
-	options.Show = show
-	done, err := repository.Rekey(ctx, p.store, p.store, p.repo, options)
-	shown()
-	result := rekeyed{
-		Keys: done.Keys, Wrapped: done.Wrapped, Removed: done.Removed, IncompleteCopies: []string{},
-		Added: notNil(done.Added), Dropped: notNil(done.Dropped), Strange: done.Strange, Late: done.Late,
-	}
-	if done.Keys > 0 || err == nil {
-		a.out.print(result, func(p *page) { writeRekeyed(p, result) })
-	}
-	return err
+	defer shown()
+	o.Show = show
+	return repository.Rekey(ctx, p.store, p.store, p.repo, o)
 }
 
 func notNil(list []string) []string { return append([]string{}, list...) }
@@ -183,6 +211,9 @@ func writeRekeyed(p *page, r rekeyed) {
 	p.line("removed    %s of %s", plural(r.Removed, "wrap"), orNobody(r.Dropped))
 	if r.Strange > 0 {
 		p.line("left       %s that no identity at hand opens and no point needs", plural(r.Strange, "key"))
+	}
+	for _, name := range r.IncompleteCopies {
+		p.line("incomplete copy %s: it can be read as before; run this again", name)
 	}
 	if len(r.Dropped) > 0 {
 		p.line("")

@@ -31,6 +31,7 @@ type Config struct {
 	Limits     Limits              `yaml:"limits,omitempty" jsonschema_description:"what a run may use"`
 	Objectives Objectives          `yaml:"objectives,omitempty" jsonschema_description:"what was promised; reports compare what was measured with it"`
 	Verify     *Verify             `yaml:"verify,omitempty" jsonschema_description:"how openim-dr verify restores points into scratch servers, and what it expects of them"`
+	Copies     []Copy              `yaml:"copies,omitempty" jsonschema_description:"other places that hold the points too"`
 	Retention  *Retention          `yaml:"retention,omitempty" jsonschema_description:"which points openim-dr prune keeps; without it nothing is ever forgotten"`
 	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`
 }

@@ -177,10 +177,15 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, hooks, instance, limits, objectives, quiesce, repository, retention, sources, targets, verify"},
+		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, hooks, instance, limits, objectives, quiesce, repository, retention, sources, targets, verify"},
 		"unknown nested key":           {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":      {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
-		"key of a later version":       {head + tail + "copies: []\n", "line 15: copies: it is not in this version"},
+		"key of a later version":       {head + tail + "schedules: []\n", "line 15: schedules: it is not in this version"},
+		"two copies of one name":       {head + tail + "copies: [{name: eu, url: a}, {name: eu, url: hunter2}]\n", "line 15: copies[1].name: another copy has the same name"},
+		"copy that is the repository":  {head + tail + "copies: [{name: eu, url: /backups}]\n", "line 15: copies[0].url: it is the repository itself"},
+		"copy with a password":         {head + tail + "copies: [{name: eu, url: \"https://u:hunter2@host/a\"}]\n", "line 15: copies[0].url: it holds a user or password"},
+		"copy without a place":         {head + tail + "copies: [{name: eu}]\n", "line 15: copies[0]: a copy needs a url"},
+		"copy that keeps nothing":      {head + tail + "copies: [{name: eu, url: a, retention: {last: 0}}]\n", "line 15: copies[0].retention: it keeps nothing"},
 		"retention that keeps nothing": {head + tail + "retention: {last: 0, grace: 1h}\n", "line 15: retention: it keeps nothing: one of last, hourly"},
 		"retention of less":            {head + tail + "retention: {last: 1, weekly: -1}\n", "line 15: retention.weekly: it is less than nothing"},
 		"retention of no zone":         {head + tail + "retention: {last: 1, zone: hunter2}\n", "line 15: retention.zone: it is not a zone"},

@@ -31,7 +31,7 @@ func newDecoder(kinds Kinds) *decoder {
 // later are keys that the design knows and this version does not: refused,
 // lest somebody believe that they work.
 var later = []string{
-	"schedules", "copies",
+	"schedules",
 	"repository.control",
 }
 

@@ -32,7 +32,7 @@ func (r *Retention) keeps() bool {
 // Location returns where days begin.
 func (r *Retention) Location() (*time.Location, error) { return time.LoadLocation(r.Zone) }
 
-func (d *decoder) validateRetention(r *Retention) {
+func (d *decoder) validateRetention(at string, r *Retention) {
 	if r == nil {
 		return
 	}
@@ -42,13 +42,13 @@ func (d *decoder) validateRetention(r *Retention) {
 	} {
 		if n < 0 {
 			negative = true
-			d.problem(child("retention", key), "it is less than nothing")
+			d.problem(child(at, key), "it is less than nothing")
 		}
 	}
 	if !r.keeps() && !negative {
-		d.problem("retention", "it keeps nothing: one of last, hourly, daily, weekly, monthly, yearly and within must be more than 0; without retention nothing is ever forgotten")
+		d.problem(at, "it keeps nothing: one of last, hourly, daily, weekly, monthly, yearly and within must be more than 0; without retention nothing is ever forgotten")
 	}
 	if _, err := r.Location(); err != nil || strings.EqualFold(r.Zone, "local") {
-		d.problem("retention.zone", "it is not a zone such as Asia/Shanghai")
+		d.problem(child(at, "zone"), "it is not a zone such as Asia/Shanghai")
 	}
 }

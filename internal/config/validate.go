@@ -30,7 +30,8 @@ func (d *decoder) validate(c *Config) {
 	d.validateCaches(c.Caches)
 	d.validateObjectives(c.Objectives)
 	d.validateVerify(c)
-	d.validateRetention(c.Retention)
+	d.validateCopies(c.Copies, c.Repository.URL)
+	d.validateRetention("retention", c.Retention)
 	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)

@@ -33,7 +33,7 @@ type Audit struct {
 	groups  map[string]*group
 	owed    owedWraps
 	left    departures
-	skipped map[string]bool // records of states that were never written, by path
+	skipped map[string]bool // members of series that were never written, by path
 	unread  []error         // what this version cannot judge
 	swept   map[string]*Swept
 	proven  []Proof

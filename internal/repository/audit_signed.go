@@ -76,9 +76,12 @@ func (a *Audit) signedRecord(ctx context.Context, path string, at located) error
 	if signed.untrusted != nil {
 		return a.forged(ctx, path, signed, "", seal.RoleOperator)
 	}
-	if _, err := parseRecord(signed.data, int(at.number)); err != nil {
+	record, err := parseRecord(signed.data, int(at.number))
+	if err != nil {
 		a.found.add(Finding{Kind: Altered, File: path, Expected: "a record of the repository", Got: reasonOf(err)}, "")
+		return nil
 	}
+	a.skip(record.Skipped, recordPath)
 	return nil
 }
 
@@ -102,6 +105,9 @@ func (a *Audit) auditLog(ctx context.Context) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.left.note(&e)
+		for _, n := range e.NotCopied {
+			a.swept[n.Point] = &n.Swept
+		}
 		return nil
 	})
 }
@@ -112,7 +118,7 @@ func (a *Audit) state(ctx context.Context, path string, at located) error {
 	if err != nil || !ok {
 		return err
 	}
-	a.skip(at.owner, s.Skipped)
+	a.skip(s.Skipped, func(n int) string { return statePath(at.owner, n) })
 	if s.Change != Sweeping {
 		return a.pointOf(ctx, path, at.owner)
 	}
@@ -123,11 +129,11 @@ func (a *Audit) state(ctx context.Context, path string, at located) error {
 }
 
 // skip notes numbers of a series that a signed record says were never written.
-func (a *Audit) skip(point string, numbers []int) {
+func (a *Audit) skip(numbers []int, path func(n int) string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, n := range numbers {
-		a.skipped[statePath(point, n)] = true
+		a.skipped[path(n)] = true
 	}
 }
 

@@ -218,9 +218,14 @@ func (a *Audit) sweptSince(ctx context.Context, point string) (*chainLink, error
 	if !idPattern.MatchString(point) {
 		return nil, nil //nolint:nilnil // no point has that name
 	}
-	s, err := a.repo.sweptRecord(ctx, point)
-	if err != nil || s == nil {
-		return nil, err
+	a.mu.Lock()
+	s := a.swept[point]
+	a.mu.Unlock()
+	if s == nil {
+		var err error
+		if s, err = a.repo.sweptRecord(ctx, point); err != nil || s == nil {
+			return nil, err
+		}
 	}
 	return &chainLink{s.Instance, s.Stream, s.Seq, point, s.SHA256, s.Previous}, nil
 }

@@ -91,6 +91,28 @@ func (r *Repository) sharedFiles(ctx context.Context, list File, into map[string
 	return nil
 }
 
+// sharedStrictly is sharedFiles where it matters that nothing is left out: what
+// cannot be read, or is not as it was written, is an error.
+func (r *Repository) sharedStrictly(ctx context.Context, list File, into map[string]File) error {
+	read := func(path, sha256 string, into any) error {
+		ok, err := r.readVerified(ctx, path, sha256, into)
+		if err == nil && !ok {
+			err = fault.New(fault.Corrupt, "read "+path, "it is missing, or not as it was written").On(r.URL())
+		}
+		return err
+	}
+	var bucket BucketList
+	if err := read(list.Path, list.SHA256, &bucket); err != nil {
+		return err
+	}
+	for _, ref := range bucket.Segments {
+		if err := read(segmentPacksPath(ref.ID), ref.PacksSHA256, new(SegmentPacks)); err != nil {
+			return err
+		}
+	}
+	return r.sharedFiles(ctx, list, into)
+}
+
 // unknownSize marks a file whose size is not recorded, only its SHA-256.
 const unknownSize = -1
 

@@ -26,6 +26,7 @@ const (
 	LogShred    LogAction = "shred"
 	LogRekey    LogAction = "rekey"
 	LogSweep    LogAction = "sweep"
+	LogCopy     LogAction = "copy"
 )
 
 // LogEntry says who did what to the repository, and why. Each is a file of its
@@ -43,9 +44,18 @@ type LogEntry struct {
 	// wraps of every key, and of who has lost them.
 	Added   []string `json:"added,omitempty"`
 	Removed []string `json:"removed,omitempty"`
-	// Files and Bytes were deleted by a sweep.
+	// Files and Bytes were deleted by a sweep, or written by a copy.
 	Files int64 `json:"files,omitempty"`
 	Bytes int64 `json:"bytes,omitempty"`
+	// NotCopied are, in a copy, links of chains that it does not hold.
+	NotCopied []NotCopied `json:"notCopied,omitempty"`
+}
+
+// NotCopied is a point that a copy does not hold, and the link that its chain lacks
+// there.
+type NotCopied struct {
+	Point string `json:"point"`
+	Swept
 }
 
 // logRoles may sign the log: who may decide about points.

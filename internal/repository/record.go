@@ -28,6 +28,9 @@ type Record struct {
 	Instances []string `json:"instances"`
 	// Requires names features without which the repository must not be read.
 	Requires []string `json:"requires"`
+	// Skipped are numbers before this one that a signature without its record had
+	// taken, as a crash leaves it: no record of them is missing.
+	Skipped []int `json:"skipped,omitempty"`
 }
 
 // features that this version knows; a reader refuses any other in "requires".

@@ -370,3 +370,32 @@ func TestSweepWhereDeletionIsForbidden(t *testing.T) {
 	mustSweep(t, f, m, ids[0])
 	requireWhole(t, f, ids[1])
 }
+
+// Terms of leases that are not the newest go when they are old, and so does what a
+// crash has left of an entry of the log.
+func TestSweepClearsOldTerms(t *testing.T) {
+	f, m := newFixture(t)
+	takePoints(t, f.Writer(t), 2)
+	m.Plant("log/20261101T000000Z-abcd.json.minisig", []byte("x"))
+	var old []string
+	for _, name := range m.Names() {
+		if strings.HasPrefix(name, "leases/") || strings.HasPrefix(name, "log/") {
+			old = append(old, name)
+		}
+	}
+	newest := old[len(old)-2] // before the log
+	mustSweep(t, f, m)
+	if names := m.Names(); !slices.Contains(names, old[0]) {
+		t.Errorf("a young term is gone")
+	}
+	for _, name := range old {
+		m.Age(name, -24*8)
+	}
+	mustSweep(t, f, m)
+	for _, name := range old {
+		if here := slices.Contains(m.Names(), name); here != (name == newest) {
+			t.Errorf("%s is there: %v, want the newest term alone", name, here)
+		}
+	}
+	mustTake(t, f.Writer(t), "manual", sample())
+}

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// oldTerm is how long a term of a lease is kept that is not the newest. Whoever is
-// suspended for so long has lost more than a lease.
+// oldTerm is how long a term of a lease is kept that is not the newest, and a
+// signature without its file. Whoever is suspended for so long has lost more than a
+// lease.
 const oldTerm = 7 * 24 * time.Hour
 
 // useless lists the files that nothing needs when some points are gone, by their
@@ -125,10 +126,17 @@ func (u *uselessness) has(i int, path string) bool {
 	case placeStart:
 		return u.gone[at.owner] || u.reached.fenced[at.owner] && !slices.Contains(u.left, at.owner)
 	case placeLease:
-		return at.number < u.terms[at.owner] && u.inv.created[i]+uint32(oldTerm/time.Second) < u.newest
+		return at.number < u.terms[at.owner] && u.isOld(i)
+	case placeLog:
+		return at.signature && !u.inv.has(logPath(at.owner)) && u.isOld(i)
 	default:
 		return false
 	}
+}
+
+// isOld reports whether nobody can be about to complete what the file belongs to.
+func (u *uselessness) isOld(i int) bool {
+	return u.inv.created[i]+uint32(oldTerm/time.Second) < u.newest
 }
 
 // isNothing reports whether an id is neither a point nor a run that may become one.

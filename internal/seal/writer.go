@@ -32,17 +32,20 @@ func SumOf(stored []byte) Sums {
 	}
 }
 
-// summer counts and sums what passes through it.
-type summer struct {
+// Summer counts and sums what passes through it to another writer. It is not safe for
+// concurrent use.
+type Summer struct {
 	dst  io.Writer
 	size int64
 	crc  uint32
 	sha  hash.Hash
 }
 
-func newSummer(dst io.Writer) *summer { return &summer{dst: dst, sha: sha256.New()} }
+// NewSummer sums what is written to dst.
+func NewSummer(dst io.Writer) *Summer { return &Summer{dst: dst, sha: sha256.New()} }
 
-func (s *summer) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (s *Summer) Write(p []byte) (int, error) {
 	n, err := s.dst.Write(p)
 	s.size += int64(n)
 	s.crc = crc32.Update(s.crc, castagnoli, p[:n])
@@ -50,7 +53,8 @@ func (s *summer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (s *summer) sums() Sums {
+// Sums is what has passed so far.
+func (s *Summer) Sums() Sums {
 	return Sums{Size: s.size, CRC32C: s.crc, SHA256: hex.EncodeToString(s.sha.Sum(nil))}
 }
 
@@ -67,7 +71,7 @@ const (
 type Writer struct {
 	zstd   *zstd.Encoder // nil when raw
 	age    io.WriteCloser
-	stored *summer
+	stored *Summer
 	dst    io.Writer // the first stage
 	plain  int64
 	closed bool
@@ -76,7 +80,7 @@ type Writer struct {
 // NewWriter seals to all of recipients. Bytes reach dst as they come; nothing
 // is complete before Close.
 func NewWriter(dst io.Writer, c Compression, recipients ...age.Recipient) (*Writer, error) {
-	w := &Writer{stored: newSummer(dst)}
+	w := &Writer{stored: NewSummer(dst)}
 	var err error
 	if w.age, err = age.Encrypt(w.stored, recipients...); err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
@@ -130,4 +134,4 @@ func (w *Writer) Close() error {
 func (w *Writer) Plain() int64 { return w.plain }
 
 // Sums returns the sums of the sealed file; they are final after Close.
-func (w *Writer) Sums() Sums { return w.stored.sums() }
+func (w *Writer) Sums() Sums { return w.stored.Sums() }

@@ -1,0 +1,33 @@
+package config
+
+import "net/url"
+
+// Copy is a place that holds points of the repository, too.
+type Copy struct {
+	Name      string     `yaml:"name" jsonschema_description:"what --to, --from and --repository call it"`
+	URL       string     `yaml:"url" jsonschema_description:"gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or a directory"`
+	Retention *Retention `yaml:"retention,omitempty" jsonschema_description:"which points prune --repository NAME keeps there; default the retention of the repository"`
+}
+
+func (d *decoder) validateCopies(copies []Copy, home string) {
+	named := map[string]bool{}
+	for i, c := range copies {
+		at := element("copies", i)
+		switch {
+		case c.Name == "":
+			d.problem(at, "a copy needs a name")
+		case named[c.Name]:
+			d.problem(child(at, "name"), "another copy has the same name")
+		}
+		named[c.Name] = true
+		switch u, err := url.Parse(c.URL); {
+		case c.URL == "":
+			d.problem(at, "a copy needs a url")
+		case c.URL == home:
+			d.problem(child(at, "url"), "it is the repository itself")
+		case err == nil && u.User != nil:
+			d.problem(child(at, "url"), "it holds a user or password; credentials come from the environment")
+		}
+		d.validateRetention(child(at, "retention"), c.Retention)
+	}
+}
