@@ -2,7 +2,8 @@
 // OpenIM-like deployment on the real servers of the testbed, backs it up into
 // a directory and into Google Cloud Storage's emulator, destroys it, restores
 // it with openim-dr, and shows by other means than openim-dr's own that all of
-// it came back. It ends with a drill and its report.
+// it came back. It ends with a drill and its report, a plan of what a prune would keep,
+// and a copy.
 package main
 
 import (

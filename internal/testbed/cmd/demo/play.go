@@ -59,7 +59,24 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.run(ctx, "verify", "--config", d.files[0], "--report", reportName); err != nil {
 		return err
 	}
+	if err := d.keep(ctx); err != nil {
+		return err
+	}
 	return d.close()
+}
+
+// keep shows what the repository is for years: which points stay, and that they are
+// in a second place.
+func (d *demo) keep(ctx context.Context) error {
+	d.say("Retention: which points a prune would keep, why, and what it would delete")
+	if err := d.run(ctx, "prune", "--plan", "--config", d.files[0]); err != nil {
+		return err
+	}
+	d.say("Copy the points to a second place, as they are stored, and check what is there without a private key")
+	if err := d.run(ctx, "copy", "--to", "second", "--config", d.files[0]); err != nil {
+		return err
+	}
+	return d.run(ctx, "check", "--repository", "second", "--read-data", "--config", d.files[0])
 }
 
 // reportName is the drill's page.

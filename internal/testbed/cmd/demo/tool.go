@@ -104,6 +104,8 @@ sources:
   - {name: media, kind: buckets, endpoint: "{{.S3}}", accessKey: "env:S3_ACCESS_KEY", secretKey: "env:S3_SECRET_KEY", buckets: [{{.Bucket}}]}
   - {name: cluster, kind: kubernetes, kubeconfig: "{{.Kubeconfig}}", cluster: demo, namespaces: [{{.Namespaces}}], kinds: [secrets, configmaps]}
 objectives: {rpo: 24h, rto: 30m}
+copies: [{name: second, url: {{.Dir}}/copy}]
+retention: {last: 1, daily: 7, weekly: 4, monthly: 12}
 verify:
   identity: file:{{.Dir}}/operator.key
   mysqlImage: {{.MySQLImage}}
