@@ -62,7 +62,8 @@ func seedWide(t *testing.T, db *sql.DB, schema string) {
 
 // Invariant 2: a stream that dies is never a short table and a success.
 func TestKilledStreams(t *testing.T) {
-	env := testbed.Need(t)
+	t.Parallel()
+	env := alone(t, testbed.Need(t))
 	db := env.OpenMySQL(t)
 	t.Run("a killed connection fails the dump", func(t *testing.T) {
 		schema := env.NewSchema(t)

@@ -32,6 +32,16 @@ func rootOf(env *testbed.Env) account {
 	return account{env.MySQLAddress, env.MySQLUser, env.MySQLPassword}
 }
 
+// alone is the testbed with a server on which nobody else takes global locks. FLUSH
+// TABLES of another dump has whoever opens a table wait for those who read it: a test
+// that writes to one whose reader is held up would wait for ever.
+func alone(t testing.TB, env *testbed.Env) *testbed.Env {
+	t.Helper()
+	server, own := env.StartMySQL(t), *env
+	own.MySQLAddress, own.MySQLUser, own.MySQLPassword = server.Address, server.User, server.Password
+	return &own
+}
+
 // newServer returns a source over the schemas.
 func newServer(t testing.TB, as account, change func(*Settings), schemas ...string) *Server {
 	t.Helper()
