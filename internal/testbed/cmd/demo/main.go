@@ -2,8 +2,8 @@
 // OpenIM-like deployment on the real servers of the testbed, backs it up into
 // a directory and into Google Cloud Storage's emulator, destroys it, restores
 // it with openim-dr, and shows by other means than openim-dr's own that all of
-// it came back. It ends with a drill and its report, a plan of what a prune would keep,
-// and a copy.
+// it came back. Then come a plan of what a prune would keep, a copy, and at the end a
+// drill and its report.
 package main
 
 import (

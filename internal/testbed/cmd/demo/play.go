@@ -55,11 +55,11 @@ func (d *demo) play(ctx context.Context) error {
 			return err
 		}
 	}
-	d.say("Drill: restore the newest point into scratch containers, compare, and write the proof down")
-	if err := d.run(ctx, "verify", "--config", d.files[0], "--report", reportName); err != nil {
+	if err := d.keep(ctx); err != nil {
 		return err
 	}
-	if err := d.keep(ctx); err != nil {
+	d.say("Drill: restore the newest point into scratch containers, compare, and write the proof down")
+	if err := d.run(ctx, "verify", "--config", d.files[0], "--report", reportName); err != nil {
 		return err
 	}
 	return d.close()
