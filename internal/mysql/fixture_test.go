@@ -34,7 +34,8 @@ func rootOf(env *testbed.Env) account {
 
 // alone is the testbed with a server on which nobody else takes global locks. FLUSH
 // TABLES of another dump has whoever opens a table wait for those who read it: a test
-// that writes to one whose reader is held up would wait for ever.
+// that writes to one whose reader is held up would wait for ever, and one that takes
+// silence for a fault would find it.
 func alone(t testing.TB, env *testbed.Env) *testbed.Env {
 	t.Helper()
 	server, own := env.StartMySQL(t), *env

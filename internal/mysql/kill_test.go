@@ -162,7 +162,7 @@ func TestSilence(t *testing.T) {
 // A connection that dies without a word leaves no session behind that would
 // hold its locks and its snapshot.
 func TestLostSessionsAreEnded(t *testing.T) {
-	env := testbed.Need(t)
+	env := alone(t, testbed.Need(t))
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
 	as := newAccount(t, db, env.MySQLAddress, reading+", LOCK TABLES", "", schema)

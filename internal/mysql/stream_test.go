@@ -26,7 +26,7 @@ import (
 // impatient makes a silent server end a run soon.
 func impatient(s *Settings) {
 	smallChunks(s)
-	s.Idle = 300 * time.Millisecond
+	s.Idle = 800 * time.Millisecond
 }
 
 // plainly does the same without TLS, where rows are read from the wire itself.
@@ -71,13 +71,13 @@ func tablesOf(t *testing.T, point *repository.SourceReader) map[string]string {
 // Invariants 2 and 9: whatever the network does to a dump, wherever, it ends,
 // and either fails or holds exactly what it would hold otherwise.
 func TestNetworkFaultsInADump(t *testing.T) {
-	env := testbed.Need(t)
+	env := alone(t, testbed.Need(t))
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
 	root := newServer(t, rootOf(env), smallChunks, schema)
 	fixture := repotest.New(t)
 	calm := network.New(t, env.MySQLAddress, "downstream", network.None, 0)
-	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, through(calm, rootOf(env)), impatient, schema)))
+	want := tablesOf(t, fixture.Capture(t, "main", Kind, newServer(t, through(calm, rootOf(env)), smallChunks, schema)))
 	total := calm.Passed()
 	random := seeded(t, total)
 	for _, f := range network.Faults {
@@ -119,7 +119,7 @@ func TestNetworkFaultsInADump(t *testing.T) {
 // The same for a comparison: it never takes a fault of the network for a
 // difference, nor a table that it has not read for an equal one.
 func TestNetworkFaultsInAComparison(t *testing.T) {
-	env := testbed.Need(t)
+	env := alone(t, testbed.Need(t))
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 3000)
 	root := newServer(t, rootOf(env), smallChunks, schema)
@@ -129,7 +129,7 @@ func TestNetworkFaultsInAComparison(t *testing.T) {
 		t.Fatal(err)
 	}
 	calm := network.New(t, env.MySQLAddress, "downstream", network.None, 0)
-	requireEqual(t, compare(t, newServer(t, through(calm, rootOf(env)), impatient, schema), point, plan))
+	requireEqual(t, compare(t, newServer(t, through(calm, rootOf(env)), smallChunks, schema), point, plan))
 	total := calm.Passed()
 	random := seeded(t, total)
 	for _, f := range network.Faults {
@@ -152,7 +152,7 @@ func TestNetworkFaultsInAComparison(t *testing.T) {
 // Invariant 3, for a load: never a chunk twice, never one too few and success.
 // That includes a COMMIT whose answer is lost.
 func TestNetworkFaultsInALoad(t *testing.T) {
-	env := testbed.Need(t)
+	env := alone(t, testbed.Need(t))
 	db, schema, copied := env.OpenMySQL(t), env.NewSchema(t), env.NewSchema(t)
 	seedLarge(t, db, schema, 1000)
 	root := newServer(t, rootOf(env), smallChunks, schema)
@@ -168,7 +168,7 @@ func TestNetworkFaultsInALoad(t *testing.T) {
 	}
 	for _, direction := range []string{"upstream", "downstream"} {
 		calm := network.New(t, env.MySQLAddress, direction, network.None, 0)
-		if err := restore(t.Context(), newServer(t, through(calm, rootOf(env)), impatient, schema)); err != nil {
+		if err := restore(t.Context(), newServer(t, through(calm, rootOf(env)), smallChunks, schema)); err != nil {
 			t.Fatal(err)
 		}
 		total := calm.Passed()
