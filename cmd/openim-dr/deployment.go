@@ -97,7 +97,7 @@ func (d *deployment) open(ctx context.Context, a *app) (*repository.Repository, 
 	if err != nil {
 		return nil, nil, err
 	}
-	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust, Cache: manifestCache(d.url)})
 	if err != nil {
 		end()
 		return nil, nil, err

@@ -63,6 +63,7 @@ func runScript(t *testing.T, file string, variables map[string]string, more comm
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GORACE", raceOptions)
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			for name, value := range variables {
 				env.Setenv(name, value)
 			}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -64,6 +66,17 @@ func openDriver(ctx context.Context, url string, absent absence) (storage.Storag
 		return nil, nil, usage("open storage", "this version of openim-dr knows no storage %s://", scheme).
 			Hint("give gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or a directory")
 	}
+}
+
+// manifestCache is where manifests of a storage far away are kept, or nothing: what is
+// on this machine is read as fast as a cache.
+func manifestCache(url string) string {
+	scheme, _, hasScheme := strings.Cut(url, "://")
+	dir, err := os.UserCacheDir()
+	if err != nil || !hasScheme || scheme == "file" {
+		return ""
+	}
+	return filepath.Join(dir, "openim-dr")
 }
 
 func openDirectory(path string, absent absence) (storage.Storage, closer, error) {

@@ -1,20 +1,15 @@
 package repository
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/openim-dr/openim-dr/internal/fault"
-	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -75,76 +70,6 @@ func (p *Point) Dir(source string) string { return pointDir(p.Point) + FileName(
 // Time returns when the point's run began.
 func (p *Point) Time() time.Time { return p.Started }
 
-// Broken is a point whose manifest cannot be read.
-type Broken struct {
-	ID  string
-	Err error
-}
-
-// Listing is every point of a repository, oldest first.
-type Listing struct {
-	Points []*Point
-	Broken []Broken
-
-	fenced []string // runs that were given up
-}
-
-// List reads all manifests, signatures and states. A manifest that is damaged
-// is reported in Broken and hides no other.
-func (r *Repository) List(ctx context.Context) (*Listing, error) {
-	ids, err := r.store.Dirs(ctx, pointsDir)
-	if err != nil {
-		return nil, fmt.Errorf("list points in %s: %w", r.URL(), err)
-	}
-	drilled, err := r.store.Dirs(ctx, proofsDir)
-	if err != nil {
-		return nil, fmt.Errorf("list proofs in %s: %w", r.URL(), err)
-	}
-	points := make([]*Point, len(ids))
-	broken := make([]error, len(ids))
-	fenced := make([]bool, len(ids))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelReads)
-	for i, id := range ids {
-		group.Go(func() error {
-			_, proofs := slices.BinarySearch(drilled, id)
-			point, err := r.load(ctx, id, proofs)
-			switch {
-			case fault.KindOf(err) == fault.Corrupt || fault.KindOf(err) == fault.Usage:
-				broken[i] = err
-			case errors.Is(err, errFenced):
-				fenced[i] = true
-			case err != nil && !errors.Is(err, errNoPoint):
-				return err
-			}
-			points[i] = point
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	listing := new(Listing)
-	for i, id := range ids {
-		switch {
-		case points[i] != nil:
-			listing.Points = append(listing.Points, points[i])
-		case broken[i] != nil:
-			listing.Broken = append(listing.Broken, Broken{id, broken[i]})
-		case fenced[i]:
-			listing.fenced = append(listing.fenced, id)
-		}
-	}
-	slices.SortStableFunc(listing.Points, older)
-	return listing, nil
-}
-
-// older orders points by their ids, which is by seconds, and those that began
-// within one second by the time that they say.
-func older(a, b *Point) int {
-	return cmp.Or(strings.Compare(a.Point[:len(idTime)], b.Point[:len(idTime)]), a.Started.Compare(b.Started), strings.Compare(a.Point, b.Point))
-}
-
 var (
 	// errNoPoint: the run has not committed.
 	errNoPoint = errors.New("there is no such point")
@@ -155,7 +80,7 @@ var (
 // Point reads one point, whatever its state, and without its proofs. A damaged manifest is a
 // fault.Corrupt error.
 func (r *Repository) Point(ctx context.Context, id string) (*Point, error) {
-	return r.load(ctx, id, false)
+	return r.load(ctx, id, true, false)
 }
 
 // ManifestFiles are the paths of a point's manifest and of its signature.
@@ -163,9 +88,9 @@ func ManifestFiles(point string) (manifest, signature string) {
 	return manifestPath(point), manifestPath(point) + signatureSuffix
 }
 
-// load reads one point with its signature, its states and, where there are any,
-// its proofs.
-func (r *Repository) load(ctx context.Context, id string, proofs bool) (*Point, error) {
+// load reads one point with its signature and, where there may be any, its states
+// and its proofs.
+func (r *Repository) load(ctx context.Context, id string, states, proofs bool) (*Point, error) {
 	info, err := r.store.Stat(ctx, manifestPath(id))
 	if errors.Is(err, storage.ErrNotExist) {
 		return nil, errNoPoint
@@ -173,7 +98,18 @@ func (r *Repository) load(ctx context.Context, id string, proofs bool) (*Point, 
 	if err != nil {
 		return nil, fmt.Errorf("look at point %s: %w", id, err)
 	}
-	signed, err := readSigned(ctx, r.store, manifestPath(id), r.trust, startedTime, seal.RoleWriter)
+	return r.loadSeen(ctx, id, &info, states, proofs)
+}
+
+// loadSeen is load of a manifest that a listing has had, or nil.
+func (r *Repository) loadSeen(ctx context.Context, id string, info *storage.Info, states, proofs bool) (*Point, error) {
+	if info == nil {
+		return r.load(ctx, id, states, proofs)
+	}
+	signed, err := r.readManifest(ctx, id, *info)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil, errNoPoint // swept since the listing
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at point %s: %w", id, err)
 	}
@@ -185,8 +121,10 @@ func (r *Repository) load(ctx context.Context, id string, proofs bool) (*Point, 
 		Manifest: manifest, SHA256: seal.SumOf(signed.data).SHA256, Signer: signed.signer, Untrusted: signed.untrusted,
 		Created: info.Created, Quarantined: r.quarantine(manifest, info.Created),
 	}
-	if err := r.loadStates(ctx, point); err != nil {
-		return nil, err
+	if point.holdRollback(r.now()); states {
+		if err := r.loadStates(ctx, point); err != nil {
+			return nil, err
+		}
 	}
 	if proofs {
 		return point, r.loadProofs(ctx, point)
@@ -249,63 +187,6 @@ func (r *Repository) quarantine(m *Manifest, created time.Time) string {
 	}
 }
 
-// Latest and LatestProven are the names of points that Find understands.
-const (
-	Latest       = "latest"
-	LatestProven = "latest-proven"
-)
-
-// Find resolves an id, a unique prefix of one, Latest or LatestProven. A point
-// that is named is found whatever its state; Latest is the newest eligible one,
-// and LatestProven the newest of these that is proven.
-func (l *Listing) Find(ref string) (*Point, error) {
-	if ref == Latest || ref == "" {
-		return l.latest()
-	}
-	if ref == LatestProven {
-		return l.latestProven()
-	}
-	var ids []string
-	var match *Point
-	var broken error
-	for _, p := range l.Points {
-		if strings.HasPrefix(p.Point, ref) {
-			ids, match = append(ids, p.Point), p
-		}
-	}
-	for _, b := range l.Broken {
-		if strings.HasPrefix(b.ID, ref) {
-			ids, broken = append(ids, b.ID), b.Err
-		}
-	}
-	switch {
-	case len(ids) == 0:
-		return nil, fault.New(fault.Usage, "choose point "+ref, "there is no such point").Hint("openim-dr list shows the points")
-	case len(ids) > 1:
-		return nil, fault.New(fault.Usage, "choose point "+ref, "%d points begin so, from %s to %s", len(ids), slices.Min(ids), slices.Max(ids)).
-			Hint("give more of the id")
-	case match == nil:
-		return nil, broken
-	default:
-		return match, nil
-	}
-}
-
-func (l *Listing) latest() (*Point, error) {
-	var skipped []string
-	for _, p := range slices.Backward(l.Points) {
-		if p.Eligible() {
-			return p, nil
-		}
-		skipped = append(skipped, p.Point+" "+p.whyNot())
-	}
-	if len(skipped) == 0 {
-		return nil, fault.New(fault.Usage, "choose the latest point", "the repository holds no point").Hint("take one: openim-dr backup")
-	}
-	return nil, fault.New(fault.Refused, "choose the latest point", "none of %s counts; the newest: %s", quantity.Count(len(skipped), "point", "points"), skipped[0]).
-		Hint("name a point of `openim-dr list --all` to use it all the same; --trust names signers, --allow says what to overlook")
-}
-
 // whyNot says why a point is not eligible.
 func (p *Point) whyNot() string {
 	switch {
@@ -324,64 +205,10 @@ func (p *Point) whyNot() string {
 	}
 }
 
-// Newest returns the newest eligible point that holds a source completely.
-func (l *Listing) Newest(instance, source string) *Point {
-	return l.NewestAt(instance, source, time.Time{})
-}
-
-// NewestAt is Newest among those whose capture of the source had ended at some
-// time; zero: all.
-func (l *Listing) NewestAt(instance, source string, at time.Time) *Point {
-	for _, p := range slices.Backward(l.Points) {
-		if s, ok := p.counts(instance, source); ok && (at.IsZero() || !s.Ended.After(at)) {
-			return p
-		}
-	}
-	return nil
-}
-
-// Oldest returns the oldest eligible point that holds a source completely.
-func (l *Listing) Oldest(instance, source string) *Point {
-	for _, p := range l.Points {
-		if _, ok := p.counts(instance, source); ok {
-			return p
-		}
-	}
-	return nil
-}
-
 // counts returns what the point holds of a source, if it is a default for that.
 func (p *Point) counts(instance, source string) (Source, bool) {
 	s, ok := p.SourceNamed(source)
 	return s, ok && s.Complete && p.Instance == instance && p.Eligible()
-}
-
-// Head returns the last trusted point of a stream, complete or not: the one
-// that the next point of the stream follows.
-func (l *Listing) Head(instance, stream string) *Point {
-	var head *Point
-	for _, p := range l.Points {
-		if p.Instance == instance && p.Stream == stream && p.Untrusted == nil && (head == nil || p.Seq > head.Seq) {
-			head = p
-		}
-	}
-	return head
-}
-
-// unfinished returns those of runs that have neither committed nor been given
-// up, as far as the listing has seen.
-func (l *Listing) unfinished(runs []string) []string {
-	known := map[string]bool{}
-	for _, p := range l.Points {
-		known[p.Point] = true
-	}
-	for _, b := range l.Broken {
-		known[b.ID] = true
-	}
-	for _, id := range l.fenced {
-		known[id] = true
-	}
-	return slices.DeleteFunc(slices.Clone(runs), func(run string) bool { return known[run] })
 }
 
 // Base returns the last element of a stored path.

@@ -19,6 +19,9 @@ type Options struct {
 	Now func() time.Time
 	// Meter, where there is one, is told how long reading takes.
 	Meter *Meter
+	// Cache is a directory of this machine where manifests are kept, so that they
+	// need not be fetched again; empty: nowhere.
+	Cache string
 }
 
 // Repository reads. It cannot create or delete anything. It is safe for
@@ -29,6 +32,7 @@ type Repository struct {
 	trust  seal.Trust
 	now    func() time.Time
 	meter  *Meter // or nil
+	cache  manifestCache
 }
 
 // Open reads the repository's record. A repository of another format, or one
@@ -45,7 +49,7 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if o.Meter != nil {
 		store = metered{store, o.Meter}
 	}
-	return &Repository{store, record, o.Trust, o.clock(), o.Meter}, nil
+	return &Repository{store, record, o.Trust, o.clock(), o.Meter, newManifestCache(o.Cache, record.Repository)}, nil
 }
 
 func (o Options) clock() func() time.Time {

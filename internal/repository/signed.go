@@ -64,6 +64,7 @@ func putSignedBytes(ctx context.Context, store storage.Writer, path string, data
 // signedFile is a file and what its signature is worth.
 type signedFile struct {
 	data      []byte
+	signature []byte
 	signer    string // public key of the trusted signer, or empty
 	untrusted error  // why no trusted signature counts; nil where one does
 }
@@ -92,7 +93,7 @@ func readSignedOnce(ctx context.Context, store storage.Reader, path string, trus
 	if err != nil && !errors.Is(err, storage.ErrNotExist) {
 		return nil, fmt.Errorf("read %s: %w", path+signatureSuffix, err)
 	}
-	f := &signedFile{data: data}
+	f := &signedFile{data: data, signature: signature}
 	for _, role := range roles {
 		if f.signer, f.untrusted = trust.Verify(role, data, signature, claimed(data)); f.untrusted == nil {
 			break

@@ -54,7 +54,6 @@ func (r *Repository) loadStates(ctx context.Context, p *Point) error {
 	if err != nil {
 		return fmt.Errorf("list states of point %s: %w", p.Point, err)
 	}
-	p.holdRollback(r.now())
 	for _, n := range numbers {
 		state, err := r.readState(ctx, p.Point, n)
 		if err != nil {
