@@ -3,9 +3,10 @@ package dir
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
+
+	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // reader reads a range of an open file.
@@ -29,7 +30,7 @@ func newReader(ctx context.Context, f *os.File, name string, offset, length int6
 		length = fi.Size() - offset
 	}
 	if offset < 0 || length < 0 || length > fi.Size()-offset {
-		return nil, fmt.Errorf("open %q: range %d+%d is not within its %d bytes", name, offset, length, fi.Size())
+		return nil, storage.OutOfRange(name, offset, length, fi.Size())
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return nil, mapError("open", name, err)

@@ -226,7 +226,7 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io
 	// the way, and its ranges ignored.
 	r, err := s.object(name).ReadCompressed(true).NewRangeReader(ctx, offset, length)
 	if isUnsatisfiable(err) {
-		return s.openEnd(ctx, name, offset, length)
+		return storage.OpenEnd(ctx, s, name, offset, length)
 	}
 	if err != nil {
 		return nil, s.mapError("open", name, err)
@@ -236,55 +236,13 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io
 	}
 	if length > r.Attrs.Size-offset {
 		size := r.Attrs.Size
-		return nil, errors.Join(outside(name, offset, length, size), r.Close())
+		return nil, errors.Join(storage.OutOfRange(name, offset, length, size), r.Close())
 	}
-	return &reader{store: s, body: r, name: name, generation: strconv.FormatInt(r.Attrs.Generation, 10), left: length}, nil
+	return &storage.Body{
+		From: r, Left: length, Generated: strconv.FormatInt(r.Attrs.Generation, 10),
+		MapError: func(err error) error { return s.mapError("read", name, err) },
+	}, nil
 }
-
-// openEnd serves the one range that the service has no answer to: from the end
-// of the object to its end.
-func (s *Store) openEnd(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	info, err := s.Stat(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if offset != info.Size || length > 0 {
-		return nil, outside(name, offset, length, info.Size)
-	}
-	return &reader{store: s, body: io.NopCloser(strings.NewReader("")), name: name, generation: info.Generation}, nil
-}
-
-func outside(name string, offset, length, size int64) error {
-	return fmt.Errorf("open %q: range %d+%d is not within its %d bytes", name, offset, length, size)
-}
-
-// reader turns what ends early into an error.
-type reader struct {
-	store      *Store
-	body       io.ReadCloser
-	name       string
-	generation string
-	left       int64
-}
-
-// Generation implements storage.Generational.
-func (r *reader) Generation() string { return r.generation }
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.body.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF) && r.left == 0:
-		return n, io.EOF
-	case errors.Is(err, io.EOF):
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.store.mapError("read", r.name, err)
-}
-
-func (r *reader) Close() error { return r.body.Close() }
 
 // Delete names the generation that was seen, so that the service refuses to
 // delete another one.

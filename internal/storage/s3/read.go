@@ -38,16 +38,19 @@ func (s *Store) Open(ctx context.Context, name string, offset, length int64) (io
 	}
 	out, err := s.api.GetObject(ctx, in)
 	if codeOf(err) == "InvalidRange" {
-		return s.openBeyond(ctx, name, offset, length)
+		return storage.OpenEnd(ctx, s, name, offset, length)
 	}
 	if err != nil {
 		return nil, s.mapError("open", name, err)
 	}
-	r := &reader{store: s, body: out.Body, name: name, generation: generation(out.ETag, out.LastModified)}
-	if r.left, err = answered(name, offset, length, out); err != nil {
+	left, err := answered(name, offset, length, out)
+	if err != nil {
 		return nil, errors.Join(err, out.Body.Close())
 	}
-	return r, nil
+	return &storage.Body{
+		From: out.Body, Left: left, Generated: generation(out.ETag, out.LastModified),
+		MapError: func(err error) error { return s.mapError("read", name, err) },
+	}, nil
 }
 
 // answered returns how many bytes come, if they are those that were asked for.
@@ -66,7 +69,7 @@ func answered(name string, offset, length int64, out *s3.GetObjectOutput) (int64
 		want = whole - offset
 	}
 	if want > whole-offset {
-		return 0, outside(name, offset, length, whole)
+		return 0, storage.OutOfRange(name, offset, length, whole)
 	}
 	if size != want {
 		return 0, fmt.Errorf("open %q: the service sends %d bytes, want %d", name, size, want)
@@ -81,51 +84,7 @@ func (s *Store) openEmpty(ctx context.Context, name string, offset int64) (io.Re
 		return nil, err
 	}
 	if offset > info.Size {
-		return nil, outside(name, offset, 0, info.Size)
+		return nil, storage.OutOfRange(name, offset, 0, info.Size)
 	}
-	return &reader{store: s, body: io.NopCloser(strings.NewReader("")), name: name, generation: info.Generation}, nil
+	return storage.EmptyBody(info.Generation), nil
 }
-
-// openBeyond serves the range from the end of the object to its end.
-func (s *Store) openBeyond(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error) {
-	info, err := s.Stat(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if offset != info.Size || length > 0 {
-		return nil, outside(name, offset, length, info.Size)
-	}
-	return s.openEmpty(ctx, name, offset)
-}
-
-func outside(name string, offset, length, size int64) error {
-	return fmt.Errorf("open %q: range %d+%d is not within its %d bytes", name, offset, length, size)
-}
-
-// reader turns what ends early into an error.
-type reader struct {
-	store      *Store
-	body       io.ReadCloser
-	name       string
-	generation string
-	left       int64
-}
-
-// Generation implements storage.Generational.
-func (r *reader) Generation() string { return r.generation }
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.body.Read(p)
-	r.left -= int64(n)
-	switch {
-	case err == nil:
-		return n, nil
-	case errors.Is(err, io.EOF) && r.left == 0:
-		return n, io.EOF
-	case errors.Is(err, io.EOF):
-		err = io.ErrUnexpectedEOF
-	}
-	return n, r.store.mapError("read", r.name, err)
-}
-
-func (r *reader) Close() error { return r.body.Close() }
