@@ -2,6 +2,7 @@ package retention
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -119,4 +120,28 @@ func (plan *Plan) ByPoint() map[string][]Decision {
 		byPoint[d.Point] = append(byPoint[d.Point], d)
 	}
 	return byPoint
+}
+
+// Why says in one line why a point stays or goes, by the decisions about its
+// sources. It names these only where they disagree.
+func Why(decisions []Decision) string {
+	if len(decisions) == 0 {
+		return ""
+	}
+	first := decisions[0].Reasons
+	if !slices.ContainsFunc(decisions, func(d Decision) bool { return !slices.Equal(d.Reasons, first) }) {
+		return strings.Join(first, ", ")
+	}
+	parts := make([]string, 0, len(decisions))
+	for _, d := range decisions {
+		if d.Keep {
+			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
+		}
+	}
+	if len(parts) == 0 { // none keeps it, each in its own words
+		for _, d := range decisions {
+			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
 }

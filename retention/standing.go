@@ -12,10 +12,13 @@ type verdict struct {
 	keep    bool
 	reasons []string
 	settled bool // what single sources say does not matter
+	// what it is, if it counts for nothing: it stays until something newer makes it
+	// superfluous, of each source by itself.
+	what string
 }
 
 func kept(format string, args ...any) verdict {
-	return verdict{true, []string{fmt.Sprintf(format, args...)}, true}
+	return verdict{keep: true, reasons: []string{fmt.Sprintf(format, args...)}, settled: true}
 }
 
 // decide decides about one point, for each of its sources.
@@ -31,6 +34,10 @@ func (h *history) decide(p *Point, policy Policy) []Decision {
 		if !whole.settled {
 			reasons := h.lineage(s.Name).kept[p]
 			d.Keep = d.Keep || len(reasons) > 0
+			if whole.what != "" {
+				alone, reason := h.useless(p, s.Name)
+				d.Keep, reasons = d.Keep || alone, append([]string{whole.what + reason}, reasons...)
+			}
 			d.Reasons = append(d.Reasons, reasons...)
 		}
 		if len(d.Reasons) == 0 {
@@ -47,7 +54,7 @@ func (h *history) standing(p *Point, policy Policy) verdict {
 	case p.Instance != h.instance:
 		return kept("belongs to instance %q", p.Instance)
 	case p.Forgotten != nil && p.Forgotten.Sweeping:
-		return verdict{false, []string{"is being swept"}, true}
+		return verdict{reasons: []string{"is being swept"}, settled: true}
 	}
 	v := h.state(p, policy)
 	if held := p.held(h.now); held != nil {
@@ -70,16 +77,9 @@ func (h *history) state(p *Point, policy Policy) verdict {
 		return kept("there is no rule, and so everything is kept")
 	case len(p.Sources) == 0:
 		return kept("holds no source")
-	case !p.counts(h.now):
-		return h.useless(p, policy)
-	default:
+	case p.counts(h.now):
 		return verdict{}
 	}
-}
-
-// useless judges what counts for nothing: an incomplete point, and what a restore
-// has overwritten. It stays until something newer makes it superfluous.
-func (h *history) useless(p *Point, policy Policy) verdict {
 	what := "incomplete"
 	if p.Rollback {
 		what = "rollback point"
@@ -87,10 +87,14 @@ func (h *history) useless(p *Point, policy Policy) verdict {
 	if h.now.Sub(p.Time) < policy.Grace {
 		return kept("%s, and younger than %s", what, quantity.Duration(policy.Grace))
 	}
-	for _, s := range p.Sources {
-		if newest := h.lineage(s.Name).newest(); newest == nil || older(newest, p) < 0 {
-			return kept("%s, and nothing newer holds %s", what, s.Name)
-		}
+	return verdict{what: what}
+}
+
+// useless judges a source's part of what counts for nothing: an incomplete point, and
+// what a restore has overwritten. It stays until something newer holds the source.
+func (h *history) useless(p *Point, source string) (keep bool, reason string) {
+	if newest := h.lineage(source).newest(); newest == nil || older(newest, p) < 0 {
+		return true, ", and nothing newer holds " + source
 	}
-	return verdict{reasons: []string{what + ", and newer points hold all that it does"}}
+	return false, ", and newer points hold what it does"
 }

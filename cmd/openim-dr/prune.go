@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
-	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
-	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/retention"
 )
 
@@ -85,24 +82,24 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 	if err != nil {
 		return err
 	}
-	policy, err := d.policy(flags)
+	order, err := d.order(flags)
 	if err != nil {
 		return err
 	}
 	if flags.plan {
-		return a.planOnly(ctx, d, policy, flags)
+		return a.planOnly(ctx, d, order, flags)
 	}
-	p, err := a.openPruner(ctx, d, flags.signingKey)
+	p, end, err := a.openPruner(ctx, d, flags.stateFlags)
 	if err != nil {
 		return err
 	}
-	defer p.end()
-	ctx, lease, err := repository.AcquireLease(ctx, p.store, d.config.Instance, repository.PruneLease(d.config.Instance), d.config.Repository.LeaseLength.Duration())
+	defer end()
+	ctx, lease, err := repository.AcquireLease(ctx, p.Store, p.Instance, repository.PruneLease(p.Instance), d.config.Repository.LeaseLength.Duration())
 	if err != nil {
 		return err
 	}
 	defer lease.Release()
-	err = a.pruneUnderLease(ctx, d, p, policy, flags)
+	err = a.pruneUnderLease(ctx, p, order, flags.yes)
 	if err != nil && errors.Is(context.Cause(ctx), repository.ErrLeaseLost) {
 		return fault.New(fault.Busy, "prune", "%w", repository.ErrLeaseLost).Hint("run it again")
 	}
@@ -110,133 +107,89 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 }
 
 // planOnly says what a prune would do now. It needs no key that signs.
-func (a *app) planOnly(ctx context.Context, d *deployment, policy retention.Policy, flags pruneFlags) error {
+func (a *app) planOnly(ctx context.Context, d *deployment, order retention.Order, flags pruneFlags) error {
 	store, end, err := a.openStorage(ctx, d.url, mustExist)
 	if err != nil {
 		return err
 	}
 	defer end()
-	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust, Cache: manifestCache(d.url)})
 	if err != nil {
 		return err
 	}
-	_, err = a.showPrune(ctx, d, repo, store, policy, flags)
+	_, err = a.showPrune(ctx, d.pruner(store, repo, flags.who()), order)
 	return err
 }
 
-// showPrune decides, and shows what was decided and what would be deleted. What it
-// refuses is shown all the same.
-func (a *app) showPrune(ctx context.Context, d *deployment, repo *repository.Repository, store storage.Reader, policy retention.Policy, flags pruneFlags) (*pruning, error) {
-	listing, err := repo.List(ctx)
-	if err != nil {
-		return nil, err
+// showPrune plans, and shows what was decided and what would be deleted. What is
+// refused is shown all the same.
+func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retention.Order) (*retention.Pruning, error) {
+	todo, err := retention.PlanPrune(ctx, p, order)
+	if todo != nil {
+		a.printPlan(todo, p.Instance)
 	}
-	plan, refused := d.planPrune(listing, policy, flags)
-	sweep, err := repository.PlanSweep(ctx, store, d.sweepOptions(flags, plan.Sweep, progress.Discard))
-	if err != nil {
-		refused, sweep = errors.Join(refused, err), nil
-	}
-	a.printPlan(listing, plan, sweep, d.config.Instance)
-	return &pruning{plan, sweep}, refused
-}
-
-// pruning is what a prune is about to do.
-type pruning struct {
-	*retention.Plan
-	sweep *repository.SweepPlan
-}
-
-func (d *deployment) sweepOptions(flags pruneFlags, points []string, show progress.Reporter) repository.SweepOptions {
-	return repository.SweepOptions{
-		Options: repository.Options{Trust: d.trust}, Instance: d.config.Instance, Tool: "openim-dr " + version, By: flags.who(), Points: points, Show: show,
-	}
+	return todo, err
 }
 
 // pruneUnderLease shows a plan, and carries out the very one that was shown.
-func (a *app) pruneUnderLease(ctx context.Context, d *deployment, p *pruner, policy retention.Policy, flags pruneFlags) error {
-	todo, err := a.showPrune(ctx, d, p.repo, p.store, policy, flags)
-	if err != nil || len(todo.Forget) == 0 && todo.sweep.Files == 0 {
+func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order retention.Order, yes bool) error {
+	todo, err := a.showPrune(ctx, p, order)
+	if err != nil || todo.Nothing() {
 		return err
 	}
-	if !flags.yes {
-		if err := a.confirm(ctx, todo.question()); err != nil {
+	if !yes {
+		if err := a.confirm(ctx, pruneQuestion(todo)); err != nil {
 			return err
 		}
-	}
-	decisions := todo.ByPoint()
-	for _, id := range todo.Forget {
-		s := repository.State{
-			Point: id, Change: repository.Forget, By: flags.who(), Reason: "retention: " + whyText(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
-		}
-		if _, err := p.record(ctx, s); err != nil {
-			return err
-		}
-	}
-	if len(todo.Forget) > 0 {
-		a.log.Info("points were forgotten, and can be restored until they are swept", "points", len(todo.Forget))
-	}
-	if todo.sweep.Files == 0 {
-		return nil
 	}
 	show, shown := a.progress()
-	swept, err := repository.Sweep(ctx, p.store, p.signer, d.sweepOptions(flags, todo.Sweep, show))
+	done, err := todo.CarryOut(ctx, p, show)
 	shown()
-	a.log.Info("what nothing needs was deleted", "points", len(swept.Points), "files", swept.Files, "bytes", swept.Bytes, "protected", swept.Protected)
+	if done.Forgotten > 0 {
+		a.log.Info("points were forgotten, and can be restored until they are swept", "points", done.Forgotten)
+	}
+	if swept := done.Swept; swept != nil {
+		a.log.Info("what nothing needs was deleted", "points", len(swept.Points), "files", swept.Files, "bytes", swept.Bytes, "protected", swept.Protected)
+	}
 	return err
 }
 
-func (p *pruning) question() string {
-	forget, sweep := "forget "+plural(int64(len(p.Forget)), "point"), "delete "+plural(p.sweep.Files, "file")+" ("+size(p.sweep.Bytes)+")"
+func pruneQuestion(p *retention.Pruning) string {
+	forget, sweep := "forget "+plural(int64(len(p.Forget)), "point"), "delete "+plural(p.Deletes.Files, "file")+" ("+size(p.Deletes.Bytes)+")"
 	switch {
 	case len(p.Forget) == 0:
 		return sweep + "?"
-	case p.sweep.Files == 0:
+	case p.Deletes.Files == 0:
 		return forget + "?"
 	default:
 		return forget + ", and " + sweep + "?"
 	}
 }
 
-// planPrune decides, and refuses what is not safe beside the plan.
-func (d *deployment) planPrune(listing *repository.Listing, policy retention.Policy, flags pruneFlags) (*retention.Plan, error) {
-	points, now := retention.FromListing(listing), time.Now()
-	plan := retention.Decide(points, d.config.Instance, policy, now)
-	if flags.sweepOnly {
-		plan.Forget, plan.Share = []string{}, retention.Share{}
-	}
-	if len(plan.Forget)+len(plan.Sweep) == 0 {
-		return plan, nil
-	}
-	var clock error
-	if len(flags.allow) == 0 {
-		clock = retention.CheckClock(points, d.config.Instance, now)
-	}
-	return plan, errors.Join(clock, plan.Share.Check(policy.MaxDeleteShare))
-}
-
-// policy is the configured one, with what the flags put in its place.
-func (d *deployment) policy(flags pruneFlags) (retention.Policy, error) {
+// order is the configured policy, with what the flags put in its place.
+func (d *deployment) order(flags pruneFlags) (retention.Order, error) {
+	o := retention.Order{SweepOnly: flags.sweepOnly, AnyClock: len(flags.allow) > 0}
 	if d.retention() == nil {
-		return retention.Policy{}, usage("prune", "the configuration has no retention, and so nothing is ever forgotten").
+		return o, usage("prune", "the configuration has no retention, and so nothing is ever forgotten").
 			Hint("say what to keep, for instance retention: {last: 3, daily: 30, monthly: 12}; `openim-dr config example` shows every key")
 	}
-	policy, err := policyOf(d.retention())
-	if err != nil {
-		return policy, err
+	var err error
+	if o.Policy, err = policyOf(d.retention()); err != nil {
+		return o, err
 	}
 	for _, name := range flags.allow {
 		if name != allowClock {
-			return policy, usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowClock)
+			return o, usage("read flags", "--allow knows no %q", name).Hint("--allow takes %s", allowClock)
 		}
 	}
 	if flags.maxShare != "" {
 		share, err := quantity.ParsePercent(flags.maxShare)
 		if err != nil {
-			return policy, usage("read flags", "--max-delete-share: %w", err)
+			return o, usage("read flags", "--max-delete-share: %w", err)
 		}
-		policy.MaxDeleteShare = share.Share()
+		o.Policy.MaxDeleteShare = share.Share()
 	}
-	return policy, nil
+	return o, nil
 }
 
 // retention is that of the place that is pruned: a copy may have its own.

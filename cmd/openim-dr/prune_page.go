@@ -9,12 +9,12 @@ import (
 )
 
 // printPlan shows what was decided about every point.
-func (a *app) printPlan(listing *repository.Listing, plan *retention.Plan, sweep *repository.SweepPlan, instance string) {
-	result := pruned{plan.Decisions, plan.Forget, plan.Share, sweep}
+func (a *app) printPlan(todo *retention.Pruning, instance string) {
+	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes}
 	a.out.print(result, func(p *page) {
-		writePrune(p, listing, plan, instance)
-		if sweep != nil {
-			writeSweep(p, sweep)
+		writePrune(p, todo.Listing, todo.Plan, instance)
+		if todo.Deletes != nil {
+			writeSweep(p, todo.Deletes)
 		}
 	})
 }
@@ -35,7 +35,7 @@ func writePrune(p *page, listing *repository.Listing, plan *retention.Plan, inst
 	others := 0
 	for _, point := range slices.Backward(listing.Points) {
 		decisions := reasons[point.Point]
-		row := []any{point.Point, utc(point.Started), strings.Join(sourceNames(point), ", "), whyText(decisions)}
+		row := []any{point.Point, utc(point.Started), strings.Join(sourceNames(point), ", "), retention.Why(decisions)}
 		switch {
 		case point.Instance != instance:
 			others++
@@ -72,27 +72,4 @@ func sourceNames(p *repository.Point) []string {
 		names[i] = s.Name
 	}
 	return names
-}
-
-// whyText names the sources only where they disagree.
-func whyText(decisions []retention.Decision) string {
-	if len(decisions) == 0 {
-		return ""
-	}
-	first := decisions[0].Reasons
-	if !slices.ContainsFunc(decisions, func(d retention.Decision) bool { return !slices.Equal(d.Reasons, first) }) {
-		return strings.Join(first, ", ")
-	}
-	parts := make([]string, 0, len(decisions))
-	for _, d := range decisions {
-		if d.Keep {
-			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
-		}
-	}
-	if len(parts) == 0 { // none keeps it, each in its own words
-		for _, d := range decisions {
-			parts = append(parts, d.Source+": "+strings.Join(d.Reasons, ", "))
-		}
-	}
-	return strings.Join(parts, "; ")
 }

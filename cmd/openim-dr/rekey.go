@@ -133,14 +133,14 @@ func (a *app) rekeyCopies(ctx context.Context, d *deployment, flags rekeyFlags, 
 
 // rekeyPlace rekeys the repository, or one copy of it.
 func (a *app) rekeyPlace(ctx context.Context, d *deployment, flags rekeyFlags, o repository.RekeyOptions) (repository.RekeyResult, error) {
-	p, err := a.openPruner(ctx, d, flags.signer.signingKey)
+	p, end, err := a.openPruner(ctx, d, flags.signer)
 	if err != nil {
 		return repository.RekeyResult{}, err
 	}
-	defer p.end()
+	defer end()
 	o.Record = func(ctx context.Context, r repository.RekeyResult) error {
-		_, err := repository.AppendLog(ctx, p.store, p.repo, p.signer, repository.LogEntry{
-			Time: time.Now(), By: flags.signer.who(), Tool: "openim-dr " + version, Action: repository.LogRekey, Reason: flags.signer.reason,
+		_, err := repository.AppendLog(ctx, p.Store, p.Repo, p.Signer, repository.LogEntry{
+			Time: time.Now(), By: p.By, Tool: p.Tool, Action: repository.LogRekey, Reason: flags.signer.reason,
 			Added: r.Added, Removed: r.Dropped,
 		})
 		return err
@@ -148,7 +148,7 @@ func (a *app) rekeyPlace(ctx context.Context, d *deployment, flags rekeyFlags, o
 	show, shown := a.progress()
 	defer shown()
 	o.Show = show
-	return repository.Rekey(ctx, p.store, p.store, p.repo, o)
+	return repository.Rekey(ctx, p.Store, p.Store, p.Repo, o)
 }
 
 func notNil(list []string) []string { return append([]string{}, list...) }

@@ -93,7 +93,9 @@ func (a *app) shred(ctx context.Context, ref string, flags shredFlags) error {
 	}
 	done, err := repository.ShredPoint(ctx, store, store, repo, signer, plan, userName(), flags.reason, time.Now())
 	if done != nil && done.State != nil && plan.Fresh() {
-		err = errors.Join(err, logDecision(ctx, store, repo, signer, done.State))
+		p := d.pruner(store, repo, userName())
+		p.Signer = signer
+		err = errors.Join(err, p.Log(ctx, done.State))
 	}
 	if done != nil {
 		a.out.print(done, func(p *page) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -132,12 +131,12 @@ func (a *app) decide(ctx context.Context, ref string, change repository.Change, 
 	if err != nil {
 		return err
 	}
-	p, err := a.openPruner(ctx, d, flags.signingKey)
+	p, end, err := a.openPruner(ctx, d, flags)
 	if err != nil {
 		return err
 	}
-	defer p.end()
-	listing, err := p.repo.List(ctx)
+	defer end()
+	listing, err := p.Repo.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,7 +148,7 @@ func (a *app) decide(ctx context.Context, ref string, change repository.Change, 
 	if err := d.mayDecide(listing, point, s); err != nil {
 		return err
 	}
-	record, err := p.record(ctx, s)
+	record, err := p.Record(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -238,33 +237,33 @@ func writeDecision(p *page, s *repository.State) {
 	}
 }
 
-// pruner is a repository with what signs decisions about its points.
-type pruner struct {
-	store  storage.Storage
-	repo   *repository.Repository
-	signer seal.Signer
-	end    func()
-}
-
-// openPruner opens the repository, and reads the key that signs.
-func (a *app) openPruner(ctx context.Context, d *deployment, keyFile string) (*pruner, error) {
-	signer, err := d.stateSigner(keyFile)
+// openPruner opens the repository, and reads the key that signs. The caller calls
+// end.
+func (a *app) openPruner(ctx context.Context, d *deployment, flags stateFlags) (p *repository.Pruner, end func(), err error) {
+	signer, err := d.stateSigner(flags.signingKey)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	store, end, err := a.openStorage(ctx, d.url, mustExist)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust, Cache: manifestCache(d.url)})
 	if err == nil {
 		err = repo.MayDecide(signer, time.Now())
 	}
 	if err != nil {
 		end()
-		return nil, err
+		return nil, nil, err
 	}
-	return &pruner{store, repo, signer, end}, nil
+	p = d.pruner(store, repo, flags.who())
+	p.Signer = signer
+	return p, end, nil
+}
+
+// pruner carries decisions out in the name of somebody.
+func (d *deployment) pruner(store storage.Storage, repo *repository.Repository, by string) *repository.Pruner {
+	return &repository.Pruner{Store: store, Repo: repo, Instance: d.instance(), Tool: "openim-dr " + version, By: by}
 }
 
 // stateSigner reads the key that signs what becomes of points.
@@ -288,32 +287,4 @@ func (d *deployment) stateKey(file string) secret.Ref {
 	default:
 		return d.config.Repository.SigningKey
 	}
-}
-
-// record writes a decision, and looks whether a sweeping has come before it.
-func (p *pruner) record(ctx context.Context, s repository.State) (*repository.State, error) {
-	doing := string(s.Change) + " point " + s.Point
-	record, err := repository.AppendState(ctx, p.store, p.repo, p.signer, s)
-	if errors.Is(err, storage.ErrExist) {
-		return nil, fault.New(fault.Busy, doing, "somebody else has decided about it at the same moment: %w", err).Hint("run it again")
-	}
-	if err != nil {
-		return nil, fault.New(fault.KindOf(err), doing, "%w", err).On(p.store.URL())
-	}
-	now, err := p.repo.Point(ctx, s.Point)
-	if err != nil {
-		return nil, err
-	}
-	if now.Sweeping() && s.Change != repository.Unhold {
-		return nil, fault.New(fault.Refused, doing, "its sweeping has begun meanwhile, and parts of it may be gone")
-	}
-	return record, logDecision(ctx, p.store, p.repo, p.signer, record)
-}
-
-// logDecision leaves an entry in the log for what a state record has decided.
-func logDecision(ctx context.Context, store storage.Writer, repo *repository.Repository, signer seal.Signer, s *repository.State) error {
-	_, err := repository.AppendLog(ctx, store, repo, signer, repository.LogEntry{
-		Time: s.Time, By: s.By, Tool: "openim-dr " + version, Action: repository.LogAction(s.Change), Reason: s.Reason, Points: []string{s.Point},
-	})
-	return err
 }

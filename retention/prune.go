@@ -1,0 +1,85 @@
+package retention
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+)
+
+// Order says what a prune may do.
+type Order struct {
+	Policy    Policy
+	SweepOnly bool // it forgets nothing
+	AnyClock  bool // it believes a clock that looks wrong
+}
+
+// Pruning is what a prune does, or would do.
+type Pruning struct {
+	*Plan
+	Listing *repository.Listing
+	// Deletes are the files that go; nil where that is not known.
+	Deletes *repository.SweepPlan
+}
+
+// Nothing reports whether there is nothing to do.
+func (todo *Pruning) Nothing() bool { return len(todo.Forget) == 0 && todo.Deletes.Files == 0 }
+
+// PlanPrune decides, and says what would be deleted. What it refuses is planned all
+// the same, and returned beside the error.
+func PlanPrune(ctx context.Context, p *repository.Pruner, o Order) (*Pruning, error) {
+	listing, err := p.Repo.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, refused := decideSafely(FromListing(listing), p.Instance, o, time.Now())
+	deletes, err := p.PlanSweep(ctx, plan.Sweep)
+	if err != nil {
+		return &Pruning{Plan: plan, Listing: listing}, errors.Join(refused, err)
+	}
+	return &Pruning{plan, listing, deletes}, refused
+}
+
+// decideSafely decides, and refuses what is not safe beside the plan.
+func decideSafely(points []Point, instance string, o Order, now time.Time) (*Plan, error) {
+	plan := Decide(points, instance, o.Policy, now)
+	if o.SweepOnly {
+		plan.Forget, plan.Share = []string{}, Share{}
+	}
+	if len(plan.Forget)+len(plan.Sweep) == 0 {
+		return plan, nil
+	}
+	var clock error
+	if !o.AnyClock {
+		clock = CheckClock(points, instance, now)
+	}
+	return plan, errors.Join(clock, plan.Share.Check(o.Policy.MaxDeleteShare))
+}
+
+// Pruned is what a prune has done.
+type Pruned struct {
+	Forgotten int
+	Swept     *repository.SweepResult // nil where nothing was to be deleted
+}
+
+// CarryOut does what was planned, and neither more nor anything else. The caller
+// holds the lease of pruning, and ctx is that lease's.
+func (todo *Pruning) CarryOut(ctx context.Context, p *repository.Pruner, show progress.Reporter) (done Pruned, err error) {
+	decisions := todo.ByPoint()
+	for _, id := range todo.Forget {
+		s := repository.State{
+			Point: id, Change: repository.Forget, By: p.By, Reason: "retention: " + Why(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
+		}
+		if _, err := p.Record(ctx, s); err != nil {
+			return done, err
+		}
+		done.Forgotten++
+	}
+	if todo.Deletes.Files == 0 {
+		return done, nil
+	}
+	done.Swept, err = p.Sweep(ctx, todo.Plan.Sweep, show)
+	return done, err
+}
