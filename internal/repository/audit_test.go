@@ -2,7 +2,6 @@ package repository_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -16,36 +15,9 @@ import (
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
-// audit runs every step over a storage and returns what was found.
 func audit(t testing.TB, store storage.Reader, trust seal.Trust, heads ...repository.ExpectedHead) []repository.Finding {
 	t.Helper()
-	a, err := repository.NewAudit(store, repository.AuditOptions{Options: repository.Options{Trust: trust}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := runAudit(t.Context(), a, heads...); err != nil {
-		t.Fatal(err)
-	}
-	found, _ := a.Findings()
-	return found
-}
-
-func runAudit(ctx context.Context, a *repository.Audit, heads ...repository.ExpectedHead) error {
-	if err := a.List(ctx, func(int64) {}); err != nil {
-		return err
-	}
-	if ok, err := a.OpenRecord(ctx); err != nil || !ok {
-		return err
-	}
-	nothing := func(int64) {}
-	if err := a.AuditPoints(ctx, repository.PointsShow{Begin: nothing, Done: nothing, Bytes: nothing}); err != nil {
-		return err
-	}
-	if err := errors.Join(a.AuditDecisions(ctx), a.AuditChains(ctx, heads), a.AuditRuns(ctx)); err != nil {
-		return err
-	}
-	a.AuditRest()
-	return nil
+	return repotest.Audit(t, store, trust, heads...)
 }
 
 func requireFindings(t *testing.T, got []repository.Finding, want ...string) {
@@ -309,7 +281,7 @@ func TestAuditOfAnUnknownFeature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := runAudit(t.Context(), a); err != nil {
+	if err := repotest.RunAudit(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	requireKind(t, a.Unread(), fault.Usage)

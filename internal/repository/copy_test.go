@@ -92,7 +92,7 @@ func TestCopyExplainsItsGaps(t *testing.T) {
 	requireCopy(t, f, to, ids[1], ids[3], ids[4])
 	there := *f
 	there.Store = to
-	if a, err := repository.NewAudit(to, repository.AuditOptions{Options: repository.Options{Trust: f.Trust}}); err != nil || runAudit(t.Context(), a) != nil {
+	if a, err := repository.NewAudit(to, repository.AuditOptions{Options: repository.Options{Trust: f.Trust}}); err != nil || repotest.RunAudit(t.Context(), a) != nil {
 		t.Error(err)
 	}
 	again := mustCopy(t, f, m, to)
