@@ -38,6 +38,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"million":      benchMillion,
 	"verify":       benchVerify,
 	"drill":        benchDrill,
+	"plan":         benchPlan,
 }
 
 func main() {
@@ -67,8 +68,11 @@ func run(ctx context.Context, o options, chosen []string) (err error) {
 			return err
 		}
 	}
+	if slices.Equal(chosen, []string{planOnce}) {
+		return benchPlanOnce(ctx, o)
+	}
 	if len(chosen) == 0 {
-		chosen = []string{"mysql", "buckets", "verify", "drill"}
+		chosen = []string{"mysql", "buckets", "verify", "drill", "plan"}
 	}
 	var all []result
 	var failed error // what was measured until then is reported

@@ -86,14 +86,11 @@ func FromListing(listing *repository.Listing) []Point {
 
 func fromPoint(p *repository.Point) Point {
 	point := Point{
-		ID: p.Point, Instance: p.Instance, Time: timeOf(p), Seen: p.Created, Complete: p.Complete,
+		ID: p.Point, Instance: p.Instance, Time: timeOf(p), Seen: p.Created, Complete: p.Complete, Bytes: p.OwnBytes,
 		Rollback: p.Stream == repository.RollbackStream, Quarantined: p.Quarantined, Held: heldOf(p.Held), Forgotten: forgottenOf(p.Forgotten),
 	}
 	if p.Untrusted != nil {
 		point.Untrusted = p.Untrusted.Error()
-	}
-	for _, f := range p.Files {
-		point.Bytes += f.Size
 	}
 	for _, s := range p.Sources {
 		point.Sources = append(point.Sources, Source{s.Name, s.Complete, p.ProvenSource(s.Name) != nil})

@@ -19,6 +19,7 @@ type Order struct {
 // Pruning is what a prune does, or would do.
 type Pruning struct {
 	*Plan
+	// Listing is a brief one.
 	Listing *repository.Listing
 	// Deletes are the files that go; nil where that is not known.
 	Deletes *repository.SweepPlan
@@ -30,12 +31,12 @@ func (todo *Pruning) Nothing() bool { return len(todo.Forget) == 0 && todo.Delet
 // PlanPrune decides, and says what would be deleted. What it refuses is planned all
 // the same, and returned beside the error.
 func PlanPrune(ctx context.Context, p *repository.Pruner, o Order) (*Pruning, error) {
-	listing, err := p.Repo.List(ctx)
+	listing, needs, err := p.Repo.ListBriefly(ctx)
 	if err != nil {
 		return nil, err
 	}
 	plan, refused := decideSafely(FromListing(listing), p.Instance, o, time.Now())
-	deletes, err := p.PlanSweep(ctx, plan.Sweep)
+	deletes, err := p.PlanSweep(ctx, plan.Sweep, needs)
 	if err != nil {
 		return &Pruning{Plan: plan, Listing: listing}, errors.Join(refused, err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -77,7 +79,14 @@ this once.
 	return cmd
 }
 
+// softLimit is where collecting garbage becomes eager, in bytes: a plan holds the
+// names of all files, and what it reads besides is garbage at once.
+const softLimit = 208 << 20
+
 func (a *app) prune(ctx context.Context, flags pruneFlags) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softLimit))
+	}
 	d, err := a.configured("prune")
 	if err != nil {
 		return err

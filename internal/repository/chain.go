@@ -67,7 +67,7 @@ func ParseExpectedHead(text string) (ExpectedHead, error) {
 	}
 	number, sum, _ := strings.Cut(text[equals+1:], ":")
 	seq, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || seq <= 0 || !keyPattern.MatchString(sum) {
+	if err != nil || seq <= 0 || !isKey(sum) {
 		return ExpectedHead{}, bad
 	}
 	return ExpectedHead{Stream: text[:equals], Seq: seq, SHA256: sum, Said: "--expect-head"}, nil
@@ -106,7 +106,7 @@ func (a *Audit) followOne(ctx context.Context) error {
 		return nil
 	}
 	chain := []chainLink{p.link}
-	if previous := p.link.previous; previous != nil && idPattern.MatchString(previous.Point) {
+	if previous := p.link.previous; previous != nil && isID(previous.Point) {
 		before, err := a.linkBefore(ctx, previous.Point, p.link)
 		if err != nil || before == nil {
 			return err
@@ -215,7 +215,7 @@ func (a *Audit) gap(ctx context.Context, before, after chainLink) error {
 
 // sweptSince returns the link that the record of a sweeping has kept, or nil.
 func (a *Audit) sweptSince(ctx context.Context, point string) (*chainLink, error) {
-	if !idPattern.MatchString(point) {
+	if !isID(point) {
 		return nil, nil //nolint:nilnil // no point has that name
 	}
 	a.mu.Lock()
@@ -241,7 +241,7 @@ func (a *Audit) reportGap(before, after chainLink) {
 	}
 	// A name in a manifest is its signer's, and still no file of another place.
 	file := manifestPath(after.point)
-	if idPattern.MatchString(last) {
+	if isID(last) {
 		file = manifestPath(last)
 	}
 	wanted := fmt.Sprintf("number %d of stream %s, SHA-256 %s", after.seq-1, after.stream, after.previous.SHA256)

@@ -81,7 +81,7 @@ func (c *copying) explained(ctx context.Context) (map[string]bool, error) {
 		return nil, fmt.Errorf("list states of the copy: %w", err)
 	}
 	for _, id := range decided {
-		if c.there.has(manifestPath(id)) || !idPattern.MatchString(id) {
+		if c.there.has(manifestPath(id)) || !isID(id) {
 			continue
 		}
 		swept, err := c.copy.sweptRecord(ctx, id)
@@ -98,7 +98,7 @@ func (c *copying) linkAtHome(ctx context.Context, home map[string]*Point, id str
 	if p := home[id]; p != nil {
 		return sweptOf(p), nil
 	}
-	if !idPattern.MatchString(id) {
+	if !isID(id) {
 		return nil, nil //nolint:nilnil // no point has that name
 	}
 	return c.home.sweptRecord(ctx, id)

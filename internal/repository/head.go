@@ -32,7 +32,7 @@ func (r *Repository) head(ctx context.Context, listing *Listing, instance, strea
 		return nil, fmt.Errorf("list states: %w", err)
 	}
 	gone := slices.DeleteFunc(decided, func(id string) bool {
-		return !idPattern.MatchString(id) || id < since || listing.seen(id)
+		return !isID(id) || id < since || listing.seen(id)
 	})
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -92,7 +92,7 @@ func (d *Draft) confirm(ctx context.Context, listing *Listing) error {
 		return fmt.Errorf("list points: %w", err)
 	}
 	for _, id := range ids {
-		if id == d.point || !idPattern.MatchString(id) || listing.seen(id) {
+		if id == d.point || !isID(id) || listing.seen(id) {
 			continue
 		}
 		p, err := d.writer.Point(ctx, id)

@@ -95,10 +95,18 @@ type nameTable struct {
 	count int
 	last  string
 	whole []int // where in text the whole names begin
-	text  []byte
+	// text is in chunks, so that it never has to be copied to grow. All names
+	// from one whole one to before the next stand in the same chunk.
+	text [][]byte
 }
 
-const restart = 16
+const (
+	restart = 16
+	// nameChunk is when a chunk of names is full, in bytes; an offset is the number
+	// of a chunk times nameSpan and a place in it.
+	nameChunk = 1 << 20
+	nameSpan  = 1 << 32
+)
 
 func (t *nameTable) add(name string) error {
 	if t.count > 0 && cmp.Compare(name, t.last) <= 0 {
@@ -106,15 +114,19 @@ func (t *nameTable) add(name string) error {
 	}
 	shared := 0
 	if t.count%restart == 0 {
-		t.whole = append(t.whole, len(t.text))
+		if len(t.text) == 0 || len(t.text[len(t.text)-1]) > nameChunk-4<<10 {
+			t.text = append(t.text, make([]byte, 0, nameChunk))
+		}
+		t.whole = append(t.whole, (len(t.text)-1)*nameSpan+len(t.text[len(t.text)-1]))
 	} else {
 		for shared < min(len(name), len(t.last)) && name[shared] == t.last[shared] {
 			shared++
 		}
 	}
-	t.text = binary.AppendUvarint(t.text, uint64(shared))
-	t.text = binary.AppendUvarint(t.text, uint64(len(name)-shared))
-	t.text = append(t.text, name[shared:]...)
+	chunk := &t.text[len(t.text)-1]
+	*chunk = binary.AppendUvarint(*chunk, uint64(shared))
+	*chunk = binary.AppendUvarint(*chunk, uint64(len(name)-shared))
+	*chunk = append(*chunk, name[shared:]...)
 	t.count++
 	t.last = name
 	return nil
@@ -123,19 +135,20 @@ func (t *nameTable) add(name string) error {
 // step reads the name at an offset, given the one before, and returns it with
 // the offset of the next.
 func (t *nameTable) step(offset int, before []byte) (name []byte, next int) {
-	shared, n := binary.Uvarint(t.text[offset:])
-	offset += n
-	length, n := binary.Uvarint(t.text[offset:])
-	offset += n
-	end := offset + int(length)                                //nolint:gosec // written by add
-	return append(before[:shared], t.text[offset:end]...), end //nolint:gosec // written by add
+	text := t.text[offset/nameSpan][offset%nameSpan:]
+	shared, n := binary.Uvarint(text)
+	length, m := binary.Uvarint(text[n:])
+	n += m
+	end := n + int(length)                                       //nolint:gosec // written by add
+	return append(before[:shared], text[n:end]...), offset + end //nolint:gosec // written by add
 }
 
 // first returns the whole name that a block begins with, where it stands.
 func (t *nameTable) first(block int) []byte {
-	offset := t.whole[block] + 1 // nothing is shared, which is one byte
-	length, n := binary.Uvarint(t.text[offset:])
-	return t.text[offset+n : offset+n+int(length)] //nolint:gosec // written by add
+	offset := t.whole[block]
+	text := t.text[offset/nameSpan][offset%nameSpan+1:] // nothing is shared, which is one byte
+	length, n := binary.Uvarint(text)
+	return text[n : n+int(length)] //nolint:gosec // written by add
 }
 
 // search returns the number of the first name that is not before this one.
@@ -175,8 +188,11 @@ func (t *nameTable) each(from, to int, fn func(i int, name string) error) error 
 	}
 	block := from / restart
 	var current []byte
-	offset := t.whole[block]
+	offset := 0
 	for i := block * restart; i < to; i++ {
+		if i%restart == 0 {
+			offset = t.whole[i/restart]
+		}
 		current, offset = t.step(offset, current)
 		if i < from {
 			continue

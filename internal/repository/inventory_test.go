@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -41,6 +42,37 @@ func TestNameTable(t *testing.T) {
 			t.Fatalf("from %d to %d: %q, want %q", from, to, got, names[from:to])
 		}
 	})
+}
+
+// So many names that they do not stand in one chunk.
+func TestNameTableOfManyNames(t *testing.T) {
+	const many = 200_000
+	name := func(i int) string { return fmt.Sprintf("packs/%09d/%09d", i, i*7919%1_000_000_007) }
+	var table nameTable
+	for i := range many {
+		if err := table.add(name(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(table.text) < 2 {
+		t.Fatalf("%d chunks", len(table.text))
+	}
+	next := 0
+	err := table.each(0, many, func(i int, got string) error {
+		if i != next || got != name(i) {
+			return fmt.Errorf("number %d is %q, want number %d, %q", i, got, next, name(next))
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != many {
+		t.Fatalf("%d names: %v", next, err)
+	}
+	for i := 0; i < many; i += 997 {
+		if got := table.search(name(i)); got != i || table.at(i) != name(i) {
+			t.Errorf("%q is number %d, %q; want %d", name(i), got, table.at(i), i)
+		}
+	}
 }
 
 func TestNameTableRefusesDisorder(t *testing.T) {

@@ -33,6 +33,29 @@ type Listing struct {
 // List reads all manifests, signatures and states. A manifest that is damaged
 // is reported in Broken and hides no other.
 func (r *Repository) List(ctx context.Context) (*Listing, error) {
+	return r.list(ctx, func(*Point) {})
+}
+
+// ListBriefly is List for who judges points by the thousand: without the files of
+// each and what its sources say of their kind, which take most of the memory. What
+// each point needs is noted, for Pruner.PlanSweep.
+func (r *Repository) ListBriefly(ctx context.Context) (*Listing, *Needs, error) {
+	needs := &Needs{of: map[string]*need{}}
+	listing, err := r.list(ctx, func(p *Point) {
+		needs.add(p.Point, needOf(p.Point, p.Manifest))
+		p.Files, p.Keys.Wrapped = nil, nil
+		for i := range p.Sources {
+			p.Sources[i].Captured = nil
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return listing, needs, nil
+}
+
+// list is List that hands each point on as soon as it has been read, many at once.
+func (r *Repository) list(ctx context.Context, loaded func(*Point)) (*Listing, error) {
 	ids, err := r.dirs(ctx, "points", pointsDir)
 	if err != nil {
 		return nil, err
@@ -57,6 +80,9 @@ func (r *Repository) List(ctx context.Context) (*Listing, error) {
 			_, proofs := slices.BinarySearch(drilled, id)
 			_, states := slices.BinarySearch(decided, id)
 			all[i], err = r.find(ctx, id, seen[id], states, proofs)
+			if all[i].point != nil {
+				loaded(all[i].point)
+			}
 			return err
 		})
 	}

@@ -135,7 +135,7 @@ func logTime(data []byte) time.Time {
 
 func findLog(rest string) located {
 	id, ok := strings.CutSuffix(rest, ".json")
-	if !ok || !idPattern.MatchString(id) {
+	if !ok || !isID(id) {
 		return located{}
 	}
 	return located{place: placeLog, owner: id}

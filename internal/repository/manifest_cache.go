@@ -29,7 +29,7 @@ type cachedManifest struct {
 }
 
 func newManifestCache(dir, repository string) manifestCache {
-	if dir == "" || !namePattern.MatchString(repository) {
+	if dir == "" || !isName(repository) {
 		return manifestCache{}
 	}
 	return manifestCache{filepath.Join(dir, "manifests", repository)}
@@ -130,15 +130,15 @@ func (r *Repository) glance(ctx context.Context) (map[string]*storage.Info, erro
 }
 
 // readManifest reads a manifest and its signature, from the cache where that has
-// the object which is there.
-func (r *Repository) readManifest(ctx context.Context, id string, there storage.Info) (*signedFile, error) {
+// the object which is there. The parser is left with it.
+func (r *Repository) readManifest(ctx context.Context, id string, there storage.Info, parser *manifestParser) (*signedFile, error) {
 	if data, signature, ok := r.cache.get(id, there); ok {
-		signer, untrusted := r.trust.Verify(seal.RoleWriter, data, signature, startedTime(data))
+		signer, untrusted := r.trust.Verify(seal.RoleWriter, data, signature, parser.started(data))
 		if untrusted == nil {
 			return &signedFile{data: data, signature: signature, signer: signer}, nil
 		}
 	}
-	signed, err := readSigned(ctx, r.store, manifestPath(id), r.trust, startedTime, seal.RoleWriter)
+	signed, err := readSigned(ctx, r.store, manifestPath(id), r.trust, parser.started, seal.RoleWriter)
 	if err == nil && signed.untrusted == nil {
 		r.cache.put(id, there, signed.data, signed.signature)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -83,7 +82,35 @@ func randomName(n int) string {
 
 const idTime = "20060102T150405Z"
 
-var idPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}$`)
+// The names of the format are judged by the million, and so without regexps.
+
+// isID reports whether a name is the id of a point: 20261123T020000Z-abcd.
+func isID(s string) bool {
+	return len(s) == len(idTime)+5 && consists(s[:8], digit) && s[8] == 'T' && consists(s[9:15], digit) && s[15:17] == "Z-" &&
+		consists(s[17:], base32Digit)
+}
+
+// isName reports whether a name is one of randomName(26).
+func isName(s string) bool { return len(s) == 26 && consists(s, base32Digit) }
+
+// isKey reports whether a name is that of a run key, a SHA-256.
+func isKey(s string) bool { return len(s) == 64 && consists(s, hexDigit) }
+
+// isFingerprint reports whether a name is that of a recipient.
+func isFingerprint(s string) bool { return len(s) == 32 && consists(s, hexDigit) }
+
+func consists(s string, of func(byte) bool) bool {
+	for i := range len(s) {
+		if !of(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func digit(c byte) bool       { return '0' <= c && c <= '9' }
+func hexDigit(c byte) bool    { return digit(c) || 'a' <= c && c <= 'f' }
+func base32Digit(c byte) bool { return 'a' <= c && c <= 'z' || '2' <= c && c <= '7' }
 
 // newPointID returns an id that sorts by the time at which its run began.
 func newPointID(at time.Time) string {
@@ -92,7 +119,7 @@ func newPointID(at time.Time) string {
 
 // PointTime returns the time in a point's id: when its run began.
 func PointTime(id string) (time.Time, error) {
-	if !idPattern.MatchString(id) {
+	if !isID(id) {
 		return time.Time{}, fmt.Errorf("%q is not the id of a point", id)
 	}
 	t, err := time.Parse(idTime, id[:len(idTime)])

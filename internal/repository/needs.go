@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/storage"
@@ -31,13 +30,11 @@ func (r *Repository) Wraps(ctx context.Context, key string) (map[string]File, er
 	return wraps(ctx, r.store, key)
 }
 
-var fingerprintPattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
-
 func wraps(ctx context.Context, store storage.Reader, key string) (map[string]File, error) {
 	found := map[string]File{}
 	err := store.List(ctx, keysDir+key+"/", func(i storage.Info) error {
 		// What else lies there was planted by somebody, and is not handed on.
-		if fingerprint, ok := strings.CutSuffix(path.Base(i.Name), ".age"); ok && fingerprintPattern.MatchString(fingerprint) {
+		if fingerprint, ok := strings.CutSuffix(path.Base(i.Name), ".age"); ok && isFingerprint(fingerprint) {
 			found[fingerprint] = File{Path: i.Name, Size: i.Size}
 		}
 		return nil

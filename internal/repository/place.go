@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -39,11 +38,6 @@ type located struct {
 
 // schedulesDir is named here for the sake of files which later versions write.
 const schedulesDir = "schedules/"
-
-var (
-	keyPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	namePattern = regexp.MustCompile(`^[a-z2-7]{26}$`)
-)
 
 // locate says what a file is by its name alone. Names that a writer would not
 // use are nowhere: what stands there, nobody of the format has put there.
@@ -87,7 +81,7 @@ func findRecord(rest string) located {
 	if n, ok := seriesNumber(rest); ok {
 		return located{place: placeRecord, number: int64(n)}
 	}
-	if fp, ok := between(rest, "digest.key.", ".age"); ok && fingerprintPattern.MatchString(fp) {
+	if fp, ok := between(rest, "digest.key.", ".age"); ok && isFingerprint(fp) {
 		return located{place: placeDigestKey, owner: fp}
 	}
 	return located{}
@@ -95,7 +89,7 @@ func findRecord(rest string) located {
 
 func findRun(rest string) located {
 	run, name, _ := strings.Cut(rest, "/")
-	if !idPattern.MatchString(run) {
+	if !isID(run) {
 		return located{}
 	}
 	if name == "start.json" {
@@ -111,7 +105,7 @@ func findRun(rest string) located {
 func findWrap(rest string) located {
 	key, name, _ := strings.Cut(rest, "/")
 	fp, ok := strings.CutSuffix(name, ".age")
-	if !ok || !keyPattern.MatchString(key) || !fingerprintPattern.MatchString(fp) {
+	if !ok || !isKey(key) || !isFingerprint(fp) {
 		return located{}
 	}
 	return located{place: placeWrap, owner: key}
@@ -119,7 +113,7 @@ func findWrap(rest string) located {
 
 func findPoint(rest string) located {
 	point, name, _ := strings.Cut(rest, "/")
-	if !idPattern.MatchString(point) {
+	if !isID(point) {
 		return located{}
 	}
 	if name == manifestName {
@@ -134,10 +128,10 @@ func findPoint(rest string) located {
 }
 
 func findSegment(rest string) located {
-	if id, ok := strings.CutSuffix(rest, ".jsonl"+sealedSuffix); ok && namePattern.MatchString(id) {
+	if id, ok := strings.CutSuffix(rest, ".jsonl"+sealedSuffix); ok && isName(id) {
 		return located{place: placeSegment, owner: id}
 	}
-	if id, ok := strings.CutSuffix(rest, ".packs.json"); ok && namePattern.MatchString(id) {
+	if id, ok := strings.CutSuffix(rest, ".packs.json"); ok && isName(id) {
 		return located{place: placeSegmentPacks, owner: id}
 	}
 	return located{}
@@ -146,7 +140,7 @@ func findSegment(rest string) located {
 func findPack(rest string) located {
 	_, name, _ := strings.Cut(rest, "/")
 	id, ok := strings.CutSuffix(name, ".tar.age")
-	if !ok || !namePattern.MatchString(id) || packPath(id) != packsDir+rest {
+	if !ok || !isName(id) || packPath(id) != packsDir+rest {
 		return located{}
 	}
 	return located{place: placePack, owner: id}
@@ -154,7 +148,7 @@ func findPack(rest string) located {
 
 func findState(rest string) located {
 	point, name, _ := strings.Cut(rest, "/")
-	if n, ok := seriesNumber(name); ok && idPattern.MatchString(point) {
+	if n, ok := seriesNumber(name); ok && isID(point) {
 		return located{place: placeState, owner: point, number: int64(n)}
 	}
 	return located{}
@@ -163,7 +157,7 @@ func findState(rest string) located {
 func findProof(rest string) located {
 	point, name, _ := strings.Cut(rest, "/")
 	drill, ok := strings.CutSuffix(name, ".json")
-	if !ok || !idPattern.MatchString(point) || !idPattern.MatchString(drill) {
+	if !ok || !isID(point) || !isID(drill) {
 		return located{}
 	}
 	return located{place: placeProof, owner: point}

@@ -20,9 +20,12 @@ type Pruner struct {
 	Tool, By string // for the records that it leaves
 }
 
-// PlanSweep says what sweeping some points would delete; see the function.
-func (p *Pruner) PlanSweep(ctx context.Context, points []string) (*SweepPlan, error) {
-	return PlanSweep(ctx, p.Store, p.sweepOptions(points, progress.Discard))
+// PlanSweep says what sweeping some points would delete; see the function. needs is
+// of a listing, or nil.
+func (p *Pruner) PlanSweep(ctx context.Context, points []string, needs *Needs) (*SweepPlan, error) {
+	o := p.sweepOptions(points, progress.Discard)
+	o.Needs = needs
+	return PlanSweep(ctx, p.Store, o)
 }
 
 // Sweep deletes some points, and what nothing needs; see the function.

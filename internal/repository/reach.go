@@ -23,16 +23,18 @@ import (
 type reach struct {
 	store storage.Reader
 	inv   *inventory
+	known *Needs // or nil: what need not be read again
 
 	mu       sync.Mutex
 	segments map[string]bool
+	keys     map[string]bool
 	unknown  []string
 	fenced   map[string]bool          // runs that were given up
 	ends     map[streamName]time.Time // when the last point of each stream began
 }
 
-func newReach(store storage.Reader, inv *inventory) *reach {
-	return &reach{store: store, inv: inv, segments: map[string]bool{}, fenced: map[string]bool{}, ends: map[streamName]time.Time{}}
+func newReach(store storage.Reader, inv *inventory, known *Needs) *reach {
+	return &reach{store: store, inv: inv, known: known, segments: map[string]bool{}, keys: map[string]bool{}, fenced: map[string]bool{}, ends: map[streamName]time.Time{}}
 }
 
 // points marks what some points need, many at once.
@@ -45,27 +47,26 @@ func (r *reach) points(ctx context.Context, ids []string) error {
 	return group.Wait()
 }
 
-// point marks what a point needs. A fence needs nothing, and neither does a point
-// that is not there.
+// point marks what a point needs besides the files in its own directory. A fence
+// needs nothing, and neither does a point that is not there.
 func (r *reach) point(ctx context.Context, id string) error {
-	data, err := storage.Get(ctx, r.store, manifestPath(id), maxPlain)
-	if errors.Is(err, storage.ErrNotExist) {
-		return nil
-	}
-	var m Manifest
-	if ok, err := r.read(manifestPath(id), data, err, &m); !ok {
+	n, err := r.need(ctx, id)
+	if err != nil || n == nil {
 		return err
 	}
-	if r.note(id, &m); m.Kind == kindAbandoned {
+	if r.note(id, n); n.fenced {
 		return nil
 	}
-	for _, f := range m.Files {
-		r.inv.markPath(f.Path)
-		if !isBucketList(f) {
-			continue
-		}
+	for _, path := range n.others {
+		r.inv.markPath(path)
+	}
+	for _, key := range n.keys {
+		r.key(key)
+	}
+	for _, ref := range n.lists {
 		var list BucketList
-		if ok, err := r.verified(ctx, f.Path, f.SHA256, &list); err != nil {
+		parse := func(data []byte) error { return json.Unmarshal(data, &list) }
+		if ok, err := r.verified(ctx, ref.path, ref.sha256, parse); err != nil {
 			return err
 		} else if ok {
 			if err := r.refs(ctx, list.Segments); err != nil {
@@ -73,23 +74,37 @@ func (r *reach) point(ctx context.Context, id string) error {
 			}
 		}
 	}
-	for _, key := range m.runKeys() {
-		r.key(key)
-	}
 	return nil
 }
 
+// need reads what a point needs, unless that is known. It is nil where nothing is
+// there, or nothing that can be read.
+func (r *reach) need(ctx context.Context, id string) (*need, error) {
+	if n := r.known.get(id); n != nil {
+		return n, nil
+	}
+	data, err := storage.Get(ctx, r.store, manifestPath(id), maxPlain)
+	if errors.Is(err, storage.ErrNotExist) {
+		return nil, nil //nolint:nilnil // "nothing is needed" is an answer
+	}
+	var m Manifest
+	parse := func(data []byte) error { return unmarshalManifest(data, &m) }
+	if ok, err := r.read(manifestPath(id), data, err, parse); !ok {
+		return nil, err
+	}
+	return needOf(id, &m), nil
+}
+
 // note keeps what a manifest says of runs.
-func (r *reach) note(id string, m *Manifest) {
+func (r *reach) note(id string, n *need) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if m.Kind == kindAbandoned {
+	if n.fenced {
 		r.fenced[id] = true
 		return
 	}
-	stream := streamName{m.Instance, m.Stream}
-	if m.Started.After(r.ends[stream]) {
-		r.ends[stream] = m.Started
+	if n.started.After(r.ends[n.stream]) {
+		r.ends[n.stream] = n.started
 	}
 }
 
@@ -103,7 +118,8 @@ func (r *reach) refs(ctx context.Context, refs []SegmentRef) error {
 		r.inv.markPath(segmentPath(ref.ID))
 		r.inv.markPath(segmentPacksPath(ref.ID))
 		var packs SegmentPacks
-		if ok, err := r.verified(ctx, segmentPacksPath(ref.ID), ref.PacksSHA256, &packs); !ok {
+		parse := func(data []byte) error { return unmarshalPacks(data, &packs) }
+		if ok, err := r.verified(ctx, segmentPacksPath(ref.ID), ref.PacksSHA256, parse); !ok {
 			if err != nil {
 				return err
 			}
@@ -127,8 +143,17 @@ func (r *reach) first(ref SegmentRef) bool {
 	return !named
 }
 
+// firstKey reports whether a key is named for the first time.
+func (r *reach) firstKey(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	named := r.keys[key]
+	r.keys[key] = true
+	return !named
+}
+
 func (r *reach) key(key string) {
-	if !keyPattern.MatchString(key) {
+	if !isKey(key) || !r.firstKey(key) {
 		return
 	}
 	from, to := r.inv.below(keysDir + key + "/")
@@ -138,22 +163,22 @@ func (r *reach) key(key string) {
 }
 
 // verified reads a plain file that is named with its SHA-256.
-func (r *reach) verified(ctx context.Context, path, sha256 string, into any) (bool, error) {
+func (r *reach) verified(ctx context.Context, path, sha256 string, parse func([]byte) error) (bool, error) {
 	data, err := storage.Get(ctx, r.store, path, maxPlain)
 	if err == nil && seal.SumOf(data).SHA256 != sha256 {
 		err = storage.ErrChecksum
 	}
-	return r.read(path, data, err, into)
+	return r.read(path, data, err, parse)
 }
 
 // read parses what was read. What is not there, or not what it must be, is noted:
 // nobody knows what it needed.
-func (r *reach) read(path string, data []byte, err error, into any) (bool, error) {
+func (r *reach) read(path string, data []byte, err error, parse func([]byte) error) (bool, error) {
 	damaged := errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrChecksum)
 	switch {
 	case err != nil && !damaged:
 		return false, fmt.Errorf("read %s: %w", path, err)
-	case damaged || json.Unmarshal(data, into) != nil:
+	case damaged || parse(data) != nil:
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.unknown = append(r.unknown, path)

@@ -94,7 +94,7 @@ var restorePath = regexp.MustCompile(`^restores/([^/]+)/([0-9]{12})\.json$`)
 // RestoreOf reads a path of RestorePath.
 func RestoreOf(path string) (restore string, n int64, ok bool) {
 	match := restorePath.FindStringSubmatch(path)
-	if match == nil || !idPattern.MatchString(match[1]) {
+	if match == nil || !isID(match[1]) {
 		return "", 0, false
 	}
 	if _, err := fmt.Sscanf(match[2], "%d", &n); err != nil {

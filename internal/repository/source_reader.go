@@ -210,7 +210,7 @@ func storedError(path string, err error) error {
 // belongs to, or, since several points may share the file, with all of them.
 func listing(path string) string {
 	below, ofPoint := strings.CutPrefix(path, pointsDir)
-	if id, _, _ := strings.Cut(below, "/"); ofPoint && idPattern.MatchString(id) {
+	if id, _, _ := strings.Cut(below, "/"); ofPoint && isID(id) {
 		return "openim-dr show " + id + " --files"
 	}
 	return "openim-dr check --read-data"

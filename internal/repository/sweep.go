@@ -19,7 +19,10 @@ type SweepOptions struct {
 	By       string
 	// Points were forgotten, and their grace has ended: see package retention.
 	Points []string
-	Show   progress.Reporter
+	// Needs is what a listing has found points to need. A plan relies on it; a sweep
+	// looks for itself.
+	Needs *Needs
+	Show  progress.Reporter
 }
 
 // SweepPlan says what a sweep deletes.
@@ -45,7 +48,7 @@ type SweepResult struct {
 // PlanSweep says what Sweep would delete now, and changes nothing. Runs whose lease
 // has not been given back are taken to be alive.
 func PlanSweep(ctx context.Context, store storage.Reader, o SweepOptions) (*SweepPlan, error) {
-	s := &sweeping{reader: store, options: o}
+	s := &sweeping{reader: store, options: o, known: o.Needs}
 	if err := s.survey(ctx, assumeAlive); err != nil {
 		return nil, err
 	}
@@ -73,6 +76,7 @@ type sweeping struct {
 	mu      sync.Mutex // guards result while files are deleted
 	repo    *Repository
 	options SweepOptions
+	known   *Needs // or nil
 
 	inv    *inventory
 	runs   map[string]*unfinished // that have begun and are no points

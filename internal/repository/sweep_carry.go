@@ -103,13 +103,16 @@ func (s *sweeping) announce(ctx context.Context) error {
 		_, err = AppendState(ctx, s.store, repo, s.signer, State{
 			Point: id, Change: Sweeping, By: s.options.By, Reason: "it was forgotten, and its grace has ended", Time: repo.now().UTC(),
 		})
+		if errors.Is(err, errNoPoint) {
+			continue // another sweep has taken it
+		}
 		if errors.Is(err, storage.ErrExist) {
 			return fault.New(fault.Busy, "sweep point "+id, "somebody else has decided about it at the same moment").On(s.reader.URL()).Hint("run it again")
 		}
 		if err != nil {
 			return fmt.Errorf("record the sweeping of point %s: %w", id, err)
 		}
-		if held, err := repo.Point(ctx, id); err != nil || held.Held != nil {
+		if held, err := repo.Point(ctx, id); err != nil && !errors.Is(err, errNoPoint) || err == nil && held.Held != nil {
 			return errors.Join(err, fault.New(fault.Busy, "sweep point "+id, "it was held at the same moment").On(s.reader.URL()))
 		}
 	}

@@ -16,7 +16,7 @@ const oldTerm = 7 * 24 * time.Hour
 // numbers in the inventory: of every series the later members first, so that a
 // crash leaves no hole.
 func (s *sweeping) useless(ctx context.Context, gone []string) ([]int, error) {
-	u := &uselessness{sweeping: s, reached: newReach(s.reader, s.inv), gone: map[string]bool{}, terms: map[string]int64{}}
+	u := &uselessness{sweeping: s, reached: newReach(s.reader, s.inv, s.known), gone: map[string]bool{}, terms: map[string]int64{}}
 	for _, id := range gone {
 		u.gone[id] = true
 	}
@@ -50,6 +50,9 @@ type uselessness struct {
 	newest  uint32           // when the storage has seen its youngest file
 	left    []string         // runs that have left checkpoints
 	dead    map[string]bool  // runs whose checkpoints nobody goes on from
+
+	lastOwner string // of a point's files, which stand in a row
+	lastGone  bool
 }
 
 // takeStock goes through the names, and returns the points that stay.
@@ -120,7 +123,10 @@ func (u *uselessness) has(i int, path string) bool {
 		return u.gone[at.owner] || at.signature && u.isNothing(at.owner)
 	case placePointFile:
 		// A file too many in the directory of a point is for people to look at.
-		return u.gone[at.owner] || u.reached.fenced[at.owner] || u.isNothing(at.owner)
+		if at.owner != u.lastOwner {
+			u.lastOwner, u.lastGone = at.owner, u.gone[at.owner] || u.reached.fenced[at.owner] || u.isNothing(at.owner)
+		}
+		return u.lastGone
 	case placeCheckpoint:
 		return u.gone[at.owner] || u.dead[at.owner]
 	case placeStart:
