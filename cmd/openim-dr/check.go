@@ -41,9 +41,10 @@ check, a notification or show has printed it and somebody has kept elsewhere. A
 stream whose end was cut off is noticed so.
 
 Findings are missing, truncated, altered, surplus (no such file belongs there),
-signature, chain, and unreferenced: a file that no point and no live run needs,
-as failed runs leave them, and no reason for exit code 3. Whether the keys at
-hand open what is stored, and whether it can be restored, a check cannot tell.
+signature, chain, and unreferenced: a file that no point and no live run needs.
+Failed runs leave such files, and so do the checkpoints of one that took long; the
+next prune deletes them, and they are no reason for exit code 3. Whether the keys
+at hand open what is stored, and whether it can be restored, a check cannot tell.
 
 ` + exitCodes,
 		Example: `  openim-dr check

@@ -56,8 +56,8 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "openim-dr",
 		Short: "Backup and disaster recovery for OpenIM",
 		Long: `openim-dr takes recovery points of an OpenIM deployment (MySQL, S3 buckets,
-Kubernetes objects), seals them with age, keeps them in Google Cloud Storage or
-a directory, and brings them back.
+Kubernetes objects), seals them with age, keeps them in Google Cloud Storage, an
+S3 service that refuses to overwrite, or a directory, and brings them back.
 
 ` + exitCodes,
 		SilenceErrors: true,
@@ -85,7 +85,7 @@ a directory, and brings them back.
 func (a *app) addCommonFlags(root *cobra.Command) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.common.config, "config", "", "configuration `FILE`; default $OPENIM_DR_CONFIG")
-	flags.StringVar(&a.common.repository, "repository", "", "`URL` of the repository instead of the configured one: gs://BUCKET/PREFIX or a directory")
+	flags.StringVar(&a.common.repository, "repository", "", "`URL` of the repository instead of the configured one: gs://BUCKET/PREFIX, s3://BUCKET/PREFIX?endpoint=https://HOST:PORT (keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or a directory; or the name of a copy")
 	flags.StringArrayVar(&a.common.trust, "trust", nil, "trust a signer's public `KEY[=role,role]` besides the configured ones; without roles in all of them")
 	flags.StringVarP(&a.common.output, "output", "o", "text", "results as `text|json`")
 	flags.StringVar(&a.common.logLevel, "log-level", "info", "log `debug|info|warn|error` and worse")

@@ -23,17 +23,19 @@ import (
 )
 
 // TestServerScripts runs what a user could type against the real servers.
-// Every script has a schema, a bucket and a prefix of its own.
+// Every script has a schema, a bucket of each S3 service and a prefix of its own.
 func TestServerScripts(t *testing.T) {
 	env := testbed.Need(t)
 	for _, file := range scripts(t, "servers") {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			database, bucket := env.NewSchema(t), env.NewBucket(t)
+			gateway := testbed.NewBucketAt(t, env.S3At(t, env.VersitygwEndpoint))
 			runScript(t, file, map[string]string{
 				"MYSQL_ADDRESS": env.MySQLAddress, "MYSQL_USER": env.MySQLUser, "MYSQL_PASSWORD": env.MySQLPassword,
 				"S3_ENDPOINT": env.S3Endpoint, "S3_ACCESS_KEY": env.S3AccessKey, "S3_SECRET_KEY": env.S3SecretKey,
-				"S3_ADDRESS":            strings.TrimPrefix(env.S3Endpoint, "http://"),
+				"S3_ADDRESS":         strings.TrimPrefix(env.S3Endpoint, "http://"),
+				"VERSITYGW_ENDPOINT": env.VersitygwEndpoint, "GATEWAY_BUCKET": gateway,
 				"STORAGE_EMULATOR_HOST": env.StorageEmulatorHost, "GCS_BUCKET": env.GCSBucket,
 				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig,
 				"MYSQL_IMAGE": env.MySQLImage, "SEAWEEDFS_IMAGE": env.SeaweedFSImage,

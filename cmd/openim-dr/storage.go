@@ -42,29 +42,21 @@ func (a *app) openStorage(ctx context.Context, url string, absent absence) (s st
 type closer interface{ Close() error }
 
 func openDriver(ctx context.Context, url string, absent absence) (storage.Storage, closer, error) {
-	scheme, rest, hasScheme := strings.Cut(url, "://")
-	switch {
-	case !hasScheme || scheme == "file":
-		path := url
-		if hasScheme {
-			path = rest
-		}
-		return openDirectory(path, absent)
-	case scheme == "gs":
-		bucket, prefix, _ := strings.Cut(rest, "/")
-		if bucket == "" {
-			return nil, nil, usage("open storage", "the URL names no bucket").Hint("gs://BUCKET/PREFIX")
-		}
-		s, err := gcs.Open(ctx, bucket, prefix, gcs.Options{})
+	at, err := storage.ParseLocation(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch at.Scheme {
+	case storage.GCS:
+		s, err := gcs.Open(ctx, at.Bucket, at.Prefix, gcs.Options{})
 		if err != nil {
 			return nil, nil, err
 		}
 		return s, s, nil
-	case scheme == "s3":
-		return openS3(ctx, rest, absent)
+	case storage.S3:
+		return openS3(ctx, at, absent)
 	default:
-		return nil, nil, usage("open storage", "this version of openim-dr knows no storage %s://", scheme).
-			Hint("give gs://BUCKET/PREFIX, s3://BUCKET/PREFIX or a directory")
+		return openDirectory(at.Path, absent)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"net/url"
 	"os"
 	"strings"
 
@@ -15,19 +14,14 @@ import (
 	"github.com/openim-dr/openim-dr/internal/storage/s3"
 )
 
-// openS3 opens BUCKET/PREFIX?endpoint=URL&region=NAME&pathStyle=false. What the
-// URL leaves out is taken from the variables that other tools know.
-func openS3(ctx context.Context, rest string, absent absence) (storage.Storage, closer, error) {
-	location, query, _ := strings.Cut(rest, "?")
-	bucket, prefix, _ := strings.Cut(location, "/")
-	if bucket == "" {
-		return nil, nil, usage("open storage", "the URL names no bucket").Hint("s3://BUCKET/PREFIX")
-	}
-	o, err := s3Options(query)
+// openS3 opens a bucket. What the URL leaves out is taken from the variables that
+// other tools know.
+func openS3(ctx context.Context, at storage.Location, absent absence) (storage.Storage, closer, error) {
+	o, err := s3Options(at)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := s3.Open(ctx, bucket, prefix, o)
+	s, err := s3.Open(ctx, at.Bucket, at.Prefix, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,40 +34,21 @@ func openS3(ctx context.Context, rest string, absent absence) (storage.Storage, 
 	return s, s, nil
 }
 
-// s3Options quotes nothing of the query: somebody may have written a secret
-// into it.
-func s3Options(query string) (s3.Options, error) {
-	refused := func(why string) (s3.Options, error) {
-		return s3.Options{}, usage("open storage", "%s", why).
-			Hint("s3://BUCKET/PREFIX?endpoint=https://HOST:PORT&region=NAME&pathStyle=false; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-	}
+func s3Options(at storage.Location) (s3.Options, error) {
 	o := s3.Options{
-		Endpoint: cmp.Or(os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL")),
-		Region:   cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
+		Endpoint:    cmp.Or(at.Endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL")),
+		Region:      cmp.Or(at.Region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),
+		VirtualHost: at.VirtualHost,
 	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return refused("what follows the question mark of the URL is not understood")
-	}
-	for name, given := range values {
-		value := given[len(given)-1]
-		switch {
-		case name == "endpoint":
-			o.Endpoint = value
-		case name == "region":
-			o.Region = value
-		case name == "pathStyle" && (value == "true" || value == "false"):
-			o.VirtualHost = value == "false"
-		default:
-			return refused("the URL may set endpoint, region and pathStyle (true or false), and nothing else")
+	if o.Endpoint != "" {
+		if err := storage.CheckEndpoint(o.Endpoint); err != nil {
+			return o, err
 		}
-	}
-	if e, err := url.Parse(o.Endpoint); err != nil || e.User != nil || o.Endpoint != "" && (e.Host == "" || !strings.HasPrefix(e.Scheme, "http")) {
-		return refused("the endpoint is a URL such as https://HOST:PORT, without a user or password")
 	}
 	key, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
 	if key == "" || secret == "" {
-		return refused("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set")
+		return o, usage("open storage", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both set").
+			Hint("keys of an S3 repository come from the environment: set both, and AWS_SESSION_TOKEN where there is one")
 	}
 	o.Credentials = credentials.NewStaticCredentialsProvider(key, secret, os.Getenv("AWS_SESSION_TOKEN"))
 	return o, nil

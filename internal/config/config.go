@@ -38,7 +38,7 @@ type Config struct {
 
 // Repository says where points live and who may open and vouch for them.
 type Repository struct {
-	URL             string            `yaml:"url" jsonschema_description:"gs://BUCKET/PREFIX, or a directory"`
+	URL             string            `yaml:"url" jsonschema_description:"gs://BUCKET/PREFIX, s3://BUCKET/PREFIX?endpoint=URL&region=NAME&pathStyle=false, or a directory; keys come from the environment"`
 	Recipients      []Recipient       `yaml:"recipients" jsonschema_description:"operators' public age keys, all X25519 or all post-quantum; each of their private halves opens every point"`
 	DrillRecipient  *Recipient        `yaml:"drillRecipient,omitempty" jsonschema_description:"public age key of restore tests"`
 	CatalogIdentity secret.Ref        `yaml:"catalogIdentity" jsonschema_description:"the catalog key, which opens the object index and nothing else: file:PATH or env:NAME"`

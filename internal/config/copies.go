@@ -1,7 +1,5 @@
 package config
 
-import "net/url"
-
 // Copy is a place that holds points of the repository, too.
 type Copy struct {
 	Name      string     `yaml:"name" jsonschema_description:"what --to, --from and --repository call it"`
@@ -20,13 +18,13 @@ func (d *decoder) validateCopies(copies []Copy, home string) {
 			d.problem(child(at, "name"), "another copy has the same name")
 		}
 		named[c.Name] = true
-		switch u, err := url.Parse(c.URL); {
+		switch {
 		case c.URL == "":
 			d.problem(at, "a copy needs a url")
 		case c.URL == home:
 			d.problem(child(at, "url"), "it is the repository itself")
-		case err == nil && u.User != nil:
-			d.problem(child(at, "url"), "it holds a user or password; credentials come from the environment")
+		default:
+			d.validateLocation(child(at, "url"), c.URL)
 		}
 		d.validateRetention(child(at, "retention"), c.Retention)
 	}

@@ -2,12 +2,13 @@ package config
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // Bounds of what can be meant.
@@ -57,14 +58,20 @@ func (d *decoder) validateRepository(r *Repository) {
 			d.problem("repository."+f.key, "it is required")
 		}
 	}
-	if u, err := url.Parse(r.URL); err == nil && u.User != nil {
-		d.problem("repository.url", "it holds a user or password; credentials come from the environment")
-	}
+	d.validateLocation("repository.url", r.URL)
 	if _, given := d.lines["repository.leaseLength"]; given && (r.LeaseLength < minLeaseLength || r.LeaseLength > maxLeaseLength) {
 		d.problem("repository.leaseLength", "it is not between %s and %s", minLeaseLength, maxLeaseLength)
 	}
 	d.validateRecipients(r)
 	d.validateSigners(r.TrustedSigners)
+}
+
+// validateLocation reads a place by the parser that opens it.
+func (d *decoder) validateLocation(key, text string) {
+	_, err := storage.ParseLocation(text)
+	if e, wrong := fault.Outermost(err); wrong {
+		d.problem(key, "%s: %s", e.Reason(), e.Try)
+	}
 }
 
 // validateRecipients refuses two classes, which age does not mix in one file.
