@@ -28,6 +28,8 @@ type Result struct {
 	Resumable bool `json:"resumable"`
 	// Stopped says that what writes to the targets is stopped, and stays so.
 	Stopped bool `json:"stopped"`
+	// FellBack is what came from a copy since the repository lacks it; nil: nothing.
+	FellBack *repository.FellBack `json:"fellBack"`
 }
 
 // SourceResult is what came back of one source.
@@ -100,7 +102,9 @@ func (p *Plan) Carry(ctx context.Context) (*Result, error) {
 	if c.result.Resumable = p.request.Journal != nil; c.result.Resumable {
 		p.request.Log.Info("restore can be resumed from here on", "restore", p.Restore)
 	}
-	return c.result, c.run(ctx)
+	err := c.run(ctx)
+	c.result.FellBack = p.repo.FellBack()
+	return c.result, err
 }
 
 // carrier carries a plan out.

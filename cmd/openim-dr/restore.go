@@ -39,6 +39,7 @@ type restoreFlags struct {
 	messages   bool
 	yes        bool
 	report     string
+	from       []string
 	asked      bool // by questions, not by flags
 
 	given map[string]bool // flags that were given
@@ -88,6 +89,13 @@ On a terminal, without POINT and without any flag but --config, --repository,
 --trust, --log-level and --no-progress, it asks what it must know, and prints the
 command line that says the same.
 
+` + fromHelp + ` Where several are named, a file that is missing or
+damaged in the place that is read, or a place that stops to answer, is made up for
+from the others: whatever is taken is held against the signed manifest. The journal is
+then kept on this machine, and so it is where home cannot be read; a rollback point
+goes into home, and without home --no-rollback-point is needed. Exit code 0 with a
+warning: all of it came back, and home is damaged.
+
 --report FILE.html writes a page for the post-mortem, FILE.json the same for
 programs: also when the restore is refused, fails or is stopped. It holds names of
 tables, objects and accounts. The configured hooks are called before anything is
@@ -105,6 +113,9 @@ touched, and after success or failure.
   openim-dr restore --at 2026-11-23T01:30+08:00 --source main --plan --identity operator.key
   openim-dr restore --source main --quiesce --purge-caches --overwrite mysql/openim-mysql:3306/openIM_v3 --identity operator.key
   openim-dr restore --resume 20261123T031500Z-m4pa --identity operator.key
+  openim-dr restore --from eu --plan --identity operator.key
+  openim-dr restore --from any --identity operator.key
+  openim-dr restore --from any --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3 --no-rollback-point
   openim-dr restore --release`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,6 +156,7 @@ func (flags *restoreFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&flags.purge, "purge-caches", false, "delete from the configured caches what derives from MySQL, and nothing else")
 	f.BoolVar(&flags.messages, "purge-message-caches", false, "delete the caches of messages too: where MongoDB was rolled back")
 	f.BoolVar(&flags.yes, "yes", false, "do not ask; off a terminal nothing is asked anyway")
+	f.StringArrayVar(&flags.from, "from", nil, "read from the copy `NAME`, a URL, home or any; may be repeated")
 	f.StringVar(&flags.report, "report", "", "also write what happened to `FILE`: as a page (.html) or as JSON (.json), however it ends")
 }
 
@@ -170,6 +182,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 		return err
 	}
 	defer end()
+	account.report.Repository = d.url
 	if a.common.output == rawOutput {
 		return restore.Extract(ctx, o.repo, o.request, a.out.stdout)
 	}

@@ -26,8 +26,12 @@ type restoreOrder struct {
 	app        *app
 	deployment *deployment
 	repo       *repository.Repository
-	store      storage.Storage
+	store      storage.Storage // of the repository itself; nil where it cannot be reached
 	flags      restoreFlags
+
+	journalled *repository.Repository // whose restore it is, in the journal's words
+	away       error                  // why store is nil
+	falls      bool                   // back on another place where one lacks a file
 
 	remembered remembered
 	all        []config.Source // that the target consists of
@@ -69,6 +73,9 @@ func (o *restoreOrder) read(ctx context.Context, args []string) (err error) {
 // open opens the repository, reads the journal of an earlier process there, and
 // makes of the order what the stage wants to know. The caller calls end.
 func (o *restoreOrder) open(ctx context.Context) (end func(), err error) {
+	if len(o.flags.from) > 0 {
+		return o.openFrom(ctx)
+	}
 	if o.store, end, err = o.app.openStorage(ctx, o.deployment.url, mustExist); err != nil {
 		return nil, err
 	}
@@ -83,6 +90,7 @@ func (o *restoreOrder) complete(ctx context.Context) (err error) {
 	if o.repo, err = repository.Open(ctx, o.store, repository.Options{Trust: o.deployment.trust}); err != nil {
 		return err
 	}
+	o.journalled = o.repo
 	if o.flags.resume != "" {
 		if err := o.readJournal(ctx); err != nil {
 			return err
@@ -221,7 +229,7 @@ func (o *restoreOrder) openTargets() error {
 func (o *restoreOrder) prepare(ctx context.Context, show progress.Reporter) error {
 	o.request.Show = show
 	if o.journal == nil {
-		o.journal = journal.New(o.repo, o.request.ID, "openim-dr "+version, o.app.log, o.places()...)
+		o.journal = journal.New(o.journalled, o.request.ID, "openim-dr "+version, o.app.log, o.beginIn()...)
 	}
 	o.request.Journal = o.journal
 	if err := o.prepareAround(); err != nil {
@@ -233,7 +241,11 @@ func (o *restoreOrder) prepare(ctx context.Context, show progress.Reporter) erro
 
 // prepareRollback adds what keeps what will be overwritten.
 func (o *restoreOrder) prepareRollback(ctx context.Context) {
-	if !o.remembered.NoRollback && len(o.remembered.Overwrite) > 0 {
+	switch {
+	case o.remembered.NoRollback || len(o.remembered.Overwrite) == 0:
+	case o.store == nil:
+		o.request.NoRollback = fmt.Errorf("it goes into the repository itself, which cannot be used: %w", o.away)
+	default:
 		o.request.Rollback, o.request.NoRollback = o.app.rollback(ctx, o.deployment, o.store, o.targets, o.request.Show)
 	}
 }
@@ -267,9 +279,27 @@ func (o *restoreOrder) prepareAround() error {
 	return nil
 }
 
-// places are where journals are kept: in the repository, else on this machine.
+// places are where journals may be: in the repository, or on this machine.
 func (o *restoreOrder) places() []journal.Place {
-	local := func() (storage.ReadWriter, error) {
+	if o.store == nil {
+		return []journal.Place{onThisMachine("the repository cannot be used")}
+	}
+	inRepository := journal.Place{Open: func() (storage.ReadWriter, error) { return o.store, nil }}
+	return []journal.Place{inRepository, onThisMachine("nothing may be written to the repository")}
+}
+
+// beginIn are the places for the journal of a restore that begins. One that may go on
+// without the repository must not need it for its journal, and a journal that moved
+// in between could be gone on with twice (invariant 8).
+func (o *restoreOrder) beginIn() []journal.Place {
+	if o.falls {
+		return []journal.Place{onThisMachine("the restore may go on without the repository")}
+	}
+	return o.places()
+}
+
+func onThisMachine(why string) journal.Place {
+	open := func() (storage.ReadWriter, error) {
 		path, err := stateDir()
 		if err != nil {
 			return nil, err
@@ -279,10 +309,7 @@ func (o *restoreOrder) places() []journal.Place {
 		}
 		return dir.Open(path)
 	}
-	return []journal.Place{
-		{Open: func() (storage.ReadWriter, error) { return o.store, nil }},
-		{Open: local, Local: true},
-	}
+	return journal.Place{Open: open, Local: true, Why: why}
 }
 
 // stateDir is where a program keeps what it must find again, as the XDG Base
@@ -299,7 +326,13 @@ func stateDir() (string, error) {
 }
 
 // goOn is the command that resumes the restore.
-func (o *restoreOrder) goOn() string { return o.again("--resume", o.request.ID) }
+func (o *restoreOrder) goOn() string {
+	words := []string{"--resume", o.request.ID}
+	for _, from := range o.flags.from {
+		words = append(words, "--from", shellQuote(from))
+	}
+	return o.again(words...)
+}
 
 // goBack is the command that brings back what a restore has overwritten.
 func (o *restoreOrder) goBack(point string, plan *restore.Plan) string {

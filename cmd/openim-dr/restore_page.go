@@ -151,6 +151,7 @@ func writeRestored(p *page, r *restore.Result) {
 		}
 	}
 	p.line("")
+	writeFellBack(p, r.FellBack)
 	switch n := r.Deviations(); {
 	case r.Equal && n > 0:
 		p.line("restore %s: equal to what was captured but for %s that the settings ask for, after %s", r.Restore, plural(int64(n), "deviation"), seconds(r.RTOSeconds))

@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/journal"
+	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/restore"
 )
 
 // beside are the flags that go with --resume: everything else is as it was.
-var beside = []string{"resume", "identity", "target", "plan", "yes", "report", "keep-going", "no-rollback-point", "overwrite", "allow"}
+var beside = []string{"resume", "from", "identity", "target", "plan", "yes", "report", "keep-going", "no-rollback-point", "overwrite", "allow"}
 
 // given lists the verb's own flags that were given.
 func given(cmd *cobra.Command) map[string]bool {
@@ -39,9 +41,26 @@ func (o *restoreOrder) readResume(args []string) error {
 
 // readJournal reads the order of an earlier process.
 func (o *restoreOrder) readJournal(ctx context.Context) error {
-	kept, history, err := journal.Find(ctx, o.repo, o.flags.resume, "openim-dr "+version, o.app.log, o.places()...)
-	if err != nil {
+	if err := o.findJournal(ctx, []*repository.Repository{o.repo}); err != nil {
 		return err
+	}
+	return o.unseal(ctx, o.request.Resumed)
+}
+
+// findJournal finds the journal of an earlier process. It may have begun when other
+// places could be read, and then it is another one's restore, in the journal's words.
+func (o *restoreOrder) findJournal(ctx context.Context, repos []*repository.Repository) error {
+	var kept *journal.Journal
+	var history *journal.History
+	var failed error = usage("resume restore "+o.flags.resume, "none of the places can be read")
+	for _, repo := range repos {
+		kept, history, failed = journal.Find(ctx, repo, o.flags.resume, "openim-dr "+version, o.app.log, o.places()...)
+		if o.journalled = repo; failed == nil || fault.KindOf(failed) != fault.Corrupt {
+			break
+		}
+	}
+	if failed != nil {
+		return failed
 	}
 	if history.Ended() {
 		return usage("resume restore "+history.Restore, "it has come to its end at %s", utc(history.Records[len(history.Records)-1].Time)).
@@ -49,7 +68,12 @@ func (o *restoreOrder) readJournal(ctx context.Context) error {
 	}
 	o.journal, o.request.Resumed, o.request.ID = kept, history, history.Restore
 	o.request.Points = history.Points()
-	if err := o.unseal(ctx, history); err != nil {
+	return nil
+}
+
+// unseal reads what was ordered, and adds what the flags say now.
+func (o *restoreOrder) unseal(ctx context.Context, history *journal.History) error {
+	if err := o.unsealOrder(ctx, history); err != nil {
 		return err
 	}
 	if o.flags.target != "" {
@@ -64,8 +88,8 @@ func (o *restoreOrder) readJournal(ctx context.Context) error {
 	return nil
 }
 
-// unseal opens what was ordered, with the key of whichever point it is sealed to.
-func (o *restoreOrder) unseal(ctx context.Context, history *journal.History) error {
+// unsealOrder opens what was ordered, with the key of whichever point it is sealed to.
+func (o *restoreOrder) unsealOrder(ctx context.Context, history *journal.History) error {
 	listing, err := o.repo.List(ctx)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ type commands map[string]func(ts *testscript.TestScript, neg bool, args []string
 // runScript runs one script with variables and commands besides the common ones.
 func runScript(t *testing.T, file string, variables map[string]string, more commands) {
 	t.Helper()
-	all := commands{"status": status, "keys": keys, "expand": expand, "capture": capture}
+	all := commands{"status": status, "keys": keys, "expand": expand, "capture": capture, "damage": damage}
 	maps.Copy(all, more)
 	testscript.Run(t, testscript.Params{
 		Files:              []string{file},
@@ -116,6 +116,26 @@ func expand(ts *testscript.TestScript, _ bool, files []string) {
 	for _, file := range files {
 		text := os.Expand(ts.ReadFile(file), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(text), 0o600))
+	}
+}
+
+// damage changes one bit of each file that a pattern matches:
+//
+//	damage 'repo/packs/*/*'
+func damage(ts *testscript.TestScript, _ bool, patterns []string) {
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(ts.MkAbs(pattern))
+		ts.Check(err)
+		if len(files) == 0 {
+			ts.Fatalf("no file matches %s", pattern)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			ts.Check(err)
+			content[len(content)/2] ^= 1
+			ts.Check(os.Chmod(file, 0o600))
+			ts.Check(os.WriteFile(file, content, 0o600))
+		}
 	}
 }
 

@@ -24,11 +24,16 @@ const (
 
 // openStorage chooses the driver for a URL. The caller calls end.
 func (a *app) openStorage(ctx context.Context, url string, absent absence) (s storage.Storage, end func(), err error) {
+	return a.openStorageFor(ctx, url, absent, storage.Policy{})
+}
+
+// openStorageFor does so with a patience of one's own.
+func (a *app) openStorageFor(ctx context.Context, url string, absent absence, policy storage.Policy) (s storage.Storage, end func(), err error) {
 	driver, closer, err := openDriver(ctx, url, absent)
 	if err != nil {
 		return nil, nil, explainStorage(url, err)
 	}
-	notify := func(err error, wait time.Duration) {
+	policy.Notify = func(err error, wait time.Duration) {
 		a.log.Warn("storage call is repeated", "storage", url, "after", wait.String(), "error", err.Error())
 	}
 	end = func() {
@@ -36,7 +41,7 @@ func (a *app) openStorage(ctx context.Context, url string, absent absence) (s st
 			a.log.Warn("close storage", "storage", url, "error", err.Error())
 		}
 	}
-	return storage.Retry(a.wrap(driver), storage.Policy{Notify: notify}), end, nil
+	return storage.Retry(a.wrap(driver), policy), end, nil
 }
 
 type closer interface{ Close() error }

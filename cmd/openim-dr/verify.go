@@ -28,6 +28,7 @@ type verifyFlags struct {
 	scratch    string
 	sample     string
 	report     string
+	from       []string
 }
 
 func newVerify(a *app) *cobra.Command {
@@ -53,6 +54,9 @@ configured assertions, tries the keys on every point that is kept, and damages
 private copies of small parts of the points to see that its own checks find it. A
 drill whose own check finds nothing has failed.
 
+` + fromHelp + ` A drill reads from that one place alone, and
+its proof is written there: a copy is proven by drills of its own.
+
 --sample restores only a share of the objects, drawn by chance. What is sampled
 proves nothing, and the proof says how sure it makes.
 
@@ -64,7 +68,8 @@ verify.signingKey, whose public half needs the role drill. Exit code 0: passed;
 		Example: `  openim-dr verify
   openim-dr verify --unproven --report proof.html
   openim-dr verify 20261123T020000Z-k3vq --source main --identity drill.key
-  openim-dr verify --scratch given --sample 5%`,
+  openim-dr verify --scratch given --sample 5%
+  openim-dr verify --from eu`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.verify(cmd.Context(), args, flags) },
 	}
@@ -76,6 +81,7 @@ verify.signingKey, whose public half needs the role drill. Exit code 0: passed;
 	f.StringArrayVar(&flags.identities, "identity", nil, "`FILE` with a private key, instead of verify.identity; may be repeated")
 	f.StringVar(&flags.scratch, "scratch", "", "`docker|given` instead of verify.scratch")
 	f.StringVar(&flags.sample, "sample", "", "restore only this `SHARE` of the objects, such as 5%")
+	f.StringArrayVar(&flags.from, "from", nil, "read from the copy `NAME`, a URL, home or any; may be repeated")
 	f.StringVar(&flags.report, "report", "", "also write a page for people to `FILE.html`, however it ends")
 	return cmd
 }
@@ -230,6 +236,9 @@ func (o *drillOrder) readKeys(ctx context.Context) (err error) {
 
 // open opens the repository and chooses the set.
 func (o *drillOrder) open(ctx context.Context) (end func(), err error) {
+	if len(o.flags.from) > 0 {
+		return o.openFrom(ctx)
+	}
 	if o.store, end, err = o.app.openStorage(ctx, o.deployment.url, mustExist); err != nil {
 		return nil, err
 	}
@@ -238,6 +247,27 @@ func (o *drillOrder) open(ctx context.Context) (end func(), err error) {
 		return nil, err
 	}
 	return end, nil
+}
+
+// openFrom chooses among the places that --from names.
+func (o *drillOrder) openFrom(ctx context.Context) (end func(), err error) {
+	p, err := o.app.openPlaces(ctx, o.deployment, o.flags.from)
+	if err != nil {
+		return nil, err
+	}
+	from, err := p.choose(ctx, func(listing *repository.Listing) error {
+		_, err := verify.Choose(listing, o.deployment.instance(), o.which, time.Now())
+		return err
+	})
+	if err == nil {
+		o.store, o.deployment.url = from.store, from.url
+		err = o.choose(ctx)
+	}
+	if err != nil {
+		p.end()
+		return nil, err
+	}
+	return p.end, nil
 }
 
 func (o *drillOrder) choose(ctx context.Context) (err error) {

@@ -182,6 +182,7 @@ func TestProblems(t *testing.T) {
 		"unknown key of a source":       {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":        {head + tail + "schedules: []\n", "line 15: schedules: it is not in this version"},
 		"two copies of one name":        {head + tail + "copies: [{name: eu, url: a}, {name: eu, url: hunter2}]\n", "line 15: copies[1].name: another copy has the same name"},
+		"copy whose name is taken":      {head + tail + "copies: [{name: any, url: a}]\n", "line 15: copies[0].name: --from means something else by that"},
 		"copy that is the repository":   {head + tail + "copies: [{name: eu, url: /backups}]\n", "line 15: copies[0].url: it is the repository itself"},
 		"copy with a password":          {head + tail + "copies: [{name: eu, url: \"https://u:hunter2@host/a\"}]\n", "line 15: copies[0].url: it holds a user or password"},
 		"copy with a strange parameter": {head + tail + "copies: [{name: eu, url: \"s3://b/p?secretKey=hunter2\"}]\n", "line 15: copies[0].url: the URL may set endpoint, region and pathStyle (true or false), and nothing else: s3://BUCKET/PREFIX?endpoint="},

@@ -14,6 +14,8 @@ func (d *decoder) validateCopies(copies []Copy, home string) {
 		switch {
 		case c.Name == "":
 			d.problem(at, "a copy needs a name")
+		case c.Name == "home" || c.Name == "any":
+			d.problem(child(at, "name"), "--from means something else by that: choose another name")
 		case named[c.Name]:
 			d.problem(child(at, "name"), "another copy has the same name")
 		}

@@ -25,8 +25,9 @@ import (
 type Place struct {
 	Open func() (storage.ReadWriter, error)
 	// Local says that it is this machine's, so that only here the restore can be
-	// gone on with.
+	// gone on with, and Why it is kept there.
 	Local bool
+	Why   string
 }
 
 // Journal is that of one restore. It is safe for concurrent use.
@@ -115,7 +116,7 @@ func (j *Journal) settle(write func(storage.ReadWriter) error) error {
 		}
 		j.store = store
 		if place.Local {
-			j.log.Warn("the journal is kept on this machine, since nothing may be written to the repository: only here can the restore be resumed",
+			j.log.Warn("the journal is kept on this machine, since "+place.Why+": only here can the restore be resumed",
 				"restore", j.restore, "at", store.URL())
 		}
 		return nil

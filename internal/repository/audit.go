@@ -106,7 +106,7 @@ func (a *Audit) OpenRecord(ctx context.Context) (ok bool, err error) {
 	record, _, err := readRecord(ctx, listedReader{a.store, a.inv}, a.options.Trust)
 	switch {
 	case err == nil:
-		a.repo = &Repository{store: a.store, record: record, trust: a.options.Trust, now: a.options.clock()}
+		a.repo = &Repository{store: a.store, contents: newContents(a.store), record: record, trust: a.options.Trust, now: a.options.clock()}
 		return true, a.recordFiles(ctx)
 	case errors.Is(err, ErrNone):
 		return false, a.noRecord()

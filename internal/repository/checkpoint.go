@@ -80,7 +80,7 @@ func (s *SourceDraft) Continued(bucket string) (BucketProgress, bool) {
 // Index returns a reader of index segments that holds the catalog identity.
 func (s *SourceDraft) Index() *IndexReader {
 	w := s.draft.writer
-	return &IndexReader{w.Repository, newKeyring(w.store, []seal.Identity{w.options.Catalog})}
+	return &IndexReader{w.Repository, newKeyring(w.contents, []seal.Identity{w.options.Catalog})}
 }
 
 // Checkpoint makes it known what has been captured of a bucket, in place of

@@ -119,14 +119,14 @@ const unknownSize = -1
 // readVerified reads a small plain file; ok is false where it is not there or
 // not what it must be.
 func (r *Repository) readVerified(ctx context.Context, path, sha256 string, into any) (ok bool, err error) {
-	data, err := storage.Get(ctx, r.store, path, maxPlain)
-	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrChecksum) {
+	data, err := r.contents.plain(ctx, path, sha256)
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrChecksum) || errors.Is(err, seal.ErrAltered) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", path, err)
 	}
-	return seal.SumOf(data).SHA256 == sha256 && json.Unmarshal(data, into) == nil, nil
+	return json.Unmarshal(data, into) == nil, nil
 }
 
 // Verify reads every file that a point needs, and reports each with what was
@@ -153,8 +153,12 @@ func (r *Repository) Verify(ctx context.Context, p *Point) ([]FileStatus, error)
 }
 
 func (r *Repository) verifyFile(ctx context.Context, f File) (FileStatus, error) {
+	return verifyFile(f, func() (io.ReadCloser, error) { return r.contents.open(ctx, f, 0, -1) })
+}
+
+func verifyFile(f File, open func() (io.ReadCloser, error)) (FileStatus, error) {
 	status := FileStatus{File: f}
-	body, err := r.store.Open(ctx, f.Path, 0, -1)
+	body, err := open()
 	if errors.Is(err, storage.ErrNotExist) {
 		status.Damage = Missing
 		return status, nil
@@ -221,18 +225,11 @@ func (s *SourceReader) CheckPresent(ctx context.Context, own []File) (int, error
 	group.SetLimit(parallelReads)
 	for i, f := range files {
 		group.Go(func() error {
-			statuses[i] = FileStatus{File: f}
-			info, err := s.repo.store.Stat(ctx, f.Path)
-			switch {
-			case errors.Is(err, storage.ErrNotExist):
-				statuses[i].Damage = Missing
-			case err != nil:
+			damage, err := s.repo.contents.look(ctx, f)
+			if err != nil {
 				return fmt.Errorf("look at %s: %w", f.Path, err)
-			case f.Size != unknownSize && info.Size < f.Size:
-				statuses[i].Damage = Truncated
-			case f.Size != unknownSize && info.Size > f.Size:
-				statuses[i].Damage = Altered
 			}
+			statuses[i] = FileStatus{f, damage}
 			return nil
 		})
 	}

@@ -22,7 +22,7 @@ const maxWrap = 1 << 20
 
 // keyring opens run keys with the identities at hand, each once.
 type keyring struct {
-	store      storage.Reader
+	contents   *contents
 	identities []seal.Identity
 
 	// destroyed says who has destroyed the keys of the point that is to be read.
@@ -33,12 +33,12 @@ type keyring struct {
 	digest *seal.DigestKey
 }
 
-func newKeyring(store storage.Reader, identities []seal.Identity) *keyring {
-	return &keyring{store: store, identities: identities, opened: map[string]seal.Identity{}}
+func newKeyring(stored *contents, identities []seal.Identity) *keyring {
+	return &keyring{contents: stored, identities: identities, opened: map[string]seal.Identity{}}
 }
 
 // open returns the private half of a run key.
-func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
+func (k *keyring) open(ctx context.Context, key string) (id seal.Identity, err error) {
 	if s := k.destroyed; s != nil {
 		return seal.Identity{}, fault.New(fault.Refused, "open point "+s.Point, "its keys were destroyed by %s at %s: %s", s.By, s.Time.UTC().Format(time.RFC3339), s.Reason).
 			Hint("restore another point: nobody can open this one any more")
@@ -48,14 +48,29 @@ func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
 	if id, ok := k.opened[key]; ok {
 		return id, nil
 	}
+	err = k.contents.try(ctx, func(place int, _ bool) (path string, err error) {
+		id, path, err = k.openIn(ctx, k.contents.places[place], key)
+		return path, err
+	})
+	if err != nil {
+		return seal.Identity{}, err
+	}
+	k.opened[key] = id
+	return id, nil
+}
+
+// openIn opens a run key with one of the wraps that stand in a place, and returns
+// where that stands.
+func (k *keyring) openIn(ctx context.Context, place storage.Reader, key string) (id seal.Identity, path string, err error) {
 	var damaged error
 	for _, with := range k.identities {
-		wrapped, err := storage.Get(ctx, k.store, wrapPath(key, with.Recipient().Fingerprint()), maxWrap)
+		path = wrapPath(key, with.Recipient().Fingerprint())
+		wrapped, err := storage.Get(ctx, place, path, maxWrap)
 		if errors.Is(err, storage.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return seal.Identity{}, fmt.Errorf("read wrapped key: %w", err)
+			return seal.Identity{}, path, fmt.Errorf("read wrapped key: %w", err)
 		}
 		id, err := seal.Unwrap(wrapped, []seal.Identity{with})
 		if err == nil && id.Recipient().KeyID() != key {
@@ -65,13 +80,12 @@ func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
 			damaged = fault.New(fault.Corrupt, "open key "+shortKey(key), "its wrap for %s: %w", with.Recipient().Fingerprint(), err)
 			continue // another identity may have a wrap that is whole
 		}
-		k.opened[key] = id
-		return id, nil
+		return id, path, nil
 	}
 	if damaged != nil {
-		return seal.Identity{}, damaged
+		return seal.Identity{}, path, damaged
 	}
-	return seal.Identity{}, k.noKey(ctx, key)
+	return seal.Identity{}, path, k.noKey(ctx, place, key)
 }
 
 // shortKey is enough of a key's name for a person. A manifest that nobody
@@ -79,8 +93,8 @@ func (k *keyring) open(ctx context.Context, key string) (seal.Identity, error) {
 func shortKey(key string) string { return key[:min(12, len(key))] }
 
 // noKey says for whom the key was wrapped.
-func (k *keyring) noKey(ctx context.Context, key string) error {
-	found, err := wraps(ctx, k.store, key)
+func (k *keyring) noKey(ctx context.Context, place storage.Reader, key string) error {
+	found, err := wraps(ctx, place, key)
 	if err != nil {
 		return err
 	}
@@ -139,28 +153,38 @@ func (l *lazyIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 }
 
 // digestKey returns the repository's digest key.
-func (k *keyring) digestKey(ctx context.Context) (seal.DigestKey, error) {
+func (k *keyring) digestKey(ctx context.Context) (key seal.DigestKey, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.digest != nil {
 		return *k.digest, nil
 	}
+	err = k.contents.try(ctx, func(place int, _ bool) (path string, err error) {
+		key, path, err = k.digestKeyIn(ctx, k.contents.places[place])
+		return path, err
+	})
+	if err == nil {
+		k.digest = &key
+	}
+	return key, err
+}
+
+func (k *keyring) digestKeyIn(ctx context.Context, place storage.Reader) (key seal.DigestKey, path string, err error) {
 	for _, id := range k.identities {
-		wrapped, err := storage.Get(ctx, k.store, digestKeyPath(id.Recipient().Fingerprint()), maxWrap)
+		path = digestKeyPath(id.Recipient().Fingerprint())
+		wrapped, err := storage.Get(ctx, place, path, maxWrap)
 		if errors.Is(err, storage.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return seal.DigestKey{}, fmt.Errorf("read digest key: %w", err)
+			return seal.DigestKey{}, path, fmt.Errorf("read digest key: %w", err)
 		}
 		plain, err := seal.Decrypt(wrapped, []seal.Identity{id})
 		if err != nil || len(plain) != len(seal.DigestKey{}) {
-			return seal.DigestKey{}, fault.New(fault.Corrupt, "open digest key", "its wrap for %s: %w", id.Recipient().Fingerprint(), seal.ErrAltered)
+			return seal.DigestKey{}, path, fault.New(fault.Corrupt, "open digest key", "its wrap for %s: %w", id.Recipient().Fingerprint(), seal.ErrAltered)
 		}
-		key := seal.DigestKey(plain)
-		k.digest = &key
-		return key, nil
+		return seal.DigestKey(plain), path, nil
 	}
-	return seal.DigestKey{}, fault.New(fault.Usage, "open digest key", "%s", k.noneOpens()).
+	return seal.DigestKey{}, path, fault.New(fault.Usage, "open digest key", "%s", k.noneOpens()).
 		Hint("the repository was created for other recipients or another catalog identity")
 }

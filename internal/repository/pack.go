@@ -258,7 +258,7 @@ func (m *members) damaged(err error) error {
 // reads: age can seek, so only the chunks around the extent are fetched. That
 // the content is the object's is for the caller to check by its SHA-256.
 func (s *SourceReader) OpenExtent(ctx context.Context, ref PackRef, key string, at Extent) (io.ReadCloser, error) {
-	src := &rangeReader{ctx: ctx, store: s.repo.store, name: packPath(ref.ID), size: ref.Size, extent: at}
+	src := &rangeReader{ctx: ctx, contents: s.repo.contents, pack: PackFile(ref), name: packPath(ref.ID), size: ref.Size, extent: at}
 	plain, size, err := age.DecryptReaderAt(src, ref.Size, s.ring.identitiesFor(ctx, ref.Key)...)
 	if err != nil {
 		return nil, errors.Join(storedError(src.name, src.blame(err)), src.Close())

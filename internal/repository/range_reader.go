@@ -25,11 +25,12 @@ const (
 // chunks of the extent as one stream. Each is read once and in order, as age
 // does. It is not safe for concurrent use.
 type rangeReader struct {
-	ctx    context.Context // of OpenExtent; io.ReaderAt takes none
-	store  storage.Reader
-	name   string
-	size   int64
-	extent Extent
+	ctx      context.Context // of OpenExtent; io.ReaderAt takes none
+	contents *contents
+	pack     File
+	name     string
+	size     int64
+	extent   Extent
 
 	head   []byte
 	tail   []byte // the bytes from tailAt on
@@ -93,11 +94,11 @@ func (r *rangeReader) fetch(off, length int64) ([]byte, error) {
 // open opens a range. A range that does not lie within the object is an error
 // of the storage like any other: its size tells whether bytes are missing.
 func (r *rangeReader) open(off, length int64) (io.ReadCloser, error) {
-	body, err := r.store.Open(r.ctx, r.name, off, length)
+	body, err := r.contents.open(r.ctx, r.pack, off, length)
 	if err == nil || errors.Is(err, storage.ErrNotExist) {
 		return body, err
 	}
-	if info, again := r.store.Stat(r.ctx, r.name); again == nil && info.Size != r.size {
+	if damage, again := r.contents.look(r.ctx, r.pack); again == nil && (damage == Truncated || damage == Altered) {
 		return nil, r.short()
 	}
 	return nil, err

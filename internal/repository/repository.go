@@ -22,17 +22,21 @@ type Options struct {
 	// Cache is a directory of this machine where manifests are kept, so that they
 	// need not be fetched again; empty: nowhere.
 	Cache string
+	// Copies are fallen back on, in their order, for files of points that are
+	// missing or damaged, or that cannot be reached any more.
+	Copies []storage.Reader
 }
 
 // Repository reads. It cannot create or delete anything. It is safe for
 // concurrent use.
 type Repository struct {
-	store  storage.Reader
-	record *Record
-	trust  seal.Trust
-	now    func() time.Time
-	meter  *Meter // or nil
-	cache  manifestCache
+	store    storage.Reader
+	contents *contents
+	record   *Record
+	trust    seal.Trust
+	now      func() time.Time
+	meter    *Meter // or nil
+	cache    manifestCache
 }
 
 // Open reads the repository's record. A repository of another format, or one
@@ -49,7 +53,7 @@ func Open(ctx context.Context, store storage.Reader, o Options) (*Repository, er
 	if o.Meter != nil {
 		store = metered{store, o.Meter}
 	}
-	return &Repository{store, record, o.Trust, o.clock(), o.Meter, newManifestCache(o.Cache, record.Repository)}, nil
+	return &Repository{store, newContents(store, o.Copies...), record, o.Trust, o.clock(), o.Meter, newManifestCache(o.Cache, record.Repository)}, nil
 }
 
 func (o Options) clock() func() time.Time {

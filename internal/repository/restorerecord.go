@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -109,9 +110,10 @@ func (r *Repository) CompleteRestoreRecord(record *RestoreRecord) {
 }
 
 // IsRestoreRecord reports whether a record is one of this restore in this
-// repository.
+// repository, or in one that it is a copy of: a restore that began there may be gone
+// on with here.
 func (r *Repository) IsRestoreRecord(record *RestoreRecord, restore string, n int64) bool {
-	return record.Kind == kindRestore && record.Format == Format && record.Repository == r.record.Repository &&
+	return record.Kind == kindRestore && record.Format == Format && slices.Contains(r.record.Homes, record.Repository) &&
 		record.Restore == restore && record.Number == n
 }
 

@@ -29,7 +29,7 @@ type SourceReader struct {
 // Unlock opens every source of a point with the identities given. No key is
 // fetched before it is needed.
 func (r *Repository) Unlock(point *Point, identities []seal.Identity) []*SourceReader {
-	ring := newKeyring(r.store, identities)
+	ring := newKeyring(r.contents, identities)
 	ring.destroyed = point.Shredded
 	index := &IndexReader{r, ring}
 	files := make(map[string]File, len(point.Files))
@@ -155,7 +155,7 @@ func (f File) Sealed() bool { return strings.HasSuffix(f.Path, sealedSuffix) }
 
 // openSealed opens any sealed file with the identities at hand.
 func (x *IndexReader) openSealed(ctx context.Context, path string, c seal.Compression, want seal.Sums, key string) (io.ReadCloser, error) {
-	stored, err := x.repo.store.Open(ctx, path, 0, -1)
+	stored, err := x.repo.contents.open(ctx, fileOf(path, want), 0, -1)
 	if err != nil {
 		return nil, storedError(path, err)
 	}
@@ -218,12 +218,9 @@ func listing(path string) string {
 
 // readPlain reads a plain file and holds it against its sums.
 func (x *IndexReader) readPlain(ctx context.Context, path string, want string) ([]byte, error) {
-	data, err := storage.Get(ctx, x.repo.store, path, maxPlain)
+	data, err := x.repo.contents.plain(ctx, path, want)
 	if err != nil {
 		return nil, storedError(path, err)
-	}
-	if got := seal.SumOf(data).SHA256; got != want {
-		return nil, storedError(path, fmt.Errorf("%w: got SHA-256 %s, want %s", seal.ErrAltered, got, want))
 	}
 	return data, nil
 }

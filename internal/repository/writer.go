@@ -50,7 +50,7 @@ func OpenWriter(ctx context.Context, store storage.ReadWriter, o WriterOptions) 
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	if w.digestKey, err = newKeyring(store, []seal.Identity{o.Catalog}).digestKey(ctx); err != nil {
+	if w.digestKey, err = newKeyring(newContents(store), []seal.Identity{o.Catalog}).digestKey(ctx); err != nil {
 		return nil, err
 	}
 	return w, nil
