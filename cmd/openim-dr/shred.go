@@ -32,7 +32,8 @@ wrap of its keys. It cannot be taken back. No private key is needed.
 
 First it says what goes and what does not. What the point shares with others, the
 packs of bucket objects, stays readable through these until they are shredded or
-swept too. Copies of the repository, and backups of its bucket (versions, soft
+swept too. A retention of the storage's keeps the wraps until it ends: the plan gives
+the date where the storage tells it. Copies of the repository, and backups of its bucket (versions, soft
 delete, a retention policy), keep the wraps as long as they keep anything.
 
 A held point is refused. One that is the newest complete or the newest proven
@@ -166,6 +167,10 @@ func writeShredPlan(p *page, plan *repository.ShredPlan) {
 }
 
 func writeShredKept(p *page, plan *repository.ShredPlan) {
+	if until := plan.RetainedUntil; until != nil {
+		p.line("until      %s: so long the storage's retention keeps wraps of these keys, and whoever has a private key reads the point; run it again then", utc(*until))
+	}
+	p.line("besides    copies of the repository, and versions, soft delete and backups of its bucket keep the wraps for as long as these are kept")
 	for _, k := range plan.Kept {
 		p.line("stays      objects in packs of key %s, which others need: %s", k.Key[:12], strings.Join(append(append([]string{}, k.Points...), k.Runs...), ", "))
 	}

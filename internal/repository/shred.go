@@ -26,6 +26,9 @@ type ShredPlan struct {
 	// Proven those of which it is the newest proven one.
 	Newest []string `json:"newest"`
 	Proven []string `json:"proven"`
+	// RetainedUntil is when the storage's own retention of the last of these wraps
+	// ends, before which they cannot be deleted; null where the storage tells of none.
+	RetainedUntil *time.Time `json:"retainedUntil"`
 
 	done *State // recorded earlier: only the deletions may be left
 }
@@ -75,6 +78,9 @@ func PlanShred(ctx context.Context, repo *Repository, listing *Listing, p *Point
 			plan.Kept = append(plan.Kept, kept)
 		}
 	}
+	if plan.RetainedUntil, err = repo.retained(ctx, plan.Keys); err != nil {
+		return nil, err
+	}
 	for _, s := range p.Sources {
 		if newest := listing.Newest(p.Instance, s.Name); newest == p {
 			plan.Newest = append(plan.Newest, s.Name)
@@ -84,6 +90,31 @@ func PlanShred(ctx context.Context, repo *Repository, listing *Listing, p *Point
 		}
 	}
 	return plan, nil
+}
+
+// retained says until when the storage keeps a wrap of some keys whatever happens;
+// nil where it tells of no retention.
+func (r *Repository) retained(ctx context.Context, keys []string) (last *time.Time, err error) {
+	for _, key := range keys {
+		var wraps []string
+		err := r.store.List(ctx, keysDir+key+"/", func(i storage.Info) error {
+			wraps = append(wraps, i.Name)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list wraps of key %s: %w", shortKey(key), err)
+		}
+		for _, wrap := range wraps {
+			info, err := r.store.Stat(ctx, wrap)
+			if err != nil && !errors.Is(err, storage.ErrNotExist) {
+				return nil, fmt.Errorf("look at a wrap of key %s: %w", shortKey(key), err)
+			}
+			if until := info.RetainedUntil; until.After(r.now()) && (last == nil || until.After(*last)) {
+				last = &until
+			}
+		}
+	}
+	return last, nil
 }
 
 // needing lists the other points that can be read with a key. One that nobody
@@ -164,7 +195,7 @@ func ShredPoint(ctx context.Context, store storage.ReadWriter, deleter storage.D
 		}
 		removed, err := deleteWraps(ctx, store, deleter, key)
 		if result.Removed += removed; err != nil {
-			return result, shredFailed(plan.Point, store.URL(), err)
+			return result, shredFailed(fresh, store.URL(), err)
 		}
 	}
 	return result, nil
@@ -202,13 +233,16 @@ func deleteWraps(ctx context.Context, store storage.Reader, deleter storage.Dele
 }
 
 // shredFailed says that the point is still readable.
-func shredFailed(point, url string, err error) error {
+func shredFailed(plan *ShredPlan, url string, err error) error {
 	kind, hint := fault.Failed, "run it again"
 	switch {
 	case errors.Is(err, storage.ErrProtected):
 		hint = "it counts for nothing any more; run it again when the storage's retention of the keys has ended"
+		if plan.RetainedUntil != nil {
+			hint += ", at " + plan.RetainedUntil.UTC().Format(time.RFC3339)
+		}
 	case errors.Is(err, storage.ErrDenied):
 		kind, hint = fault.Usage, "run it again with credentials that may delete"
 	}
-	return fault.New(kind, "shred point "+point, "its keys are not all gone, and who has a private key can still read it: %w", err).On(url).Hint("%s", hint)
+	return fault.New(kind, "shred point "+plan.Point, "its keys are not all gone, and who has a private key can still read it: %w", err).On(url).Hint("%s", hint)
 }

@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"syscall"
@@ -158,5 +159,56 @@ func TestUnknownChangeOfAStateIsNothing(t *testing.T) {
 	}
 	if p := point(t, f, id); p.Held == nil || !p.Eligible() {
 		t.Errorf("held %v, eligible %v", p.Held, p.Eligible())
+	}
+}
+
+// retaining is a storage that keeps every object until some time.
+type retaining struct {
+	undeletable
+	until time.Time
+}
+
+func (r retaining) Stat(ctx context.Context, name string) (storage.Info, error) {
+	info, err := r.Storage.Stat(ctx, name)
+	info.RetainedUntil = r.until
+	return info, err
+}
+
+// The plan says how long the storage keeps what is to be destroyed, and so does the
+// failure that comes of it.
+func TestShredSaysHowLongTheStorageKeepsTheKeys(t *testing.T) {
+	f, m := newFixture(t)
+	id := mustTake(t, f.Writer(t), "manual", sample()).Point
+	mustTake(t, f.Writer(t), "manual", sample())
+	planned := func(store storage.Storage) *repository.ShredPlan {
+		repo, err := repository.Open(t.Context(), store, repository.Options{Trust: f.Trust})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := listing(t, f)
+		p, err := all.Find(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := repository.PlanShred(t.Context(), repo, all, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	if plan := planned(m); plan.RetainedUntil != nil {
+		t.Errorf("a storage without retention keeps it until %s", plan.RetainedUntil)
+	}
+	if plan := planned(retaining{undeletable{m, storage.ErrProtected}, time.Now().Add(-time.Hour)}); plan.RetainedUntil != nil {
+		t.Errorf("a retention that has ended keeps it until %s", plan.RetainedUntil)
+	}
+	kept := retaining{undeletable{m, storage.ErrProtected}, time.Now().Add(30 * 24 * time.Hour)}
+	if plan := planned(kept); plan.RetainedUntil == nil || !plan.RetainedUntil.Equal(kept.until) {
+		t.Errorf("kept until %v, want %s", plan.RetainedUntil, kept.until)
+	}
+	_, err := shred(t, f, kept, id)
+	requireKind(t, err, fault.Failed)
+	if e, _ := fault.Outermost(err); !strings.Contains(e.Try, kept.until.UTC().Format(time.RFC3339)) {
+		t.Errorf("the hint gives no date: %s", e.Try)
 	}
 }

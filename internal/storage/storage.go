@@ -44,6 +44,9 @@ type Info struct {
 	Generation string
 	// Created is the time at which the storage's own clock saw the object.
 	Created time.Time
+	// RetainedUntil is how long a retention of the storage's forbids deleting the
+	// object, as far as Stat tells; zero where it tells of none. List does not tell.
+	RetainedUntil time.Time
 }
 
 // Reader reads. It is what listing, checking and restoring get, so that they

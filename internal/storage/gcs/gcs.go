@@ -141,12 +141,25 @@ func (s *Store) Stat(ctx context.Context, name string) (storage.Info, error) {
 func (s *Store) info(attrs *gcs.ObjectAttrs) storage.Info {
 	crc32c := attrs.CRC32C
 	return storage.Info{
-		Name:       strings.TrimPrefix(attrs.Name, s.prefix),
-		Size:       attrs.Size,
-		CRC32C:     &crc32c,
-		Generation: strconv.FormatInt(attrs.Generation, 10),
-		Created:    attrs.Created.UTC(),
+		Name:          strings.TrimPrefix(attrs.Name, s.prefix),
+		Size:          attrs.Size,
+		CRC32C:        &crc32c,
+		Generation:    strconv.FormatInt(attrs.Generation, 10),
+		Created:       attrs.Created.UTC(),
+		RetainedUntil: retainedUntil(attrs),
 	}
+}
+
+// retainedUntil is the later end of the bucket's retention and of the object's own.
+func retainedUntil(attrs *gcs.ObjectAttrs) time.Time {
+	until := attrs.RetentionExpirationTime
+	if own := attrs.Retention; own != nil && own.RetainUntil.After(until) {
+		until = own.RetainUntil
+	}
+	if until.IsZero() {
+		return until
+	}
+	return until.UTC()
 }
 
 // List relies on the service's order, which is that of UTF-8 bytes.

@@ -1,8 +1,11 @@
 package gcs
 
 import (
+	"errors"
 	"testing"
+	"time"
 
+	gcs "cloud.google.com/go/storage"
 	"go.uber.org/goleak"
 
 	"github.com/openim-dr/openim-dr/internal/storage"
@@ -45,5 +48,28 @@ func TestConformance(t *testing.T) {
 				return open(t, emulated(t), prefix, Options{ChunkSize: 1 << 20})
 			})
 		})
+	}
+}
+
+// A retention policy is told by Stat, and by what a deletion answers.
+func TestRetentionIsTold(t *testing.T) {
+	s := open(t, emulated(t), "a/prefix", Options{})
+	if _, err := storage.Put(t.Context(), s, "kept", []byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Stat(t.Context(), "kept")
+	if err != nil || !info.RetainedUntil.IsZero() {
+		t.Errorf("without a policy: %+v, %v", info, err)
+	}
+	policy := gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: time.Hour}}
+	if _, err := s.bucket.Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	info, err = s.Stat(t.Context(), "kept")
+	if err != nil || !info.RetainedUntil.Equal(info.Created.Add(time.Hour)) {
+		t.Errorf("kept until %s, want an hour after %s; %v", info.RetainedUntil, info.Created, err)
+	}
+	if err := s.Delete(t.Context(), info); !errors.Is(err, storage.ErrProtected) {
+		t.Errorf("deleted under retention: %v", err)
 	}
 }

@@ -144,11 +144,12 @@ func (s *Store) head(ctx context.Context, name string) (storage.Info, *s3.HeadOb
 		return storage.Info{}, nil, s.mapError("stat", name, err)
 	}
 	return storage.Info{
-		Name:       name,
-		Size:       aws.ToInt64(head.ContentLength),
-		CRC32C:     wholeChecksum(head),
-		Generation: generation(head.ETag, head.LastModified),
-		Created:    created(head.LastModified),
+		Name:          name,
+		Size:          aws.ToInt64(head.ContentLength),
+		CRC32C:        wholeChecksum(head),
+		Generation:    generation(head.ETag, head.LastModified),
+		Created:       created(head.LastModified),
+		RetainedUntil: aws.ToTime(head.ObjectLockRetainUntilDate),
 	}, head, nil
 }
 

@@ -133,6 +133,10 @@ func TestRetentionPolicyProtects(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireStatus(t, "delete under retention", object.Delete(t.Context()), http.StatusForbidden)
+	kept, err := object.Attrs(t.Context())
+	if err != nil || !kept.RetentionExpirationTime.Equal(kept.Created.Add(time.Hour)) {
+		t.Errorf("kept until %v, %v; want an hour after it was made", kept, err)
+	}
 	r, err := object.NewReader(t.Context())
 	if err != nil {
 		t.Fatal(err)

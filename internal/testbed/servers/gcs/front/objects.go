@@ -26,7 +26,7 @@ func (f *Front) read(w http.ResponseWriter, r *http.Request, bucket, name string
 	if live := f.live(bucket, name); live != nil && !c.hold(w, live) {
 		return
 	}
-	if _, isXML := r.URL.Query()["alt"]; isXML || r.URL.Path == "/"+bucket+"/"+name || r.Method == http.MethodHead {
+	if r.URL.Query().Get("alt") == "media" || r.URL.Path == "/"+bucket+"/"+name || r.Method == http.MethodHead {
 		f.pass(w, r)
 		return
 	}
