@@ -109,6 +109,8 @@ type Plan struct {
 	ByHand []string `json:"byHand"`
 	// Overwritten are the targets whose data is given up, by name.
 	Overwritten []source.Occupied `json:"overwritten"`
+	// FellBack is what came from a copy so far; null: nothing. Content is read later.
+	FellBack *repository.FellBack `json:"fellBack"`
 
 	parts   []sourcePlan      // parallel to Set
 	servers map[string]string // at whose addresses the targets are, by source; see identify
@@ -212,6 +214,7 @@ func MakePlan(ctx context.Context, repo *repository.Repository, r Request) (*Pla
 	}
 	p.compareAges()
 	p.estimate()
+	p.FellBack = repo.FellBack()
 	if r.Resumed != nil {
 		return p, p.checkResumed()
 	}

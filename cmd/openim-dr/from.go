@@ -59,6 +59,7 @@ func (a *app) openPlaces(ctx context.Context, d *deployment, from []string) (*pl
 	if err := p.name(d, from); err != nil {
 		return nil, err
 	}
+	a.log.Info("places to read from are looked at", "places", strings.Join(from, ", "))
 	var opening sync.WaitGroup
 	for _, one := range p.all() {
 		policy := storage.Policy{Elapsed: placePatience}
@@ -74,6 +75,9 @@ func (a *app) openPlaces(ctx context.Context, d *deployment, from []string) (*pl
 	}
 	for _, one := range p.asked {
 		one.requireOrigin(p.home)
+	}
+	if p.home.why != nil && !slices.Contains(p.asked, p.home) {
+		a.log.Warn("the repository itself cannot be read: nobody can tell whether it is the one that was copied", "at", p.home.url, "why", p.home.why.Error())
 	}
 	return p, nil
 }

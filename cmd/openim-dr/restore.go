@@ -193,7 +193,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 	}
 	plan, err := restore.MakePlan(ctx, o.repo, o.request)
 	if err != nil {
-		return err
+		return o.offerCopies(err)
 	}
 	a.out.print(plan, func(p *page) { writePlan(p, plan, a.debugs()) })
 	if flags.asked {
@@ -231,7 +231,7 @@ func (a *app) restore(ctx context.Context, args []string, flags restoreFlags) (e
 	})
 	switch {
 	case err != nil && result.Resumable && fault.KindOf(err) == fault.Corrupt:
-		err = hinted(err, a.goOn+" --keep-going brings back all the rest")
+		err = o.offerCopies(hinted(err, a.goOn+" --keep-going brings back all the rest"))
 	case err != nil && result.Resumable:
 		err = hinted(err, a.goOn)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -81,21 +82,32 @@ func (o *restoreOrder) servedBy(listing *repository.Listing) error {
 	return nil
 }
 
-// writeFellBack says what came from another place than the one that was read from.
-func writeFellBack(p *page, fell *repository.FellBack) {
+// fellBack says what came from another place than the one that is read from.
+func fellBack(fell *repository.FellBack) (texts []string) {
 	if fell == nil {
-		return
+		return nil
 	}
+	add := func(format string, args ...any) { texts = append(texts, fmt.Sprintf(format, args...)) }
 	for _, u := range fell.Unreachable {
-		p.line("warning  %s could not be read any more, and the rest came from elsewhere: %s", u.Place, u.Why)
+		add("%s could not be read any more, and the rest came from elsewhere: %s", u.Place, u.Why)
 	}
 	for _, f := range fell.Files {
-		p.line("warning  %s is %s in %s, and came from %s", printable(f.File), f.Damage, f.Place, f.From)
+		add("%s is %s in %s, and came from %s", printable(f.File), f.Damage, f.Place, f.From)
 	}
 	if more := fell.Count - int64(len(fell.Files)); more > 0 {
-		p.line("warning  and %s more", plural(more, "file"))
+		add("and so did %s more", plural(more, "file"))
 	}
 	if fell.Count > 0 {
-		p.line("damaged  openim-dr check says all that is wrong there; nothing was repaired")
+		add("openim-dr check says all that is damaged there; nothing was repaired")
 	}
+	return texts
+}
+
+// offerCopies says that a copy may hold what is damaged.
+func (o *restoreOrder) offerCopies(err error) error {
+	c := o.deployment.config
+	if err == nil || fault.KindOf(err) != fault.Corrupt || len(o.flags.from) > 0 || c == nil || len(c.Copies) == 0 {
+		return err
+	}
+	return hinted(err, "--from any takes from a copy what is damaged")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func writePlan(p *page, plan *restore.Plan, every bool) {
 		p.line("by hand  %s", step)
 	}
 	writeChecks(p, plan.Checks, every)
-	for _, w := range plan.Warnings {
+	for _, w := range slices.Concat(plan.Warnings, fellBack(plan.FellBack)) {
 		p.line("warning  %s", w)
 	}
 	for _, d := range plan.Deviations {
@@ -151,7 +152,9 @@ func writeRestored(p *page, r *restore.Result) {
 		}
 	}
 	p.line("")
-	writeFellBack(p, r.FellBack)
+	for _, text := range fellBack(r.FellBack) {
+		p.line("warning  %s", text)
+	}
 	switch n := r.Deviations(); {
 	case r.Equal && n > 0:
 		p.line("restore %s: equal to what was captured but for %s that the settings ask for, after %s", r.Restore, plural(int64(n), "deviation"), seconds(r.RTOSeconds))

@@ -58,6 +58,7 @@ func fillResult(r *report.Report, result *restore.Result) {
 	if result.Stopped {
 		r.Warnings = append(r.Warnings, "what writes to the targets is stopped still: openim-dr restore --release brings it back")
 	}
+	r.Warnings = append(r.Warnings, fellBack(result.FellBack)...)
 	if result.RTOSeconds > 0 {
 		r.RTOSeconds = &result.RTOSeconds
 	}

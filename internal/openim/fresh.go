@@ -5,9 +5,12 @@ import (
 	"crypto/md5"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-sql-driver/mysql"
 
 	"github.com/openim-dr/openim-dr/internal/quantity"
 )
@@ -112,6 +115,9 @@ func otherObjects(ctx context.Context, db *sql.DB, schema string) (found bool, e
 // accounts counts the rows that OpenIM creates by itself.
 type accounts struct{ managers, admins int }
 
+// erBadField is the server's error where a table has no column of that name.
+const erBadField = 1054
+
 // accountsOf returns nil where some table holds a row of another kind.
 func accountsOf(ctx context.Context, db *sql.DB, schema string, tables []string) (*accounts, error) {
 	found := &accounts{}
@@ -125,6 +131,10 @@ func accountsOf(ctx context.Context, db *sql.DB, schema string, tables []string)
 			found.admins, fresh, err = countAdmins(ctx, db, schema)
 		default:
 			fresh, err = isEmpty(ctx, db, schema, table)
+		}
+		var refused *mysql.MySQLError
+		if errors.As(err, &refused) && refused.Number == erBadField {
+			return nil, nil // somebody else's table of that name
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look into %s.%s: %w", schema, table, err)

@@ -115,8 +115,8 @@ func (c *contents) open(ctx context.Context, f File, offset, length int64) (io.R
 }
 
 // find returns the first place that holds a file whole, or where none does the first
-// that can be reached. A place whose storage keeps checksums is believed, for such a
-// storage keeps what it took; in another one, where files may rot, the file is read.
+// that can be reached. What a storage says of a file's checksum is not enough: it may
+// have kept that, and not the bytes.
 func (c *contents) find(ctx context.Context, f File) (place int, whole bool, err error) {
 	at := c.fileOf(f.Path)
 	at.mu.Lock()
@@ -141,9 +141,9 @@ func (c *contents) find(ctx context.Context, f File) (place int, whole bool, err
 	return at.place, true, err
 }
 
-// damageOf says what is wrong with a file in one place. Where a look does not tell
-// its content the file is read, unless it is the last place that there is: whoever
-// wants the file reads it there, and judges.
+// damageOf says what is wrong with a file in one place. Where a look finds nothing the
+// file is read, unless it is the last place that there is: whoever wants the file reads
+// it there, and judges.
 func (c *contents) damageOf(ctx context.Context, place storage.Reader, f File, last bool) (Damage, error) {
 	info, err := place.Stat(ctx, f.Path)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *contents) damageOf(ctx context.Context, place storage.Reader, f File, l
 	if finding, damaged := compareListed(f, info.Size, info.CRC32C); damaged {
 		return finding.Kind, nil
 	}
-	if last || info.CRC32C != nil && f.CRC32C != unknownSum {
+	if last {
 		return Intact, nil
 	}
 	status, err := verifyFile(f, func() (io.ReadCloser, error) { return place.Open(ctx, f.Path, 0, -1) })
