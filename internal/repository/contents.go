@@ -68,8 +68,12 @@ type ReplacedFile struct {
 	From   string `json:"from"`
 }
 
-// mostReplaced bounds the files that are named.
-const mostReplaced = 100
+const (
+	// mostReplaced bounds the files that are named.
+	mostReplaced = 100
+	// mostRemembered bounds the files of which it is remembered where they are whole.
+	mostRemembered = 64 << 10
+)
 
 func newContents(own storage.Reader, copies ...storage.Reader) *contents {
 	return &contents{places: append([]storage.Reader{own}, copies...), gone: map[int]bool{}, files: map[string]*wholeIn{}, noted: map[lackingFile]bool{}}
@@ -254,6 +258,9 @@ func damageIn(err error) Damage {
 func (c *contents) fileOf(path string) *wholeIn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.files) >= mostRemembered {
+		clear(c.files) // what is asked for again is looked for again
+	}
 	if c.files[path] == nil {
 		c.files[path] = new(wholeIn)
 	}
