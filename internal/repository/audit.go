@@ -33,6 +33,7 @@ type Audit struct {
 	groups  map[string]*group
 	owed    owedWraps
 	left    departures
+	logged  map[string]int  // decisions about each point of which the log speaks
 	skipped map[string]bool // members of series that were never written, by path
 	unread  []error         // what this version cannot judge
 	swept   map[string]*Swept
@@ -66,7 +67,7 @@ func NewAudit(store storage.Reader, o AuditOptions) (*Audit, error) {
 	}
 	return &Audit{
 		store: store, options: o, inv: new(inventory), points: map[string]*auditedPoint{}, fenced: map[string]bool{},
-		groups: map[string]*group{}, owed: owedWraps{}, left: departures{}, skipped: map[string]bool{}, swept: map[string]*Swept{},
+		groups: map[string]*group{}, owed: owedWraps{}, left: departures{}, logged: map[string]int{}, skipped: map[string]bool{}, swept: map[string]*Swept{},
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -91,6 +92,7 @@ func (a *Audit) AuditDecisions(ctx context.Context) error {
 	if err := a.eachOf(ctx, placeState, a.state); err != nil {
 		return err
 	}
+	a.decisionsGone()
 	return a.eachOf(ctx, placeProof, a.proof)
 }
 
@@ -105,11 +107,39 @@ func (a *Audit) auditLog(ctx context.Context) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.left.note(&e)
+		if e.Action.decides() {
+			for _, point := range e.Points {
+				a.logged[point]++
+			}
+		}
 		for _, n := range e.NotCopied {
 			a.swept[n.Point] = &n.Swept
 		}
 		return nil
 	})
+}
+
+// decisionsGone finds points of which the log tells more decisions than there are
+// records: each was recorded before the log had it, and none is ever deleted.
+func (a *Audit) decisionsGone() {
+	for point, want := range a.logged {
+		if a.only != "" && a.only != point {
+			continue
+		}
+		records := 0
+		from, to := a.inv.below(stateDir + point + "/")
+		_ = a.inv.each(from, to, func(_ int, path string) error { // fn fails never
+			if at := locate(path); at.place == placeState && !at.signature {
+				records++
+			}
+			return nil
+		})
+		if records < want {
+			a.found.add(Finding{
+				Kind: Missing, File: stateDir + point + "/", Expected: "a record of each of " + quantity.Count(want, "decision", "decisions") + " of which the log speaks", Got: quantity.Count(records, "record", "records"),
+			}, point)
+		}
+	}
 }
 
 func (a *Audit) state(ctx context.Context, path string, at located) error {

@@ -29,6 +29,16 @@ const (
 	LogCopy     LogAction = "copy"
 )
 
+// decides reports whether a state record of each point stands behind an entry.
+func (a LogAction) decides() bool {
+	switch a {
+	case LogForget, LogUndelete, LogHold, LogUnhold, LogShred:
+		return true
+	default:
+		return false
+	}
+}
+
 // LogEntry says who did what to the repository, and why. Each is a file of its
 // own: entries of the same moment do not stand in each other's way.
 type LogEntry struct {

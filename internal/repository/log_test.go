@@ -150,3 +150,21 @@ func TestDecisionAfterACrash(t *testing.T) {
 	m.Damage(second.Path, nil)
 	requireFindings(t, audit(t, m, f.Trust), "missing "+second.Path, "unreferenced "+second.Path+".minisig")
 }
+
+// A decision that somebody takes back by deleting its record is missed, since the log
+// speaks of it.
+func TestDecisionThatWasDeleted(t *testing.T) {
+	f, m := newFixture(t)
+	id := mustTake(t, f.Writer(t), "manual", sample()).Point
+	p := &repository.Pruner{Store: m, Repo: f.Open(t), Signer: f.Signer, Instance: repotest.Instance, Tool: "test", By: "alice"}
+	for _, change := range []repository.Change{repository.Forget, repository.Hold} {
+		if _, err := p.Record(t.Context(), repository.State{Point: id, Change: change, By: "alice", Reason: "audit", Time: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	requireFindings(t, audit(t, m, f.Trust))
+	for _, name := range []string{"2.json", "2.json.minisig"} {
+		m.Damage("state/"+id+"/"+name, nil)
+	}
+	requireFindings(t, audit(t, m, f.Trust), "missing state/"+id+"/")
+}
