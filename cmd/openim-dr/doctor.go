@@ -24,12 +24,13 @@ func newDoctor(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine the set-up, and what a restore would not bring back",
-		Long: `Examine the configuration, the keys, the repository, every source, what of this
-OpenIM no source covers, what a restore would stop and purge, and whether a drill
-could be done. Each finding says how it was found and what to do. Nothing is
-changed: that the repository can be written to is tried by creating a file that
-exists, with the bytes that it holds, and that a cache may be purged by deleting
-keys that nobody has.
+		Long: `Examine the configuration, the keys, the repository, the bucket or directory that
+it is in and those of its copies, every source, what of this OpenIM no source
+covers, what a restore would stop and purge, and whether a drill could be done.
+Each finding says how it was found and what to do; what is only worth knowing is
+marked info. Nothing is changed: that the repository can be written to is tried by
+creating a file that exists, with the bytes that it holds, and that a cache may be
+purged by deleting keys that nobody has.
 
 The exit code is 0 whatever was found; with --strict it is 2 as soon as one
 finding is a warning or an error.
@@ -50,7 +51,7 @@ func (a *app) doctor(ctx context.Context, strict bool) error {
 		return err
 	}
 	a.out.print(findings, func(p *page) { writeFindings(p, findings) })
-	bad := slices.DeleteFunc(slices.Clone(findings), func(f source.Finding) bool { return f.Severity == source.OK })
+	bad := slices.DeleteFunc(slices.Clone(findings), func(f source.Finding) bool { return !f.Severity.Bad() })
 	if !strict || len(bad) == 0 {
 		return nil
 	}
@@ -77,6 +78,7 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 		},
 		func(context.Context) []source.Finding { return examineHooks(d.config.Hooks) },
 		func(ctx context.Context) []source.Finding { return a.examineRepository(ctx, d) },
+		func(ctx context.Context) []source.Finding { return examinePlaces(ctx, d.url, d.config.Copies) },
 	}
 	for _, s := range d.config.Sources {
 		checks = append(checks, func(ctx context.Context) []source.Finding { return examineSource(ctx, s, d.config.Limits) })
@@ -225,8 +227,10 @@ func writeFindings(p *page, findings []source.Finding) {
 	bad := 0
 	for _, f := range findings {
 		p.line("%-8s %-24s %s", f.Severity, f.Check, f.Evidence)
-		if f.Severity != source.OK {
+		if f.Severity.Bad() {
 			bad++
+		}
+		if f.Severity != source.OK {
 			p.line("%-8s %-24s to do: %s", "", "", f.Remedy)
 		}
 	}

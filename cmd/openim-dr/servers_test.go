@@ -46,6 +46,7 @@ func TestServerScripts(t *testing.T) {
 				"put":      func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, t, env, args) },
 				"secret":   func(ts *testscript.TestScript, neg bool, args []string) { secretObject(ts, t, env, neg, args) },
 				"get":      func(ts *testscript.TestScript, neg bool, args []string) { getObject(ts, t, env, neg, args) },
+				"guarded":  func(ts *testscript.TestScript, _ bool, args []string) { guardedBucket(ts, t, env, args) },
 			})
 		})
 	}

@@ -21,6 +21,7 @@ type stateFlags struct {
 	until      string
 	by         string
 	signingKey string
+	plan       bool
 }
 
 func (f *stateFlags) add(cmd *cobra.Command) {
@@ -32,6 +33,11 @@ func (f *stateFlags) add(cmd *cobra.Command) {
 func (f *stateFlags) addSigner(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.by, "by", "", "`NAME` of who decides; default the user of this machine")
 	cmd.Flags().StringVar(&f.signingKey, "signing-key", "", "signing key `FILE` of a signer in the role pruner or operator; default retention.signingKey, then repository.signingKey")
+}
+
+// addPlan adds what shows beforehand what becomes of files in the storage.
+func (f *stateFlags) addPlan(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.plan, "plan", false, "with repository.objectHolds: say which files it is about, with the requests and rights that it takes, and do nothing")
 }
 
 const whoSigns = `The decision is a signed record in the repository, and counts if its signer holds
@@ -90,6 +96,11 @@ func newHold(a *app) *cobra.Command {
 is taken back with unhold. Without --until it does not end by itself. Holding it
 again replaces the hold.
 
+Where the configuration says repository.objectHolds: true, every file that the point
+needs is held in the bucket as well (Google Cloud Storage), so that nobody can delete
+it there, whatever his key. That takes the right storage.objects.update; without it the
+record stays, and the exit code is 2. --plan says how many files and requests it takes.
+
 ` + whoSigns + "\n\n" + exitCodes,
 		Example: `  openim-dr hold latest-proven --reason "before the upgrade to 3.9" --until 30d
   openim-dr hold 20261123T020000Z-k3vq --reason audit --until 2027-01-01`,
@@ -99,6 +110,7 @@ again replaces the hold.
 		},
 	}
 	flags.add(cmd)
+	flags.addPlan(cmd)
 	cmd.Flags().StringVar(&flags.until, "until", "", "end of the hold: a `TIME`, a day such as 2027-01-01 (its beginning in UTC), or a duration such as 30d")
 	return cmd
 }
@@ -108,7 +120,10 @@ func newUnhold(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unhold POINT",
 		Short: "End the hold of a recovery point",
-		Long: `End the hold of a recovery point. From then on the retention decides about it.
+		Long: `End the hold of a recovery point. From then on the retention decides about it. With
+repository.objectHolds, files are let go of in the bucket which no other held point
+needs, unless somebody else has held them; a point whose hold has ended by its date
+may be given, too.
 
 ` + whoSigns + "\n\n" + exitCodes,
 		Example: `  openim-dr unhold 20261123T020000Z-k3vq --reason "audit closed"`,
@@ -118,6 +133,7 @@ func newUnhold(a *app) *cobra.Command {
 		},
 	}
 	flags.add(cmd)
+	flags.addPlan(cmd)
 	return cmd
 }
 
@@ -145,20 +161,32 @@ func (a *app) decide(ctx context.Context, ref string, change repository.Change, 
 		return err
 	}
 	s.Point = point.Point
-	if err := d.mayDecide(listing, point, s); err != nil {
-		return err
+	if flags.plan {
+		return a.planHolds(ctx, p, s)
 	}
-	record, err := p.Record(ctx, s)
-	if err != nil {
-		return err
+	var done decision
+	// The hold may have ended by its date, or its end may have been recorded and the
+	// files not been let go of.
+	if !movesHolds(p, s.Change) || s.Change == repository.Hold || point.Held != nil {
+		if err := d.mayDecide(listing, point, s); err != nil {
+			return err
+		}
+		if done.State, err = p.Record(ctx, s); err != nil {
+			return err
+		}
 	}
-	a.out.print(record, func(page *page) { writeDecision(page, record) })
-	return nil
+	if movesHolds(p, s.Change) {
+		if done.ObjectHolds, err = a.setHolds(ctx, p, s); err != nil {
+			done.ObjectHolds = nil // they are neither held nor let go of, but something between
+		}
+	}
+	a.out.print(done, func(page *page) { writeDecision(page, s.Change, done) })
+	return err
 }
 
 // read fills in what the flags say, for the change that was asked for.
 func (f stateFlags) read(s *repository.State) error {
-	if s.Change != repository.Hold {
+	if s.Change != repository.Hold || f.plan {
 		return nil
 	}
 	if f.reason == "" {
@@ -214,13 +242,23 @@ func (d *deployment) mayDecide(listing *repository.Listing, p *repository.Point,
 	case s.Change == repository.Unhold && p.Held == nil:
 		return usage(doing, "it is not held")
 	case s.Change == repository.Forget:
-		return retention.MayForget(retention.FromListing(listing), instance, p.Point, s.Time)
+		// The record has whole seconds, in which the newest point would be from the future.
+		return retention.MayForget(retention.FromListing(listing), instance, p.Point, time.Now())
 	default:
 		return nil
 	}
 }
 
-func writeDecision(p *page, s *repository.State) {
+func writeDecision(p *page, change repository.Change, done decision) {
+	if done.State != nil {
+		writeRecord(p, done.State)
+	}
+	if done.ObjectHolds != nil {
+		writeHolds(p, change, done.ObjectHolds)
+	}
+}
+
+func writeRecord(p *page, s *repository.State) {
 	switch s.Change {
 	case repository.Forget:
 		p.line("point %s is forgotten; openim-dr undelete %s takes that back until it is swept", s.Point, s.Point)
@@ -263,7 +301,9 @@ func (a *app) openPruner(ctx context.Context, d *deployment, flags stateFlags) (
 
 // pruner carries decisions out in the name of somebody.
 func (d *deployment) pruner(store storage.Storage, repo *repository.Repository, by string) *repository.Pruner {
-	return &repository.Pruner{Store: store, Repo: repo, Instance: d.instance(), Tool: "openim-dr " + version, By: by}
+	p := &repository.Pruner{Store: store, Repo: repo, Instance: d.instance(), Tool: "openim-dr " + version, By: by}
+	p.ObjectHolds = d.config != nil && d.config.Repository.ObjectHolds
+	return p
 }
 
 // stateSigner reads the key that signs what becomes of points.

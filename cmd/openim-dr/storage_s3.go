@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/storage/s3"
@@ -57,7 +58,7 @@ func s3Options(at storage.Location) (s3.Options, error) {
 // requireExclusive refuses a service on which two writers would destroy each
 // other's files.
 func requireExclusive(ctx context.Context, s storage.Exclusive, url string) error {
-	exclusive, err := s.CreatesExclusively(ctx, "probe/"+strings.ToLower(rand.Text()))
+	exclusive, err := s.CreatesExclusively(ctx, repository.ProbeDir+strings.ToLower(rand.Text()))
 	if err != nil || exclusive {
 		return err
 	}

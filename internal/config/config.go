@@ -45,6 +45,7 @@ type Repository struct {
 	SigningKey      secret.Ref        `yaml:"signingKey" jsonschema_description:"the key that signs points: file:PATH or env:NAME"`
 	TrustedSigners  []TrustedSigner   `yaml:"trustedSigners" jsonschema_description:"whose signatures count, and for what"`
 	LeaseLength     quantity.Duration `yaml:"leaseLength,omitempty" jsonschema_description:"how long a run that gives no sign of life keeps others out; default 60s"`
+	ObjectHolds     bool              `yaml:"objectHolds,omitempty" jsonschema_description:"whether hold also holds the files of the point in the storage, so that nobody can delete them there; default false"`
 }
 
 // TrustedSigner is a public key with what its holder may vouch for.

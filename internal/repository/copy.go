@@ -332,7 +332,7 @@ func (c *copying) digestKeys(ctx context.Context) error {
 // that was cut off.
 func (c *copying) requireNothing() error {
 	return c.there.each(0, c.there.len(), func(_ int, path string) error {
-		if at := locate(path); at.place == placeDigestKey || at.place == placeRecord && at.signature {
+		if at := locate(path); at.place == placeDigestKey || at.place == placeProbe || at.place == placeRecord && at.signature {
 			return nil
 		}
 		return fault.New(fault.Refused, "copy", "it holds %q and is no repository", path).On(c.to.URL()).

@@ -33,6 +33,9 @@ const (
 	leasesDir = "leases/"
 	// logDir: who did what to the repository; each file is one entry.
 	logDir = "log/"
+	// ProbeDir: what the storage was tried with before a repository was made, and
+	// could not be deleted by whoever tried it. It means nothing.
+	ProbeDir = "probe/"
 
 	signatureSuffix = ".minisig"
 	sealedSuffix    = ".zst.age"

@@ -25,6 +25,7 @@ const (
 	placeRestore
 	placeLease
 	placeLog
+	placeProbe
 	placeReserved // for later versions: nothing is known of it
 )
 
@@ -74,6 +75,7 @@ var finders = map[string]func(rest string) located{
 	leasesDir:     findLease,
 	RestoresDir:   findRestore,
 	logDir:        findLog,
+	ProbeDir:      findProbe,
 	schedulesDir:  reserved,
 }
 
@@ -181,6 +183,14 @@ func findRestore(rest string) located {
 		return located{}
 	}
 	return located{place: placeRestore, owner: restore, number: n}
+}
+
+func findProbe(rest string) located {
+	try, name, _ := strings.Cut(rest, "/")
+	if !isName(try) || name != "turn" && name != "race" {
+		return located{}
+	}
+	return located{place: placeProbe, owner: try}
 }
 
 // reserved takes whatever a later version may have put there.

@@ -18,6 +18,8 @@ type Pruner struct {
 	Signer   seal.Signer
 	Instance string
 	Tool, By string // for the records that it leaves
+	// ObjectHolds: the files of held points are held in the storage, too.
+	ObjectHolds bool
 }
 
 // PlanSweep says what sweeping some points would delete; see the function. needs is
@@ -34,7 +36,9 @@ func (p *Pruner) Sweep(ctx context.Context, points []string, show progress.Repor
 }
 
 func (p *Pruner) sweepOptions(points []string, show progress.Reporter) SweepOptions {
-	return SweepOptions{Options: Options{Trust: p.Repo.trust}, Instance: p.Instance, Tool: p.Tool, By: p.By, Points: points, Show: show}
+	return SweepOptions{
+		Options: Options{Trust: p.Repo.trust}, Instance: p.Instance, Tool: p.Tool, By: p.By, Points: points, ObjectHolds: p.ObjectHolds, Show: show,
+	}
 }
 
 // Record writes a decision about a point and an entry in the log, and looks whether

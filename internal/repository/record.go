@@ -103,13 +103,16 @@ func adopt(ctx context.Context, store storage.ReadWriter, record *Record, n int,
 	return record, nil
 }
 
-// requireEmpty refuses a prefix that holds anything: an interrupted init of
-// our own leaves only wrapped digest keys, which name no key that is in use.
+// requireEmpty refuses a prefix that holds anything but what the storage was tried
+// with: an interrupted init of our own leaves only wrapped digest keys, which name no
+// key that is in use.
 func requireEmpty(ctx context.Context, store storage.Reader) error {
 	found := errors.New("found")
 	var name string
 	err := store.List(ctx, "", func(i storage.Info) error {
-		name = i.Name
+		if name = i.Name; locate(name).place == placeProbe {
+			return nil
+		}
 		return found
 	})
 	switch {

@@ -22,7 +22,9 @@ type SweepOptions struct {
 	// Needs is what a listing has found points to need. A plan relies on it; a sweep
 	// looks for itself.
 	Needs *Needs
-	Show  progress.Reporter
+	// ObjectHolds: what held points have needed may still be held in the storage.
+	ObjectHolds bool
+	Show        progress.Reporter
 }
 
 // SweepPlan says what a sweep deletes.

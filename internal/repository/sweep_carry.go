@@ -37,6 +37,9 @@ func Sweep(ctx context.Context, store storage.Storage, signer seal.Signer, o Swe
 }
 
 func (s *sweeping) carryOut(ctx context.Context) error {
+	if err := s.mayDelete(ctx); err != nil {
+		return err
+	}
 	if err := s.announce(ctx); err != nil {
 		return err
 	}
@@ -66,6 +69,24 @@ func (s *sweeping) carryOut(ctx context.Context) error {
 		return err
 	}
 	return s.removeAll(ctx, useless)
+}
+
+// mayDelete fails where the storage says that nothing may be deleted, before anything
+// is recorded that nobody can take back. It tries with what is not there: some judge
+// the right first, and of the others it shows later.
+func (s *sweeping) mayDelete(ctx context.Context) error {
+	err := s.store.Delete(ctx, storage.Info{Name: ProbeDir + "none", Generation: "1"})
+	if errors.Is(err, storage.ErrDenied) {
+		return s.denied(err)
+	}
+	if errors.Is(err, storage.ErrProtected) || errors.Is(err, storage.ErrChanged) {
+		return nil
+	}
+	return err
+}
+
+func (s *sweeping) denied(err error) error {
+	return fault.New(fault.Usage, "sweep", "%w", err).On(s.reader.URL()).Hint("run it with credentials that may delete; those that back up should not")
 }
 
 // certain makes sure, before the first manifest goes, that it will be known what is
@@ -257,6 +278,15 @@ func (s *sweeping) remove(ctx context.Context, i int) (gone bool, err error) {
 		return false, nil // another file of that name has come since
 	}
 	err = s.store.Delete(ctx, info)
+	if errors.Is(err, storage.ErrProtected) {
+		free, failed := s.letGo(ctx, name)
+		if failed != nil {
+			return false, failed
+		}
+		if free {
+			err = s.store.Delete(ctx, info)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -266,7 +296,7 @@ func (s *sweeping) remove(ctx context.Context, i int) (gone bool, err error) {
 		s.result.Protected++
 		return false, nil
 	case errors.Is(err, storage.ErrDenied):
-		return false, fault.New(fault.Usage, "sweep", "%w", err).On(s.reader.URL()).Hint("run it with credentials that may delete")
+		return false, s.denied(err)
 	case err != nil:
 		return false, fmt.Errorf("delete %s: %w", name, err)
 	}

@@ -133,6 +133,8 @@ func (u *uselessness) has(i int, path string) bool {
 		return u.gone[at.owner] || u.reached.fenced[at.owner] && !slices.Contains(u.left, at.owner)
 	case placeLease:
 		return at.number < u.terms[at.owner] && u.isOld(i)
+	case placeProbe:
+		return u.isOld(i) // somebody may be trying just now
 	case placeLog:
 		return at.signature && !u.inv.has(logPath(at.owner)) && u.isOld(i)
 	default:

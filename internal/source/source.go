@@ -242,9 +242,13 @@ type Severity string
 // Severities, from harmless to fatal.
 const (
 	OK      Severity = "ok"
+	Info    Severity = "info" // worth knowing, and no fault
 	Warning Severity = "warning"
 	Error   Severity = "error"
 )
+
+// Bad reports whether something should be done.
+func (s Severity) Bad() bool { return s == Warning || s == Error }
 
 // Finding is one thing that doctor looked at.
 type Finding struct {

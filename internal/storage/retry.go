@@ -118,9 +118,29 @@ func (p Policy) attempt(ctx context.Context, op func(context.Context) error) err
 // repeated is: listings go on after the last name that was delivered, reads at
 // the offset that was reached, of the same generation or not at all. An upload
 // that has begun cannot be repeated here, for its bytes are gone; it is only
-// ended when it stalls. Put repeats one whose content is known.
+// ended when it stalls. Put repeats one whose content is known. It is a Holder where
+// the driver is one.
 func Retry(s Storage, policy Policy) Storage {
-	return &retrying{inner: s, policy: policy.withDefaults()}
+	r := &retrying{inner: s, policy: policy.withDefaults()}
+	if h, ok := s.(Holder); ok {
+		return &retryingHolder{r, h}
+	}
+	return r
+}
+
+type retryingHolder struct {
+	*retrying
+	holder Holder
+}
+
+// SetHold may be repeated: what an attempt with a lost reply has changed is as it
+// should be then.
+func (r *retryingHolder) SetHold(ctx context.Context, name string, held bool) (changed bool, err error) {
+	err = r.policy.attempt(ctx, func(ctx context.Context) (err error) {
+		changed, err = r.holder.SetHold(ctx, name, held)
+		return err
+	})
+	return changed, err
 }
 
 type retrying struct {

@@ -113,6 +113,15 @@ type Exclusive interface {
 	RefusesExisting(ctx context.Context, name string, content []byte) (bool, error)
 }
 
+// Holder is what a driver may also be whose service keeps an object from being deleted
+// for as long as it is held.
+type Holder interface {
+	// SetHold holds an object, or lets go of it, and reports whether that has changed
+	// anything. A hold that somebody else has set is left alone, both ways.
+	// ErrChanged means that the object was changed at the same moment.
+	SetHold(ctx context.Context, name string, held bool) (changed bool, err error)
+}
+
 // ReadWriter is what a writer of points holds: no right to delete.
 type ReadWriter interface {
 	Reader

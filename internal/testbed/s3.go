@@ -104,7 +104,9 @@ func removeVersions(ctx context.Context, client *s3.Client, bucket *string) erro
 		if len(doomed) == 0 {
 			return nil
 		}
-		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: bucket, Delete: &types.Delete{Objects: doomed, Quiet: aws.Bool(true)}})
+		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
+			Bucket: bucket, Delete: &types.Delete{Objects: doomed, Quiet: aws.Bool(true)}, BypassGovernanceRetention: aws.Bool(true),
+		})
 		if err != nil {
 			return err
 		}

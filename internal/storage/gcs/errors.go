@@ -59,7 +59,7 @@ func (s *Store) noBucket(doing string, err error) error {
 
 func (s *Store) denied(doing string, err error) error {
 	return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, err).On("in bucket " + s.bucketName).
-		Hint("a writer needs storage.objects.create, get and list on the bucket; the pruner also storage.objects.delete")
+		Hint("a writer needs storage.objects.create, get and list on the bucket; the pruner also storage.objects.delete, and who holds objects storage.objects.update")
 }
 
 func noCredentials(bucket string, err error) error {
@@ -92,6 +92,19 @@ func isChecksum(code int, err error) bool {
 func isPrecondition(err error) bool {
 	var api *googleapi.Error
 	return errors.As(err, &api) && api.Code == http.StatusPreconditionFailed
+}
+
+// isTaken recognises the refusal to create what exists. Replacing an object takes the
+// right to delete, and a retention policy forbids it. Which is judged first, that or
+// the condition that there be no object, is documented nowhere: whoever may only
+// create has to expect either.
+func isTaken(err error) bool {
+	var api *googleapi.Error
+	if !errors.As(err, &api) {
+		return false
+	}
+	return api.Code == http.StatusPreconditionFailed ||
+		api.Code == http.StatusForbidden && (isProtection(api) || mentions(api, "storage.objects.delete"))
 }
 
 func isUnsatisfiable(err error) bool {

@@ -1,7 +1,8 @@
 // Package gcs keeps objects in a Google Cloud Storage bucket, below a prefix,
 // over the JSON API. It needs storage.objects.create, get and list, and for
-// deleting storage.objects.delete; it never composes, rewrites or changes
-// metadata, and so works in a bucket under a retention policy.
+// deleting storage.objects.delete; it never composes or rewrites, and changes
+// metadata only where it is told to hold an object, which takes
+// storage.objects.update. So it works in a bucket under a retention policy.
 //
 // With STORAGE_EMULATOR_HOST set, Google's client library talks to that
 // address and sends no credentials.

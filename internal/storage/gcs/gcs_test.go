@@ -1,12 +1,18 @@
 package gcs
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"go.uber.org/goleak"
+	"google.golang.org/api/option"
 
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/storage/storagetest"
@@ -39,6 +45,49 @@ func open(t *testing.T, bucket, prefix string, opts Options) *Store {
 			goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 	})
 	return s
+}
+
+// refusals answers what the service refuses since the object exists in the way that
+// it refuses to replace it. The emulator judges the condition first, as Google may or
+// may not: see isTaken.
+type refusals struct{ reason, message string }
+
+func (r refusals) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil || response.StatusCode != http.StatusPreconditionFailed || request.Method == http.MethodDelete {
+		return response, err
+	}
+	response.Body.Close()
+	body := fmt.Sprintf(`{"error": {"code": 403, "message": %q, "errors": [{"domain": "global", "reason": %q, "message": %q}]}}`, r.message, r.reason, r.message)
+	response.StatusCode, response.Status = http.StatusForbidden, "403 Forbidden"
+	response.ContentLength, response.Body = int64(len(body)), io.NopCloser(strings.NewReader(body))
+	response.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	return response, nil
+}
+
+// Whoever may only create is told of what exists in words of replacing, and that is
+// no lack of a right.
+func TestWhatExistsIsFoundWithoutTheRightToReplace(t *testing.T) {
+	for name, transport := range map[string]refusals{
+		"for want of a right":   {"forbidden", "writer does not have storage.objects.delete access to the Google Cloud Storage object."},
+		"by a retention policy": {"retentionPolicyNotMet", "Object 'b/o' is subject to bucket's retention policy and cannot be deleted or overwritten until 2027-01-01T00:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bucket := emulated(t)
+			s := open(t, bucket, "prod", Options{Client: []option.ClientOption{option.WithHTTPClient(&http.Client{Transport: transport})}})
+			for what, size := range map[string]int{"small": 10, "chunks": 9 << 20} {
+				content := bytes.Repeat([]byte("x"), size)
+				for range 2 {
+					if _, err := storage.Put(t.Context(), s, what, content); err != nil {
+						t.Errorf("%s: the same again: %v", what, err)
+					}
+				}
+				if _, err := storage.Put(t.Context(), s, what, append(content, 'y')); !errors.Is(err, storage.ErrExist) {
+					t.Errorf("%s: other content: %v", what, err)
+				}
+			}
+		})
+	}
 }
 
 func TestConformance(t *testing.T) {

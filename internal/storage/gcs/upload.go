@@ -58,7 +58,7 @@ func (u *upload) Write(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	if isPrecondition(err) {
+	if isTaken(err) {
 		// Whether it is the same content can be told only when all of it is
 		// known, so the rest is taken in and not sent.
 		u.taken = true
@@ -77,7 +77,7 @@ func (u *upload) Commit() (storage.Info, error) {
 	}
 	err := u.writer.Close()
 	u.end(errors.New("upload has been committed"))
-	if isPrecondition(err) {
+	if isTaken(err) {
 		return u.compare()
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ type bucket struct {
 	metageneration int64
 	retention      *retention
 	permissions    []string // nil: all
+	notes          map[string]*notes
 }
 
 // retention is a bucket's retention policy,
@@ -236,12 +237,14 @@ func (f *Front) unprotected(w http.ResponseWriter, bucket, name string, live *ob
 	return false
 }
 
-// decorate returns what adds to an object of a bucket when its retention ends.
+// decorate returns what adds to an object of a bucket when its retention ends, and
+// what else the emulator does not keep.
 func (f *Front) decorate(bucket string) func(resource) {
 	f.mu.Lock()
 	policy := f.state(bucket).retention
 	f.mu.Unlock()
 	return func(object resource) {
+		f.addNotes(bucket, object)
 		created, _ := object["timeCreated"].(string)
 		at, err := time.Parse(time.RFC3339, created)
 		if policy != nil && err == nil {

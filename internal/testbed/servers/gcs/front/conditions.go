@@ -61,6 +61,9 @@ func (f *Front) live(bucket, name string) *object {
 	if answer.Code != http.StatusOK || json.Unmarshal(answer.Body.Bytes(), &o) != nil {
 		return nil
 	}
+	f.mu.Lock()
+	o.Metageneration += f.state(bucket).of(name, o.Generation).changes
+	f.mu.Unlock()
 	return &o
 }
 

@@ -4,6 +4,7 @@
 //
 //   - preconditions on reading and deleting objects;
 //   - a bucket's retention policy, and its lock;
+//   - temporary holds of objects;
 //   - testIamPermissions, and permissions that a test may take away.
 //
 // The rules come from the reference of the JSON API,

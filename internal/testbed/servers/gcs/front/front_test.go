@@ -151,6 +151,38 @@ func TestRetentionPolicyProtects(t *testing.T) {
 	}
 }
 
+func TestHoldKeepsFromDeletion(t *testing.T) {
+	bucket, _ := newBucket(t, nil)
+	object := bucket.Object("dir/held")
+	if err := write(t, object, []byte("content"), nil); err != nil {
+		t.Fatal(err)
+	}
+	before, err := object.Attrs(t.Context())
+	if err != nil || before.TemporaryHold || before.Metageneration != 1 {
+		t.Fatalf("a new object: %+v, %v", before, err)
+	}
+	seen := object.If(storage.Conditions{GenerationMatch: before.Generation, MetagenerationMatch: before.Metageneration})
+	held, err := seen.Update(t.Context(), storage.ObjectAttrsToUpdate{TemporaryHold: true, Metadata: map[string]string{"who": "me"}})
+	if err != nil || !held.TemporaryHold || held.Metadata["who"] != "me" || held.Generation != before.Generation || held.Metageneration != 2 {
+		t.Errorf("a held object: %+v, %v", held, err)
+	}
+	if again, err := object.Attrs(t.Context()); err != nil || !again.TemporaryHold || again.Metageneration != 2 {
+		t.Errorf("read again: %+v, %v", again, err)
+	}
+	_, err = seen.Update(t.Context(), storage.ObjectAttrsToUpdate{TemporaryHold: false})
+	requireStatus(t, "an update of what has changed", err, http.StatusPreconditionFailed)
+	requireStatus(t, "delete under a hold", object.Delete(t.Context()), http.StatusForbidden)
+	if first, err := bucket.Objects(t.Context(), nil).Next(); err != nil || !first.TemporaryHold {
+		t.Errorf("listed as %+v, %v", first, err)
+	}
+	if free, err := object.Update(t.Context(), storage.ObjectAttrsToUpdate{TemporaryHold: false}); err != nil || free.TemporaryHold || free.Metadata["who"] != "me" {
+		t.Errorf("an object that was let go: %+v, %v", free, err)
+	}
+	if err := object.Delete(t.Context()); err != nil {
+		t.Errorf("delete of what is not held any more: %v", err)
+	}
+}
+
 func TestPermissions(t *testing.T) {
 	bucket, server := newBucket(t, nil)
 	wanted := []string{"storage.objects.create", "storage.objects.delete"}

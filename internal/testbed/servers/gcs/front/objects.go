@@ -46,7 +46,7 @@ func (f *Front) delete(w http.ResponseWriter, r *http.Request, bucket, name stri
 		fail(w, http.StatusNotFound, "notFound", fmt.Sprintf("No such object: %s/%s", bucket, name))
 		return
 	}
-	if !queryConditions(r.URL.Query()).hold(w, live) || !f.unprotected(w, bucket, name, live) {
+	if !queryConditions(r.URL.Query()).hold(w, live) || !f.released(w, bucket, name, live) || !f.unprotected(w, bucket, name, live) {
 		return
 	}
 	answer := f.forward(r)
@@ -68,14 +68,15 @@ func (f *Front) upload(w http.ResponseWriter, r *http.Request, bucket string) {
 	f.emulator.ServeHTTP(w, r)
 }
 
-// update changes an object's metadata, which a retention policy allows.
+// update changes an object's metadata, which retention policies and holds allow.
 func (f *Front) update(w http.ResponseWriter, r *http.Request, bucket, name string) {
 	if !f.permitted(w, bucket, "storage.objects.update") {
 		return
 	}
 	f.commit.Lock()
 	defer f.commit.Unlock()
-	if live := f.live(bucket, name); live != nil && !queryConditions(r.URL.Query()).hold(w, live) {
+	live := f.live(bucket, name)
+	if live != nil && !queryConditions(r.URL.Query()).hold(w, live) || f.patchNotes(w, r, bucket, name, live) {
 		return
 	}
 	reply(w, f.forward(r), f.decorate(bucket))
