@@ -17,6 +17,7 @@ type listFlags struct {
 	stream string
 	proven bool
 	all    bool
+	cost   bool
 }
 
 // listed is one line of list.
@@ -39,6 +40,8 @@ type listed struct {
 	Forgotten       bool `json:"forgotten"`
 	Quarantined     bool `json:"quarantined"`
 	Shredded        bool `json:"shredded"`
+	// Cost is there on request.
+	Cost *listedCost `json:"cost,omitempty"`
 }
 
 func newList(a *app) *cobra.Command {
@@ -54,10 +57,17 @@ sources was restored from it in a drill that passed and left nothing out, and th
 date is that of the drill that has been passed the longest ago. Manifests that cannot be read are
 reported as an error after the list of the others.
 
+--cost says what each point takes of the storage: OWN are the files of the point
+itself; SHARED are packs and parts of the index that it needs, whoever else does;
+EXCLUSIVE is what would be freed if this point alone were swept, and, where the
+configuration has prices, what that costs in a month. It lists the whole repository
+and reads a few plain files of every point, so it takes longer.
+
 ` + exitCodes,
 		Example: `  openim-dr list
   openim-dr list --source main --stream hourly-db
   openim-dr list --proven
+  openim-dr list --all --cost
   openim-dr list --repository gs://openim-backups/prod --trust RWQ...=writer,operator -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.list(cmd.Context(), flags) },
@@ -66,11 +76,21 @@ reported as an error after the list of the others.
 	cmd.Flags().StringVar(&flags.stream, "stream", "", "only points of the stream `NAME`")
 	cmd.Flags().BoolVar(&flags.proven, "proven", false, "only points that drills have shown to come back")
 	cmd.Flags().BoolVar(&flags.all, "all", false, "also forgotten, shredded and quarantined points")
+	cmd.Flags().BoolVar(&flags.cost, "cost", false, "what each point takes of the storage, and what that costs")
 	return cmd
 }
 
 func (a *app) list(ctx context.Context, flags listFlags) error {
-	listing, err := a.listing(ctx)
+	d, err := a.deployment()
+	if err != nil {
+		return err
+	}
+	repo, end, err := d.open(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer end()
+	listing, err := repo.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,22 +100,23 @@ func (a *app) list(ctx context.Context, flags listFlags) error {
 			shown = append(shown, listedOf(p))
 		}
 	}
-	a.out.print(shown, func(p *page) { writeList(p, shown) })
+	if !flags.cost {
+		a.out.print(shown, func(p *page) { writeList(p, shown) })
+		return a.reportBroken(listing.Broken)
+	}
+	costs, err := repo.Costs(ctx, listing)
+	if err != nil {
+		return err
+	}
+	addCosts(shown, costs, d.pricing())
+	a.out.print(shown, func(p *page) {
+		writeListWithCosts(p, shown)
+		writeCosts(p, costs, d.pricing())
+	})
+	for _, path := range costs.Unknown {
+		a.log.Warn("what a file leads to is not known, and is in no point's cost", "file", path)
+	}
 	return a.reportBroken(listing.Broken)
-}
-
-// listing opens the repository and lists it.
-func (a *app) listing(ctx context.Context) (*repository.Listing, error) {
-	d, err := a.deployment()
-	if err != nil {
-		return nil, err
-	}
-	repo, end, err := d.open(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	return repo.List(ctx)
 }
 
 func (f listFlags) wants(p *repository.Point) bool {
@@ -159,6 +180,18 @@ func writeList(p *page, points []listed) {
 		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), date(l.ProvenAt), l.notes()})
 	}
 	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("stored"), left("proven"), left("notes")}, rows)
+}
+
+func writeListWithCosts(p *page, points []listed) {
+	if len(points) == 0 {
+		p.line("no points")
+		return
+	}
+	rows := make([][]any, 0, len(points))
+	for _, l := range points {
+		rows = append(rows, slices.Concat([]any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", ")}, l.costCells(), []any{l.notes()}))
+	}
+	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("own"), number("shared"), number("exclusive"), number("per month"), left("notes")}, rows)
 }
 
 // reportBroken fails where manifests are damaged, and warns of those that are

@@ -36,6 +36,9 @@ type pruned struct {
 	// Sweep is what is deleted of what was forgotten before; null where that is not
 	// known.
 	Sweep *repository.SweepPlan `json:"sweep"`
+	// Freed is what is not paid for any more once that is deleted; without prices
+	// there is none.
+	Freed *monthly `json:"freed,omitempty"`
 }
 
 func newPrune(a *app) *cobra.Command {
@@ -55,7 +58,8 @@ of that point or left by a run that failed. What a bucket's own retention keeps 
 deleted by a later prune. That takes the right to delete, which nothing else of
 openim-dr needs: let prune run with another identity than backup, and elsewhere.
 
---plan says of every point whether it stays, and why, and changes nothing.
+--plan says of every point whether it stays, and why, and changes nothing. Where the
+configuration has prices, it says what that saves in a month, too.
 --sweep-only forgets nothing, and deletes what is due.
 
 Refused (exit code 4) by a clock that looks wrong, and where more than
@@ -108,7 +112,7 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 		return err
 	}
 	defer lease.Release()
-	err = a.pruneUnderLease(ctx, p, order, flags.yes)
+	err = a.pruneUnderLease(ctx, p, order, d.pricing(), flags.yes)
 	if err != nil && errors.Is(context.Cause(ctx), repository.ErrLeaseLost) {
 		return fault.New(fault.Busy, "prune", "%w", repository.ErrLeaseLost).Hint("run it again")
 	}
@@ -126,23 +130,23 @@ func (a *app) planOnly(ctx context.Context, d *deployment, order retention.Order
 	if err != nil {
 		return err
 	}
-	_, err = a.showPrune(ctx, d.pruner(store, repo, flags.who()), order)
+	_, err = a.showPrune(ctx, d.pruner(store, repo, flags.who()), order, d.pricing())
 	return err
 }
 
 // showPrune plans, and shows what was decided and what would be deleted. What is
 // refused is shown all the same.
-func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retention.Order) (*retention.Pruning, error) {
+func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retention.Order, prices *pricing) (*retention.Pruning, error) {
 	todo, err := retention.PlanPrune(ctx, p, order)
 	if todo != nil {
-		a.printPlan(todo, p.Instance)
+		a.printPlan(todo, p.Instance, prices)
 	}
 	return todo, err
 }
 
 // pruneUnderLease shows a plan, and carries out the very one that was shown.
-func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order retention.Order, yes bool) error {
-	todo, err := a.showPrune(ctx, p, order)
+func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order retention.Order, prices *pricing, yes bool) error {
+	todo, err := a.showPrune(ctx, p, order, prices)
 	if err != nil || todo.Nothing() {
 		return err
 	}

@@ -9,19 +9,26 @@ import (
 )
 
 // printPlan shows what was decided about every point.
-func (a *app) printPlan(todo *retention.Pruning, instance string) {
-	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes}
+func (a *app) printPlan(todo *retention.Pruning, instance string, prices *pricing) {
+	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes, nil}
+	if prices != nil && todo.Deletes != nil && todo.Deletes.Files > 0 {
+		freed := prices.of(todo.Deletes.Bytes)
+		result.Freed = &freed
+	}
 	a.out.print(result, func(p *page) {
 		writePrune(p, todo.Listing, todo.Plan, instance)
 		if todo.Deletes != nil {
-			writeSweep(p, todo.Deletes)
+			writeSweep(p, todo.Deletes, result.Freed)
 		}
 	})
 }
 
 // writeSweep says what is deleted.
-func writeSweep(p *page, s *repository.SweepPlan) {
+func writeSweep(p *page, s *repository.SweepPlan, freed *monthly) {
 	p.line("%s to be deleted (%s of %s), with %s forgotten before", plural(s.Files, "file"), size(s.Bytes), size(s.OfBytes), plural(int64(len(s.Points)), "point"))
+	if freed != nil {
+		p.line("that saves %s", freed.text())
+	}
 	for _, id := range s.Waiting {
 		p.line("point %s waits: a run builds on it that may be alive", id)
 	}

@@ -109,7 +109,7 @@ func writePoint(p *page, s *shown) {
 	p.line("signed by  %s", orUnknown(s.Signer, s.Untrusted))
 	p.line("manifest   sha256 %s", s.SHA256)
 	p.line("taken by   %s", s.Tool)
-	p.line("stored     %s by this run; %s of its own", size(s.Stored), plural(int64(len(s.Files)), "file"))
+	p.line("stored     %s by this run; %s of its own, %s", size(s.Stored), plural(int64(len(s.Files)), "file"), size(ownBytes(s.Files)))
 	if s.Quarantined != "" {
 		p.line("quarantine %s", s.Quarantined)
 	}
@@ -135,6 +135,13 @@ func writePoint(p *page, s *shown) {
 	}
 	writeProofs(p, s)
 	writeFiles(p, s.Verified)
+}
+
+func ownBytes(files []repository.File) (sum int64) {
+	for _, f := range files {
+		sum += f.Size
+	}
+	return sum
 }
 
 func after(previous *repository.Link) string {

@@ -33,12 +33,15 @@ type Config struct {
 	Verify     *Verify             `yaml:"verify,omitempty" jsonschema_description:"how openim-dr verify restores points into scratch servers, and what it expects of them"`
 	Copies     []Copy              `yaml:"copies,omitempty" jsonschema_description:"other places that hold the points too"`
 	Retention  *Retention          `yaml:"retention,omitempty" jsonschema_description:"which points openim-dr prune keeps; without it nothing is ever forgotten"`
+	Prices     *Prices             `yaml:"prices,omitempty" jsonschema_description:"what keeping costs; without it nothing is estimated"`
 	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`
 }
 
 // Repository says where points live and who may open and vouch for them.
 type Repository struct {
 	URL             string            `yaml:"url" jsonschema_description:"gs://BUCKET/PREFIX, s3://BUCKET/PREFIX?endpoint=URL&region=NAME&pathStyle=false, or a directory; keys come from the environment"`
+	StorageClass    string            `yaml:"storageClass,omitempty" jsonschema_description:"name in prices.perMonth of what a GiB costs there"`
+	Place           string            `yaml:"place,omitempty" jsonschema_description:"where it is, for status: what is in the same place is lost together"`
 	Recipients      []Recipient       `yaml:"recipients" jsonschema_description:"operators' public age keys, all X25519 or all post-quantum; each of their private halves opens every point"`
 	DrillRecipient  *Recipient        `yaml:"drillRecipient,omitempty" jsonschema_description:"public age key of restore tests"`
 	CatalogIdentity secret.Ref        `yaml:"catalogIdentity" jsonschema_description:"the catalog key, which opens the object index and nothing else: file:PATH or env:NAME"`

@@ -102,6 +102,8 @@ verify:
   - {name: d, command: [/c, x], image: i:1, timeout: 5m}
   tolerate: {missing: 3, damaged: 1}
   references: [{source: main, query: SELECT 2, bucket: main/media}]
+prices: {currency: EUR, perMonth: {hot: 0.0200, cold: "1"}}
+copies: [{name: eu, url: /eu, storageClass: cold, place: berlin, maxBehind: 2d}]
 hooks:
 - {on: failure, for: [backup], command: [/opt/page-me, now], timeout: 30s}
 - {on: before, url: "https://h/p", headers: {X-Key: "env:KEY"}}
@@ -114,6 +116,13 @@ hooks:
 	want.Exclude.Names = []string{"x"}
 	if diff := cmp.Diff(want, c.Sources[0].Settings); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&config.Prices{Currency: "EUR", PerMonth: map[string]quantity.Price{"hot": 20_000_000, "cold": 1_000_000_000}}, c.Prices); diff != "" {
+		t.Errorf("prices (-want +got):\n%s", diff)
+	}
+	wantCopies := []config.Copy{{Name: "eu", URL: "/eu", StorageClass: "cold", Place: "berlin", MaxBehind: quantity.Duration(48 * time.Hour)}}
+	if diff := cmp.Diff(wantCopies, c.Copies); diff != "" {
+		t.Errorf("copies (-want +got):\n%s", diff)
 	}
 	if c.Instance != "prod" || c.Limits.Workers != 3 || c.Limits.Memory != 32<<20 || c.Targets["dr"][0].Name != "main" {
 		t.Errorf("got %+v", c)
@@ -177,7 +186,7 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, hooks, instance, limits, objectives, quiesce, repository, retention, sources, targets, verify"},
+		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, hooks, instance, limits, objectives, prices, quiesce, repository, retention, sources, targets, verify"},
 		"unknown nested key":           {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":      {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":       {head + tail + "schedules: []\n", "line 15: schedules: it is not in this version"},
@@ -193,6 +202,12 @@ func TestProblems(t *testing.T) {
 		"retention of no zone":         {head + tail + "retention: {last: 1, zone: hunter2}\n", "line 15: retention.zone: it is not a zone"},
 		"retention of this machine":    {head + tail + "retention: {last: 1, zone: Local}\n", "line 15: retention.zone: it is not a zone"},
 		"retention by no share":        {head + tail + "retention: {last: 1, maxDeleteShare: 0.3}\n", "line 15: retention.maxDeleteShare: it is not a share"},
+		"a price of nothing said":      {head + tail + "prices: {currency: USD, perMonth: {a: 1}}\n", "line 15: prices: it would do nothing: neither the repository nor a copy says its storageClass"},
+		"a price in no currency":       {instead("  url:", "  storageClass: a\n  url:") + "prices: {perMonth: {a: 1}}\n", "line 16: prices: it needs a currency"},
+		"prices of nothing":            {instead("  url:", "  storageClass: a\n  url:") + "prices: {currency: USD}\n", "line 3: repository.storageClass: prices.perMonth has no such class"},
+		"no price":                     {instead("  url:", "  storageClass: a\n  url:") + "prices: {currency: USD, perMonth: {a: hunter2}}\n", "line 16: prices.perMonth.(entry in line 16): it is not a price"},
+		"a class without prices":       {head + tail + "copies: [{name: eu, url: a, storageClass: hunter2}]\n", "line 15: copies[0].storageClass: prices.perMonth has no such class"},
+		"no distance":                  {head + tail + "copies: [{name: eu, url: a, maxBehind: hunter2}]\n", "line 15: copies[0].maxBehind: it is not a duration"},
 		"no rate":                      {head + tail + "limits: {bandwidth: hunter2}\n", "line 15: limits.bandwidth: it is not a rate"},
 		"no frequency":                 {head + tail + "limits: {requests: hunter2}\n", "line 15: limits.requests: it is not a frequency"},
 		"no promise":                   {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},

@@ -50,6 +50,7 @@ var textTypes = map[reflect.Type]jsonschema.Schema{
 	reflect.TypeFor[quantity.Rate]():     {Type: "string", Examples: []any{"50MiB/s"}},
 	reflect.TypeFor[quantity.Duration](): {Type: "string", Examples: []any{"60s"}},
 	reflect.TypeFor[quantity.Percent]():  {Type: "string", Pattern: `%$`, Examples: []any{"20%"}},
+	reflect.TypeFor[quantity.Price]():    {OneOf: []*jsonschema.Schema{{Type: "number", Minimum: "0"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})?$`}}},
 	reflect.TypeFor[time.Duration]():     {Type: "string", Examples: []any{"5s"}},
 	reflect.TypeFor[time.Time]():         {Type: "string", Format: "date-time"},
 	reflect.TypeFor[Recipient]():         {Type: "string", Pattern: `^age1`},

@@ -33,6 +33,7 @@ func (d *decoder) validate(c *Config) {
 	d.validateVerify(c)
 	d.validateCopies(c.Copies, c.Repository.URL)
 	d.validateRetention("retention", c.Retention)
+	d.validatePrices(c)
 	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)
