@@ -35,14 +35,13 @@ func TestEveryKeptPointOfAHistoryIsRestorable(t *testing.T) {
 // histories draws and plays histories, until one fails.
 func histories(t *testing.T, name string, n int, open func(*testing.T) storage.Storage) {
 	t.Run(name, func(t *testing.T) {
-		t.Parallel()
 		first := seedOf(t)
 		seen := map[string]int{}
 		for i := range uint64(n) { //nolint:gosec // a count
 			synctest.Test(t, func(t *testing.T) {
 				random := rand.New(rand.NewPCG(first+i, 0)) //nolint:gosec // a test's choices
 				h := newHistory(t, open(t), random, seen)
-				for range 8 + random.IntN(20) {
+				for range 8 + random.IntN(14) {
 					if h.step(t); t.Failed() {
 						break
 					}

@@ -252,7 +252,8 @@ func TestCommandCleansUp(t *testing.T) {
 	if err := r.Before(ctx, Facts{}); err == nil {
 		t.Error("a hook that was stopped has allowed the run")
 	}
-	if got := said(log); len(got) != 2 || got[1] != "cleaned" {
+	// The shell may say, too, that what it waited for was terminated.
+	if got := said(log); len(got) < 2 || got[len(got)-1] != "cleaned" {
 		t.Errorf("said %v", got)
 	}
 }
