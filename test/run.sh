@@ -25,10 +25,11 @@ export GOGC=400 GORACE=atexit_sleep_ms=50
 
 status=0
 # -p 2: the servers are shared, and tests that take global locks wait for each
-# other. -parallel: most tests wait for servers most of the time. The time limit
-# is a safety net, not a budget.
+# other. -parallel: most tests wait for servers most of the time, but not for
+# ever: with more at once some find two cores too slow. The time limit is a safety
+# net, not a budget.
 gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
-  -race "${uninstrumented[@]}" -trimpath -p 2 -parallel 6 -count=1 -timeout 40m "$@" ./... || status=1
+  -race "${uninstrumented[@]}" -trimpath -p 2 -parallel 4 -count=1 -timeout 40m "$@" ./... || status=1
 (cd internal/testbed/servers/gcs &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -trimpath -count=1 -timeout 10m ./...) || status=1
 cat "$events".main "$events".gcs >"$events"
