@@ -161,7 +161,7 @@ func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order r
 	if done.Forgotten > 0 {
 		a.log.Info("points were forgotten, and can be restored until they are swept", "points", done.Forgotten)
 	}
-	if swept := done.Swept; swept != nil {
+	if swept := done.Swept; swept != nil && (err == nil || swept.Files > 0) {
 		a.log.Info("what nothing needs was deleted", "points", len(swept.Points), "files", swept.Files, "bytes", swept.Bytes, "protected", swept.Protected)
 	}
 	return err

@@ -45,12 +45,7 @@ type restoreFlags struct {
 	given map[string]bool // flags that were given
 }
 
-func newRestore(a *app) *cobra.Command {
-	var flags restoreFlags
-	cmd := &cobra.Command{
-		Use:   "restore [POINT]",
-		Short: "Bring a recovery point back, and compare",
-		Long: `Bring a recovery point back, and compare every table, object and document with
+const restoreHelp = `Bring a recovery point back, and compare every table, object and document with
 what was captured. POINT is an id, the beginning of one that fits no other, or
 latest, which is the default: of each source the newest complete point that holds
 it. latest-proven takes the newest that a drill has shown to come back; the plan
@@ -101,7 +96,14 @@ programs: also when the restore is refused, fails or is stopped. It holds names 
 tables, objects and accounts. The configured hooks are called before anything is
 touched, and after success or failure.
 
-` + exitCodes,
+` + exitCodes
+
+func newRestore(a *app) *cobra.Command {
+	var flags restoreFlags
+	cmd := &cobra.Command{
+		Use:   "restore [POINT]",
+		Short: "Bring a recovery point back, and compare",
+		Long:  restoreHelp,
 		Example: `  openim-dr restore --plan --identity operator.key
   openim-dr restore 20261123T020000Z-k3vq --source main --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3
   openim-dr restore latest --repository gs://openim-backups/prod --trust RWQ... --identity operator.key --target target.yaml
