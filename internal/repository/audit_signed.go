@@ -1,10 +1,12 @@
 package repository
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -57,15 +59,15 @@ func signedBy(roles ...seal.Role) string {
 // jsonDamage tells a file that ends too early from one that was written over;
 // otherwise is for what reads well.
 func jsonDamage(data []byte, otherwise Damage) Damage {
-	var syntax *json.SyntaxError
-	switch err := json.Unmarshal(data, new(json.RawMessage)); {
-	case err == nil:
+	if json.Valid(data) {
 		return otherwise
-	case errors.As(err, &syntax) && strings.Contains(syntax.Error(), "unexpected end"):
-		return Truncated
-	default:
-		return Altered
 	}
+	// Not json.Unmarshal: inside an escape it takes the end for a wrong character.
+	err := json.NewDecoder(bytes.NewReader(data)).Decode(new(json.RawMessage))
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return Truncated
+	}
+	return Altered
 }
 
 // signedRecord looks at a record of the repository.
