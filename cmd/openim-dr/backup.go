@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -89,11 +90,14 @@ func (a *app) backup(ctx context.Context, flags backupFlags) (err error) {
 	account.facts.Points = []string{result.Point}
 	a.out.print(result, func(p *page) { writeBackup(p, result) })
 	if !result.Complete {
-		return fault.New(fault.Failed, "take a point", "point %s is incomplete, and counts for nothing", result.Point).
+		return fault.New(fault.Failed, "take a point", "point %s %w", result.Point, errIncomplete).
 			Hint("openim-dr show %s says what is missing", result.Point)
 	}
 	return nil
 }
+
+// errIncomplete: a point was taken, and something is missing in it.
+var errIncomplete = errors.New("is incomplete, and counts for nothing")
 
 // backupSources opens the chosen sources for capture.
 func (d *deployment) backupSources(flags backupFlags) ([]backup.Source, error) {

@@ -58,7 +58,7 @@ func (a *app) progress() (show progress.Reporter, end func()) {
 	switch {
 	case a.common.noProgress:
 		return progress.Discard, func() {}
-	case !c.terminal:
+	case !c.terminal || a.background:
 		lines := progress.NewLines(a.log, lineInterval)
 		return lines, lines.Close
 	}

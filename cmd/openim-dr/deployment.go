@@ -24,7 +24,7 @@ func (a *app) deployment() (*deployment, error) {
 	d := new(deployment)
 	path, configured := a.configPath()
 	if configured {
-		c, err := config.Load(path, settingsOfKinds())
+		c, err := a.loadConfig(path)
 		if err != nil {
 			return nil, err
 		}
@@ -38,6 +38,14 @@ func (a *app) deployment() (*deployment, error) {
 			Hint("give --config FILE, set OPENIM_DR_CONFIG, or give --repository URL and --trust KEY")
 	}
 	return d, d.readTrust(a.common.trust)
+}
+
+// loadConfig reads the configuration, unless whoever runs the verb has.
+func (a *app) loadConfig(path string) (*config.Config, error) {
+	if a.given != nil {
+		return a.given, nil
+	}
+	return config.Load(path, settingsOfKinds())
 }
 
 // configured is deployment for verbs that cannot do without a configuration.

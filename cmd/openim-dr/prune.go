@@ -88,7 +88,7 @@ this once.
 const softLimit = 208 << 20
 
 func (a *app) prune(ctx context.Context, flags pruneFlags) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOMEMLIMIT") == "" && !a.background {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(softLimit))
 	}
 	d, err := a.configured("prune")

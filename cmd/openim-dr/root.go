@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -22,6 +23,11 @@ type app struct {
 	log     *slog.Logger
 	// wrap is put around every storage driver: tests make faults there.
 	wrap func(storage.Storage) storage.Storage
+	// given is the configuration where it was read already. It is shared, and nobody
+	// changes it.
+	given *config.Config
+	// background says that the verb runs beside others in one process.
+	background bool
 	// goOn is what to do after a signal, where running it again is not it.
 	goOn string
 }
@@ -75,7 +81,7 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd.Name()) }
 	a.addCommonFlags(root)
 	root.AddCommand(
-		newInit(a), newKeygen(a), newBackup(a), newStatus(a), newList(a), newShow(a), newCheck(a), newCopy(a), newRestore(a), newVerify(a), newRunbook(a),
+		newInit(a), newKeygen(a), newBackup(a), newStatus(a), newList(a), newShow(a), newCheck(a), newCopy(a), newRestore(a), newVerify(a), newRunbook(a), newRun(a),
 		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a), newRekey(a), newShred(a),
 		newConfig(a), newDoctor(a), newVersion(a),
 	)

@@ -167,6 +167,11 @@ func (o *observer) visit(ctx context.Context, p *visited) error {
 	if p.listing, err = repo.List(ctx); err != nil {
 		return err
 	}
+	if p.url == o.url {
+		if p.runs, err = scheduleRuns(ctx, o.config, store, repo); err != nil {
+			return err
+		}
+	}
 	if !o.noCost {
 		p.stored, p.notCounted = o.count(ctx, p.url, repo)
 	}

@@ -26,8 +26,9 @@ type visited struct {
 
 	err        error // why it could not be read
 	listing    *repository.Listing
-	stored     *stored // nil where it was not counted
-	notCounted error   // why not
+	runs       map[string]*repository.ScheduleRun // by schedule, the last ones; of the repository alone
+	stored     *stored                            // nil where it was not counted
+	notCounted error                              // why not
 }
 
 // placesOf are the repository, or what stands in for it, and the other copies.

@@ -23,18 +23,17 @@ const (
 
 // statusReport is the whole answer.
 type statusReport struct {
-	State      string           `json:"state"`
-	Reasons    []reason         `json:"reasons"` // the critical ones first
-	Instance   string           `json:"instance"`
-	Time       time.Time        `json:"time"`
-	Streams    []streamStatus   `json:"streams"`
-	Objectives objectivesStatus `json:"objectives"`
-	Proofs     []provenStatus   `json:"proofs"`
-	// Schedules is empty: this version has none.
-	Schedules   []struct{}   `json:"schedules"`
-	Copies      []copyStatus `json:"copies"` // the repository first
-	ThreeTwoOne threeTwoOne  `json:"threeTwoOne"`
-	Cost        costStatus   `json:"cost"`
+	State       string           `json:"state"`
+	Reasons     []reason         `json:"reasons"` // the critical ones first
+	Instance    string           `json:"instance"`
+	Time        time.Time        `json:"time"`
+	Streams     []streamStatus   `json:"streams"`
+	Objectives  objectivesStatus `json:"objectives"`
+	Proofs      []provenStatus   `json:"proofs"`
+	Schedules   []scheduleStatus `json:"schedules"`
+	Copies      []copyStatus     `json:"copies"` // the repository first
+	ThreeTwoOne threeTwoOne      `json:"threeTwoOne"`
+	Cost        costStatus       `json:"cost"`
 }
 
 // reason is why the state is not ok.
@@ -104,7 +103,7 @@ type judging struct {
 // judgeStatus says how things stand, by what was found and nothing else.
 func judgeStatus(c *config.Config, places []visited, now time.Time) *statusReport {
 	j := &judging{config: c, places: places, now: now, status: &statusReport{
-		State: stateOK, Reasons: []reason{}, Instance: c.Instance, Time: now.UTC().Truncate(time.Second), Schedules: []struct{}{},
+		State: stateOK, Reasons: []reason{}, Instance: c.Instance, Time: now.UTC().Truncate(time.Second),
 	}}
 	for _, s := range c.Sources {
 		j.sources = append(j.sources, s.Name)
@@ -115,6 +114,7 @@ func judgeStatus(c *config.Config, places []visited, now time.Time) *statusRepor
 	j.proofs(points)
 	j.rto(points)
 	j.streams(points)
+	j.schedules()
 	j.doubtful(points)
 	j.copies()
 	slices.SortStableFunc(j.status.Reasons, func(a, b reason) int { return strings.Compare(a.Severity, b.Severity) })

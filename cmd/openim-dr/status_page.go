@@ -18,6 +18,7 @@ func writeStatus(p *page, s *statusReport) {
 	writeSources(p, s)
 	p.line("")
 	writeStreams(p, s)
+	writeSchedules(p, s)
 	writePlaces(p, s)
 	p.line("")
 	writePromises(p, s)

@@ -21,6 +21,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/timetable"
 )
 
 // statusNow is when these tests ask.
@@ -77,6 +78,20 @@ func (s *scene) drill(point int, took time.Duration) *repository.BriefProof {
 	return b
 }
 
+// schedule adds a schedule with its last run, if there was one.
+func (s *scene) schedule(t *testing.T, name, cron string, last *repository.ScheduleRun) {
+	t.Helper()
+	table, err := timetable.Parse(cron)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.config.Schedules = append(s.config.Schedules, config.Schedule{Name: name, Cron: table})
+	if s.places[0].runs == nil {
+		s.places[0].runs = map[string]*repository.ScheduleRun{}
+	}
+	s.places[0].runs[name] = last
+}
+
 func (s *scene) points() []*repository.Point { return s.places[0].listing.Points }
 
 func (s *scene) newest() *repository.Point { return s.points()[len(s.points())-1] }
@@ -91,6 +106,22 @@ func TestStatusAndItsReasons(t *testing.T) {
 			"critical: source main has no restorable point", "critical: source media has no restorable point",
 			"warning: how long a restore of every source takes was never measured, and the objective is 1h0m0s",
 			"warning: 3-2-1 is not met: 2 copies of 3, production among them, 2 kinds of storage of 2, 2 places of 2",
+		}},
+		"schedules that are well": {func(s *scene) {
+			s.schedule(t, "hourly", "0 * * * *", &repository.ScheduleRun{Due: statusNow.Add(-time.Hour), Result: repository.ScheduleOK})
+			s.schedule(t, "nightly", "0 2 * * *", &repository.ScheduleRun{Due: statusNow.Add(-10 * time.Hour), Result: repository.ScheduleNew})
+		}, nil},
+		"a schedule that failed": {func(s *scene) {
+			s.schedule(t, "hourly", "0 * * * *", &repository.ScheduleRun{Due: statusNow.Add(-time.Hour), Result: "refused"})
+		}, []string{"warning: the last run of schedule hourly, due at 2026-11-27 11:00:00Z, has failed (refused)"}},
+		"schedules that nobody runs": {func(s *scene) {
+			s.schedule(t, "hourly", "0 * * * *", &repository.ScheduleRun{Due: statusNow.Add(-3 * time.Hour), Result: repository.ScheduleOK})
+			s.schedule(t, "new", "0 * * * *", &repository.ScheduleRun{Due: statusNow.Add(-3 * time.Hour), Result: repository.ScheduleNew})
+			s.schedule(t, "nightly", "0 2 * * *", nil)
+		}, []string{
+			"warning: schedule hourly has had no run since it was due at 2026-11-27 10:00:00Z",
+			"warning: schedule new has had no run since it was due at 2026-11-27 10:00:00Z",
+			"warning: no daemon has ever seen schedule nightly: openim-dr run",
 		}},
 		"what counts is too old": {func(s *scene) { s.newest().Complete = false }, []string{
 			"critical: the newest restorable state of source main is 3h0m old, and the objective is 2h0m0s",

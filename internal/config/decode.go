@@ -31,7 +31,6 @@ func newDecoder(kinds Kinds) *decoder {
 // later are keys that the design knows and this version does not: refused,
 // lest somebody believe that they work.
 var later = []string{
-	"schedules",
 	"repository.control",
 }
 

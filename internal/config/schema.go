@@ -14,6 +14,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/timetable"
 )
 
 // Schema returns the JSON schema of the file, for editors and for charts.
@@ -45,18 +46,19 @@ func sourceSchema(reflector *jsonschema.Reflector, kinds Kinds) *jsonschema.Sche
 
 // textTypes are written as text in the file, whatever they are in Go.
 var textTypes = map[reflect.Type]jsonschema.Schema{
-	reflect.TypeFor[secret.Ref]():        {Type: "string", Pattern: `^((env|file):.+)?$`},
-	reflect.TypeFor[quantity.Size]():     {Type: "string", Examples: []any{"64MiB"}},
-	reflect.TypeFor[quantity.Rate]():     {Type: "string", Examples: []any{"50MiB/s"}},
-	reflect.TypeFor[quantity.Duration](): {Type: "string", Examples: []any{"60s"}},
-	reflect.TypeFor[quantity.Percent]():  {Type: "string", Pattern: `%$`, Examples: []any{"20%"}},
-	reflect.TypeFor[quantity.Price]():    {OneOf: []*jsonschema.Schema{{Type: "number", Minimum: "0"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})?$`}}},
-	reflect.TypeFor[time.Duration]():     {Type: "string", Examples: []any{"5s"}},
-	reflect.TypeFor[time.Time]():         {Type: "string", Format: "date-time"},
-	reflect.TypeFor[Recipient]():         {Type: "string", Pattern: `^age1`},
-	reflect.TypeFor[PublicKey]():         {Type: "string", Pattern: `^RW`},
-	reflect.TypeFor[Column]():            {Type: "string", Pattern: `^.+\..+\..+$`},
-	reflect.TypeFor[hook.Address]():      {Type: "string", Pattern: `^(https?://|env:|file:).+$`},
+	reflect.TypeFor[secret.Ref]():          {Type: "string", Pattern: `^((env|file):.+)?$`},
+	reflect.TypeFor[quantity.Size]():       {Type: "string", Examples: []any{"64MiB"}},
+	reflect.TypeFor[quantity.Rate]():       {Type: "string", Examples: []any{"50MiB/s"}},
+	reflect.TypeFor[quantity.Duration]():   {Type: "string", Examples: []any{"60s"}},
+	reflect.TypeFor[quantity.Percent]():    {Type: "string", Pattern: `%$`, Examples: []any{"20%"}},
+	reflect.TypeFor[quantity.Price]():      {OneOf: []*jsonschema.Schema{{Type: "number", Minimum: "0"}, {Type: "string", Pattern: `^[0-9]+(\.[0-9]{1,9})?$`}}},
+	reflect.TypeFor[time.Duration]():       {Type: "string", Examples: []any{"5s"}},
+	reflect.TypeFor[time.Time]():           {Type: "string", Format: "date-time"},
+	reflect.TypeFor[Recipient]():           {Type: "string", Pattern: `^age1`},
+	reflect.TypeFor[PublicKey]():           {Type: "string", Pattern: `^RW`},
+	reflect.TypeFor[Column]():              {Type: "string", Pattern: `^.+\..+\..+$`},
+	reflect.TypeFor[timetable.Timetable](): {Type: "string", Examples: []any{"CRON_TZ=Asia/Shanghai 0 2 * * *"}},
+	reflect.TypeFor[hook.Address]():        {Type: "string", Pattern: `^(https?://|env:|file:).+$`},
 }
 
 func mapType(t reflect.Type) *jsonschema.Schema {

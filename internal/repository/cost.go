@@ -126,7 +126,7 @@ type segmentFiles struct {
 // come since, and by runs that a later one may go on from.
 func (c *costing) others(ctx context.Context, r *Repository, points []*Point) error {
 	u := &uselessness{
-		sweeping: &sweeping{reader: r.store, repo: r, inv: c.inv}, reached: c.reached, gone: map[string]bool{}, terms: map[string]int64{},
+		sweeping: &sweeping{reader: r.store, repo: r, inv: c.inv}, reached: c.reached, gone: map[string]bool{}, last: map[located]int64{},
 	}
 	listed := make(map[string]bool, len(points))
 	for _, p := range points {

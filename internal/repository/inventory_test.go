@@ -142,7 +142,9 @@ func TestLocate(t *testing.T) {
 		ProbeDir + id + "/race":                    placeProbe,
 		ProbeDir + id + "/more":                    nowhere,
 		ProbeDir + "turn":                          nowhere,
-		"schedules/nightly/1.json":                 placeReserved,
+		"schedules/prod@nightly/1.json":            placeSchedule,
+		"schedules/prod@nightly/01.json":           nowhere,
+		"schedules/nightly/1.json":                 nowhere,
 		"backup.tar":                               nowhere,
 		"":                                         nowhere,
 	}

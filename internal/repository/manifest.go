@@ -23,6 +23,7 @@ const (
 	kindRestore    = "restore"
 	kindProof      = "proof"
 	kindLog        = "log"
+	kindSchedule   = "schedule"
 )
 
 // Header opens every signed file: what it is, and where it belongs, so that a

@@ -26,7 +26,7 @@ const (
 	placeLease
 	placeLog
 	placeProbe
-	placeReserved // for later versions: nothing is known of it
+	placeSchedule
 )
 
 // located is a name of the format, taken apart.
@@ -37,8 +37,8 @@ type located struct {
 	signature bool   // it is the .minisig of such a file
 }
 
-// schedulesDir is named here for the sake of files which later versions write.
-const schedulesDir = "schedules/"
+// series is what all members of a numbered series have in common.
+func (l located) series() located { return located{place: l.place, owner: l.owner} }
 
 // locate says what a file is by its name alone. Names that a writer would not
 // use are nowhere: what stands there, nobody of the format has put there.
@@ -59,7 +59,7 @@ func locate(path string) located {
 
 // signed reports whether a signature may stand beside the file.
 func (p place) signed() bool {
-	return p == placeRecord || p == placeManifest || p == placeState || p == placeProof || p == placeLog || p == placeReserved
+	return p == placeRecord || p == placeManifest || p == placeState || p == placeProof || p == placeLog
 }
 
 // finders take a name apart below each top directory.
@@ -76,7 +76,7 @@ var finders = map[string]func(rest string) located{
 	RestoresDir:   findRestore,
 	logDir:        findLog,
 	ProbeDir:      findProbe,
-	schedulesDir:  reserved,
+	schedulesDir:  findSchedule,
 }
 
 func findRecord(rest string) located {
@@ -192,9 +192,6 @@ func findProbe(rest string) located {
 	}
 	return located{place: placeProbe, owner: try}
 }
-
-// reserved takes whatever a later version may have put there.
-func reserved(string) located { return located{place: placeReserved} }
 
 // between returns what stands between a prefix and a suffix.
 func between(s, prefix, suffix string) (string, bool) {

@@ -31,6 +31,7 @@ var schemas = map[string]any{
 	"restore":       RestoreRecord{},
 	"proof":         Proof{},
 	"log":           LogEntry{},
+	"schedule":      ScheduleRun{},
 	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},

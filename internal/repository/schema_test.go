@@ -30,6 +30,7 @@ var plainFiles = map[string]*regexp.Regexp{
 	"segment-packs": regexp.MustCompile(`^index/[^/]+\.packs\.json$`),
 	"manifest":      regexp.MustCompile(`^points/[^/]+/manifest\.json$`),
 	"restore":       regexp.MustCompile(`^restores/[^/]+/[0-9]{12}\.json$`),
+	"schedule":      regexp.MustCompile(`^schedules/[^/]+/[0-9]+\.json$`),
 	"proof":         regexp.MustCompile(`^proofs/[^/]+/[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}\.json$`),
 }
 
@@ -82,6 +83,7 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	appendRun(t, &repository.ScheduleLog{Store: m, Repo: f.Open(t), Instance: repotest.Instance}, scheduleRun("nightly", 1))
 	f.AppendProof(t, wholeProof(point(t, f, id)))
 	f.AppendProof(t, repotest.Proof(time.Now(), repotest.Taken(point(t, f, id), "main"))) // with all lists empty
 	seen := map[string]int{}

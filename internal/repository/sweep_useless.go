@@ -16,7 +16,7 @@ const oldTerm = 7 * 24 * time.Hour
 // numbers in the inventory: of every series the later members first, so that a
 // crash leaves no hole.
 func (s *sweeping) useless(ctx context.Context, gone []string) ([]int, error) {
-	u := &uselessness{sweeping: s, reached: newReach(s.reader, s.inv, s.known), gone: map[string]bool{}, terms: map[string]int64{}}
+	u := &uselessness{sweeping: s, reached: newReach(s.reader, s.inv, s.known), gone: map[string]bool{}, last: map[located]int64{}}
 	for _, id := range gone {
 		u.gone[id] = true
 	}
@@ -45,11 +45,11 @@ func (s *sweeping) useless(ctx context.Context, gone []string) ([]int, error) {
 type uselessness struct {
 	*sweeping
 	reached *reach
-	gone    map[string]bool  // points that are swept
-	terms   map[string]int64 // the newest term of each lease
-	newest  uint32           // when the storage has seen its youngest file
-	left    []string         // runs that have left checkpoints
-	dead    map[string]bool  // runs whose checkpoints nobody goes on from
+	gone    map[string]bool   // points that are swept
+	last    map[located]int64 // the newest number of each lease and of each schedule
+	newest  uint32            // when the storage has seen its youngest file
+	left    []string          // runs that have left checkpoints
+	dead    map[string]bool   // runs whose checkpoints nobody goes on from
 
 	lastOwner string // of a point's files, which stand in a row
 	lastGone  bool
@@ -64,8 +64,8 @@ func (u *uselessness) takeStock() (roots []string) {
 		case at.signature:
 		case at.place == placeManifest && !u.gone[at.owner]:
 			roots = append(roots, at.owner)
-		case at.place == placeLease:
-			u.terms[at.owner] = max(u.terms[at.owner], at.number)
+		case at.place == placeLease || at.place == placeSchedule:
+			u.last[at.series()] = max(u.last[at.series()], at.number)
 		case at.place == placeCheckpoint && (len(u.left) == 0 || u.left[len(u.left)-1] != at.owner):
 			u.left = append(u.left, at.owner)
 		}
@@ -132,7 +132,9 @@ func (u *uselessness) has(i int, path string) bool {
 	case placeStart:
 		return u.gone[at.owner] || u.reached.fenced[at.owner] && !slices.Contains(u.left, at.owner)
 	case placeLease:
-		return at.number < u.terms[at.owner] && u.isOld(i)
+		return at.number < u.last[at.series()] && u.isOld(i)
+	case placeSchedule:
+		return at.number <= u.last[at.series()]-keptScheduleRuns && u.isOld(i)
 	case placeProbe:
 		return u.isOld(i) // somebody may be trying just now
 	case placeLog:

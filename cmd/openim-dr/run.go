@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/daemon"
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+)
+
+const (
+	// reloadInterval is how often the configuration is read, and how long a daemon
+	// waits for a repository that does not answer.
+	reloadInterval = 10 * time.Second
+	// leaseTerms is how many lengths of a run's lease that of the daemon has: it is
+	// held always, and each renewal is a file.
+	leaseTerms = 5
+	// httpTimeout bounds each request, and the wait for the last ones at the end.
+	httpTimeout = 10 * time.Second
+)
+
+type runFlags struct{ http string }
+
+func newRun(a *app) *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the configuration's schedules until stopped",
+		Long: `Run the schedules of the configuration, until SIGTERM or an interrupt: backups,
+drills, prunes, copies and checks, each as the verb of that name does it. What is
+running then is stopped, and counts as not done.
+
+How each run ended is noted in the repository, so that a daemon that was away knows
+what it has missed. Several daemons of one instance may run at once: one leads, and
+another takes over where that one is gone. A run that failed is tried again where
+that may help.
+
+The configuration is read again when its file changes. One that is not right changes
+nothing: the daemon goes on with the one before, and says so in its log and under
+/readyz. Jobs that run go on with the configuration that they began with.
+
+--http answers probes under /livez and /readyz, and shows metrics for Prometheus
+under /metrics. It takes no password and shows names of the configuration alone.
+
+` + exitCodes,
+		Example: `  openim-dr run --config openim-dr.yaml
+  openim-dr run --config openim-dr.yaml --http :8080 --log-level warn`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), flags) },
+	}
+	cmd.Flags().StringVar(&flags.http, "http", "", "`ADDRESS` of probes and metrics, such as :8080; without it none")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, flags runFlags) error {
+	r := &runDaemon{app: a, registry: prometheus.NewRegistry(), health: new(daemon.Health)}
+	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	r.metrics = daemon.NewMetrics(r.registry)
+	if err := r.load(); err != nil {
+		return err
+	}
+	end, err := r.serve(ctx, flags.http)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for ctx.Err() == nil {
+		if err := r.untilMoved(ctx); err != nil {
+			return err
+		}
+	}
+	a.log.Info("the daemon has ended")
+	return nil
+}
+
+func buildInfo() prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "openim_dr_build_info", Help: "What runs; always 1.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	return info
+}
+
+// runDaemon is the daemon of a process, whatever becomes of its configuration.
+type runDaemon struct {
+	app      *app
+	registry *prometheus.Registry
+	metrics  *daemon.Metrics
+	health   *daemon.Health
+	config   *config.Config
+}
+
+// load reads the configuration.
+func (r *runDaemon) load() error {
+	d, err := r.app.configured("run")
+	if err != nil {
+		return err
+	}
+	if len(d.config.Schedules) == 0 {
+		return usage("run", "the configuration has no schedules").Hint("say what to do and when; `openim-dr config example` shows every key")
+	}
+	r.config = d.config
+	return nil
+}
+
+// serve answers under an address, if one is given, until end is called.
+func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, usage("listen", "%w", err).On(address).Hint("--http takes an address of this machine with a port that is free, such as :8080")
+	}
+	server := &http.Server{Handler: daemon.Handler(r.health, r.registry), ReadHeaderTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: time.Minute}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			r.app.log.Error("probes and metrics are not answered any more", "error", err.Error())
+		}
+	}()
+	r.app.log.Info("answering probes and metrics", "address", listener.Addr().String())
+	return func() {
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), httpTimeout)
+		defer stop()
+		_ = server.Shutdown(ctx) // whoever still asks is let go
+		<-ended
+	}, nil
+}
+
+// untilMoved runs the daemon until ctx ends, or the configuration leads to another
+// repository or is that of another instance.
+func (r *runDaemon) untilMoved(ctx context.Context) error {
+	a, at := r.app, r.config
+	store, end, err := a.openStorage(ctx, at.Repository.URL, mustExist)
+	if err != nil {
+		return r.waitFor(ctx, err)
+	}
+	defer end()
+	d, err := a.worker(at, "").deployment()
+	if err != nil {
+		return err
+	}
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
+	if err != nil {
+		return r.waitFor(ctx, err)
+	}
+	r.health.Set("repository", nil)
+	length := at.Repository.LeaseLength.Duration()
+	if length <= 0 {
+		length = repository.DefaultLeaseLength
+	}
+	running := daemon.New(
+		daemon.LeaseElector{Store: store, Instance: at.Instance, Length: leaseTerms * length},
+		&repository.ScheduleLog{Store: store, Repo: repo, Instance: at.Instance}, a.log, r.metrics, r.health)
+	running.Schedule(a.schedules(at))
+
+	watching, stop := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		r.watch(watching, running)
+	}()
+	running.Run(ctx)
+	stop()
+	<-watched
+	return nil
+}
+
+// waitFor waits where the repository may yet answer, and returns any other error.
+func (r *runDaemon) waitFor(ctx context.Context, err error) error {
+	if fault.KindOf(err) != fault.Failed || ctx.Err() != nil {
+		return err
+	}
+	r.health.Set("repository", err)
+	r.app.log.Warn("the repository cannot be opened", "error", err.Error())
+	select {
+	case <-ctx.Done():
+	case <-time.After(reloadInterval):
+	}
+	return nil
+}
+
+// watch takes up changes of the configuration until ctx ends.
+func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
+	ticker := time.NewTicker(reloadInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		before := r.config
+		err := r.load()
+		if r.health.Set(daemon.ConfigurationPart, err); err != nil {
+			r.app.log.Error("the configuration is not right, and the one before stays", "error", err.Error())
+			continue
+		}
+		switch now := r.config; {
+		case reflect.DeepEqual(before, now):
+			r.config = before
+		case now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository):
+			r.app.log.Info("the configuration has another repository; what runs is let end")
+			running.Drain()
+			return
+		default:
+			r.app.log.Info("the configuration has changed")
+			running.Schedule(r.app.schedules(now))
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/testbed"
+)
+
+// daemonPatience is how long something may take that must come.
+const daemonPatience = 3 * time.Minute
+
+// daemonProcess is an openim-dr run of its own.
+type daemonProcess struct {
+	*exec.Cmd
+
+	t     *testing.T
+	ended chan struct{}
+
+	mu    sync.Mutex
+	lines []string
+	more  chan struct{} // closed when there are more lines, or no more come
+}
+
+func startDaemon(t *testing.T, config string, args ...string) *daemonProcess {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Args = append([]string{"openim-dr", "run", "--config", config, "--log-level", "debug"}, args...) // TestMain knows it by its name
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &daemonProcess{Cmd: cmd, t: t, ended: make(chan struct{}), more: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			p.add(lines.Text())
+		}
+		_ = cmd.Wait() // how it ended is asked of its state
+		p.add("ended")
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // unless it has ended
+		<-p.ended
+		if t.Failed() {
+			t.Logf("daemon %d:\n%s", cmd.Process.Pid, strings.Join(p.lines, "\n"))
+		}
+	})
+	return p
+}
+
+func (p *daemonProcess) add(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines = append(p.lines, line)
+	close(p.more)
+	p.more = make(chan struct{})
+}
+
+// await waits for a line that holds all of some texts, after the lines that were
+// awaited before, and returns it.
+func (p *daemonProcess) await(from *int, texts ...string) string {
+	p.t.Helper()
+	late := time.After(daemonPatience)
+	for {
+		p.mu.Lock()
+		for ; *from < len(p.lines); *from++ {
+			if line := p.lines[*from]; holdsAll(line, texts) {
+				*from++
+				p.mu.Unlock()
+				return line
+			}
+		}
+		more := p.more
+		p.mu.Unlock()
+		select {
+		case <-more:
+		case <-late:
+			p.t.Fatalf("daemon %d never said %q", p.Process.Pid, texts)
+		}
+	}
+}
+
+func holdsAll(line string, texts []string) bool {
+	for _, text := range texts {
+		if !strings.Contains(line, text) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *daemonProcess) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// stop ends the daemon as a pod is ended.
+func (p *daemonProcess) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	<-p.ended
+	if code := p.ProcessState.ExitCode(); code != 0 {
+		p.t.Errorf("the daemon ended with exit code %d", code)
+	}
+}
+
+// address is where the daemon answers.
+func (p *daemonProcess) address(from *int) string {
+	p.t.Helper()
+	var line struct{ Address string }
+	if err := json.Unmarshal([]byte(p.await(from, "answering probes")), &line); err != nil {
+		p.t.Fatal(err)
+	}
+	return "http://" + line.Address
+}
+
+func fetch(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(url) //nolint:noctx // a test of this machine
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(data)
+}
+
+// daemonSources is a source of one bucket, and what follows the sources.
+func daemonSources(t *testing.T, env *testbed.Env, bucket, rest string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, value := range map[string]string{"access": env.S3AccessKey, "secret": env.S3SecretKey} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.NewReplacer("$ENDPOINT", env.S3Endpoint, "$DIR", dir, "$BUCKET", bucket).Replace(
+		`- {name: media, kind: buckets, endpoint: "$ENDPOINT", accessKey: "file:$DIR/access", secretKey: "file:$DIR/secret", buckets: [$BUCKET]}`) + rest
+}
+
+// TestDaemon runs every kind of job of a real deployment by schedule, shows how it
+// fares, takes up a change of its configuration, and ends when it is told to.
+func TestDaemon(t *testing.T) {
+	t.Parallel()
+	env := testbed.Need(t)
+	bucket := env.NewBucket(t)
+	config := setUp(t, daemonSources(t, env, bucket, `
+copies: [{name: disk, url: `+t.TempDir()+`/copy}]
+retention: {last: 100}
+schedules:
+- {name: media, cron: "@every 2s", sources: [media]}
+- {name: prune, cron: "@every 3s", prune: true}
+- {name: check, cron: "@every 3s", check: all}
+- {name: copy, cron: "@every 3s", copy: disk}`))
+	p := startDaemon(t, config, "--http", "127.0.0.1:0")
+	from := 0
+	url := p.address(&from)
+	for _, schedule := range []string{"media", "prune", "check", "copy", "media"} {
+		at := from
+		p.await(&at, "run ended well", `"schedule":"`+schedule+`"`)
+	}
+	if status, body := fetch(t, url+"/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz answers %d: %s", status, body)
+	}
+	if _, body := fetch(t, url+"/metrics"); !strings.Contains(body, `openim_dr_schedule_attempts_total{result="ok",schedule="media"}`) || !strings.Contains(body, "openim_dr_leader 1") {
+		t.Errorf("/metrics:\n%s", body)
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewrite := func(text string) {
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewrite(string(text) + "\n- {name: more, cron: never, prune: true}\n")
+	p.await(&from, "the configuration is not right", "line ")
+	if status, body := fetch(t, url+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "configuration: ") {
+		t.Errorf("with a wrong configuration /readyz answers %d: %s", status, body)
+	}
+	rewrite(string(text) + "\n- {name: more, cron: \"@every 1s\", prune: true}\n")
+	p.await(&from, "run ended well", `"schedule":"more"`)
+	if status, body := fetch(t, url+"/readyz"); status != http.StatusOK {
+		t.Errorf("after it was mended /readyz answers %d: %s", status, body)
+	}
+	p.stop()
+	requireOutput(t, " media ", "list", "--config", config)
+	requireOutput(t, "findings   none", "check", "--config", config)
+}
+
+// TestDaemonsTakeOver suspends and kills the daemon that leads: another one goes on,
+// what wakes up does no harm, and nothing is run twice (invariant 8).
+func TestDaemonsTakeOver(t *testing.T) {
+	t.Parallel()
+	env := testbed.Need(t)
+	config := setUp(t, daemonSources(t, env, env.NewBucket(t), `
+schedules:
+- {name: media, cron: "@every 1s", sources: [media]}`))
+	first := startDaemon(t, config)
+	at, other := 0, 0
+	first.await(&at, "run is noted")
+	second := startDaemon(t, config)
+	second.await(&other, "another daemon leads")
+	first.signal(syscall.SIGSTOP)
+	second.await(&other, "run is noted")
+	first.signal(syscall.SIGCONT)
+	first.await(&at, "does not lead")
+	second.signal(syscall.SIGKILL)
+	first.await(&at, "this daemon leads")
+	first.await(&at, "run is noted")
+	first.stop()
+	requireNoneTwice(t, filepath.Join(filepath.Dir(config), "repo", "schedules", "test@media"))
+}
+
+// requireNoneTwice reads how runs of a schedule ended.
+func requireNoneTwice(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d runs are noted (%v)", len(files), err)
+	}
+	due := map[time.Time]bool{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var run repository.ScheduleRun
+		if err := json.Unmarshal(data, &run); err != nil {
+			t.Fatal(err)
+		}
+		if due[run.Due] {
+			t.Errorf("%s is a second run for %s", file, run.Due)
+		}
+		due[run.Due] = true
+	}
+}

@@ -1,0 +1,243 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/storage"
+)
+
+const (
+	// firstRetry and longestRetry are how long a run waits after its first failure,
+	// and at most; in between it is twice as long each time.
+	firstRetry   = time.Minute
+	longestRetry = 15 * time.Minute
+	// noteAttempts bounds how often a run is tried to be noted, a retryPause apart. One
+	// that is not noted is made up for by the next leader.
+	noteAttempts = 5
+	retryPause   = 10 * time.Second
+	// longestSleep bounds a wait that goes by the clock on the wall, which may be set
+	// meanwhile.
+	longestSleep = time.Minute
+	// clockTolerance is how far in the future the last run may have been due before
+	// its record is taken for one of a clock that was wrong.
+	clockTolerance = time.Hour
+)
+
+// Ledger keeps how runs of schedules ended. It is safe for concurrent use.
+type Ledger interface {
+	// Last returns the newest record, or nil.
+	Last(ctx context.Context, schedule string) (*repository.ScheduleRun, error)
+	// Append fails with storage.ErrExist where the number is taken.
+	Append(ctx context.Context, run repository.ScheduleRun) error
+}
+
+// runner runs one schedule, one turn after the other. Its fields are its loop's own.
+type runner struct {
+	Schedule
+
+	ledger  Ledger
+	log     *slog.Logger
+	metrics *Metrics
+	health  *Health
+
+	last   time.Time // when the last run was due
+	number int       // of its record
+}
+
+// loop takes turns until planning ends; a job that runs then is let go on until
+// working ends.
+func (r *runner) loop(planning, working context.Context) {
+	if !r.recall(planning) {
+		return
+	}
+	makeUp, whence := r.CatchUp, missed
+	for {
+		t := r.next(r.last, time.Now(), makeUp)
+		r.tellPassed(t, whence)
+		if t.due.IsZero() {
+			return
+		}
+		r.metrics.next(r.Name, t.due)
+		if sleepUntil(planning, t.due.Add(r.jitter())) != nil {
+			return
+		}
+		run := r.take(working, t, whence)
+		if working.Err() != nil {
+			return // whoever leads next makes up for it
+		}
+		r.note(working, run)
+		r.last, makeUp, whence = t.due, r.Queue, overrun
+	}
+}
+
+// Reasons for which a due time has no run.
+const (
+	missed  = "missed"  // no daemon was there
+	overrun = "overrun" // the run before was still going on
+)
+
+func (r *runner) tellPassed(t turn, whence string) {
+	if t.passed > 0 {
+		r.log.Warn("schedule: due times have passed without a run", "schedule", r.Name, "count", t.passed, "why", whence)
+		r.metrics.passed(r.Name, whence, t.passed)
+	}
+}
+
+func (r *runner) jitter() time.Duration {
+	if r.Jitter <= 0 {
+		return 0
+	}
+	return rand.N(r.Jitter) //nolint:gosec // nobody gains by guessing it
+}
+
+// recall finds out when the schedule last had a run. One that never had begins now,
+// and that is noted: what it misses from now on counts.
+func (r *runner) recall(ctx context.Context) bool {
+	for {
+		run, err := r.ledger.Last(ctx, r.Name)
+		if err == nil && run == nil {
+			now := time.Now().UTC()
+			run = &repository.ScheduleRun{Schedule: r.Name, Number: 1, Due: now, Started: now, Ended: now, Result: repository.ScheduleNew}
+			err = r.ledger.Append(ctx, *run)
+		}
+		if r.health.Set(repositoryPart, err); err == nil {
+			r.remember(run, time.Now())
+			return true
+		}
+		if ctx.Err() == nil {
+			r.log.Warn("schedule: its last run cannot be read", "schedule", r.Name, "error", err)
+		}
+		if pause(ctx, retryPause) != nil {
+			return false
+		}
+	}
+}
+
+func (r *runner) remember(run *repository.ScheduleRun, now time.Time) {
+	r.number, r.last = run.Number, now
+	switch {
+	case run.Due.IsZero(): // it is damaged
+	case run.Due.After(now.Add(clockTolerance)):
+		r.log.Warn("schedule: its last run was due in the future, so a clock was or is wrong", "schedule", r.Name, "due", run.Due)
+	default:
+		r.last = run.Due
+		r.metrics.remember(*run)
+	}
+}
+
+// take runs the job, and again where that may help.
+func (r *runner) take(ctx context.Context, t turn, whence string) repository.ScheduleRun {
+	run := repository.ScheduleRun{Schedule: r.Name, Number: r.number + 1, Due: t.due, Started: time.Now().UTC()}
+	if whence == missed {
+		run.Missed = t.passed
+	} else {
+		run.Overrun = t.passed
+	}
+	giveUp := run.Started.Add(r.RetryFor)
+	if following := r.Next(run.Started); !following.IsZero() && following.Before(giveUp) {
+		giveUp = following
+	}
+	end := r.metrics.begin(r.Name)
+	defer end()
+	for {
+		run.Attempts++
+		began := time.Now()
+		r.log.Info("schedule: run begins", "schedule", r.Name, "due", t.due, "attempt", run.Attempts)
+		err := r.Job(ctx)
+		run.Ended, run.Result = time.Now().UTC(), resultOf(err)
+		r.metrics.attempt(run, run.Ended.Sub(began))
+		if err == nil {
+			r.log.Info("schedule: run ended well", "schedule", r.Name, "seconds", run.Ended.Sub(run.Started).Seconds())
+			return run
+		}
+		again := run.Ended.Add(retryDelay(run.Attempts))
+		if ctx.Err() != nil || !mayHelp(err) || !again.Before(giveUp) {
+			r.log.Error("schedule: run failed", "schedule", r.Name, "error", err, "hint", hintOf(err), "next", r.Next(run.Ended))
+			return run
+		}
+		r.log.Warn("schedule: run failed, and is tried again", "schedule", r.Name, "error", err, "hint", hintOf(err), "at", again.Truncate(time.Second))
+		if sleepUntil(ctx, again) != nil {
+			return run
+		}
+	}
+}
+
+func hintOf(err error) string {
+	if e, ok := fault.Outermost(err); ok {
+		return e.Try
+	}
+	return ""
+}
+
+func resultOf(err error) string {
+	if err == nil {
+		return repository.ScheduleOK
+	}
+	return fault.KindOf(err).String()
+}
+
+// mayHelp reports whether a job that failed so may succeed unchanged.
+func mayHelp(err error) bool {
+	var last *final
+	kind := fault.KindOf(err)
+	return !errors.As(err, &last) && (kind == fault.Failed || kind == fault.Busy)
+}
+
+func retryDelay(attempts int) time.Duration {
+	delay := firstRetry
+	for range attempts - 1 {
+		delay = min(2*delay, longestRetry)
+	}
+	return delay
+}
+
+// note keeps how a run ended.
+func (r *runner) note(ctx context.Context, run repository.ScheduleRun) {
+	for attempt := range noteAttempts {
+		if attempt > 0 && pause(ctx, retryPause) != nil {
+			return
+		}
+		err := r.ledger.Append(ctx, run)
+		switch r.health.Set(repositoryPart, err); {
+		case err == nil:
+			r.number = run.Number
+			r.log.Debug("schedule: run is noted", "schedule", r.Name, "number", run.Number, "result", run.Result)
+			return
+		case errors.Is(err, storage.ErrExist):
+			// Another daemon has noted one, or a record is damaged.
+			run.Number++
+		}
+		r.log.Warn("schedule: how the run ended cannot be noted", "schedule", r.Name, "error", err)
+	}
+}
+
+// sleepUntil waits for a time on the wall, or returns why ctx has ended.
+func sleepUntil(ctx context.Context, due time.Time) error {
+	due = due.Round(0) // without the monotonic reading, which a clock that is set leaves alone
+	for {
+		left := due.Sub(time.Now().Round(0))
+		if left <= 0 {
+			return ctx.Err()
+		}
+		if err := pause(ctx, min(left, longestSleep)); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
