@@ -102,6 +102,9 @@ type runDaemon struct {
 
 // load reads the configuration.
 func (r *runDaemon) load() error {
+	if r.app.common.repository != "" {
+		return usage("run", "schedules work on the configuration's repository, and --repository names another").Hint("leave --repository out")
+	}
 	d, err := r.app.configured("run")
 	if err != nil {
 		return err
@@ -156,7 +159,7 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 	if err != nil {
 		return r.waitFor(ctx, err)
 	}
-	r.health.Set("repository", nil)
+	r.health.Set(daemon.RepositoryPart, nil)
 	length := at.Repository.LeaseLength.Duration()
 	if length <= 0 {
 		length = repository.DefaultLeaseLength
@@ -183,7 +186,7 @@ func (r *runDaemon) waitFor(ctx context.Context, err error) error {
 	if fault.KindOf(err) != fault.Failed || ctx.Err() != nil {
 		return err
 	}
-	r.health.Set("repository", err)
+	r.health.Set(daemon.RepositoryPart, err)
 	r.app.log.Warn("the repository cannot be opened", "error", err.Error())
 	select {
 	case <-ctx.Done():

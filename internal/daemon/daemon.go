@@ -68,10 +68,10 @@ func (d *Daemon) Run(ctx context.Context) {
 		case ctx.Err() != nil || d.drained():
 			return
 		case fault.KindOf(err) == fault.Busy && !led:
-			d.Health.Set(repositoryPart, nil)
+			d.Health.Set(RepositoryPart, nil)
 			d.Log.Debug("another daemon leads", "who", err)
 		case err != nil:
-			d.Health.Set(repositoryPart, err)
+			d.Health.Set(RepositoryPart, err)
 			d.Log.Warn("this daemon does not lead", "led", led, "error", err)
 		}
 		d.standBy(ctx)

@@ -15,7 +15,8 @@ type Health struct {
 
 // Parts of a daemon.
 const (
-	repositoryPart = "repository"
+	// RepositoryPart is the repository, which runs are noted in.
+	RepositoryPart = "repository"
 	// ConfigurationPart is the configuration, which the owner of a daemon reads.
 	ConfigurationPart = "configuration"
 )

@@ -106,7 +106,7 @@ func (r *runner) recall(ctx context.Context) bool {
 			run = &repository.ScheduleRun{Schedule: r.Name, Number: 1, Due: now, Started: now, Ended: now, Result: repository.ScheduleNew}
 			err = r.ledger.Append(ctx, *run)
 		}
-		if r.health.Set(repositoryPart, err); err == nil {
+		if r.health.Set(RepositoryPart, err); err == nil {
 			r.remember(run, time.Now())
 			return true
 		}
@@ -204,7 +204,7 @@ func (r *runner) note(ctx context.Context, run repository.ScheduleRun) {
 			return
 		}
 		err := r.ledger.Append(ctx, run)
-		switch r.health.Set(repositoryPart, err); {
+		switch r.health.Set(RepositoryPart, err); {
 		case err == nil:
 			r.number = run.Number
 			r.log.Debug("schedule: run is noted", "schedule", r.Name, "number", run.Number, "result", run.Result)
