@@ -22,6 +22,14 @@ type Captured struct {
 	ServerVersion string              `json:"serverVersion"`
 	DigestVersion int                 `json:"digestVersion"`
 	Namespaces    []CapturedNamespace `json:"namespaces"`
+	// Cluster is what belongs to no namespace, under the name _cluster; nil where
+	// no such kind was chosen.
+	Cluster *CapturedNamespace `json:"cluster,omitempty"`
+	// Forbidden are the kinds that were left out since the credentials may not list
+	// them, as "Kind.group in NAMESPACE", and Broken the API groups that did not
+	// answer. Only patterns of the settings mean any of them.
+	Forbidden []string `json:"forbidden,omitempty"`
+	Broken    []string `json:"broken,omitempty"`
 }
 
 // CapturedNamespace is what a point holds of one namespace.
@@ -32,29 +40,39 @@ type CapturedNamespace struct {
 	Kinds   map[string]int64 `json:"kinds"` // Kind or Kind.group -> objects
 	// Owned counts the objects that had an owner; the reference is not kept.
 	Owned int64 `json:"owned,omitempty"`
+	// Managed counts the Secrets that an operator makes, out of something else that
+	// is in the cluster or outside.
+	Managed int64 `json:"managed,omitempty"`
 	// Digest is the sum of the keyed digests of all objects, the Namespace
 	// itself not among them.
 	Digest seal.Digest `json:"digest"`
 }
 
 // Codes of warnings in a manifest.
-const warnNamespaceUnseen = "kubernetes.namespace-unseen"
+const (
+	warnNamespaceUnseen = "kubernetes.namespace-unseen"
+	warnKindForbidden   = "kubernetes.kind-forbidden"
+	warnGroupBroken     = "kubernetes.group-broken"
+)
 
 // fileName is a namespace's file in a point.
 func fileName(namespace string) string { return repository.FileName(namespace) + ".yaml" }
 
-// capture is one run over the chosen namespaces.
+// capture is one run over the chosen namespaces and kinds.
 type capture struct {
 	*Cluster
-	session *session
-	kinds   []kind
-	unseen  []string
-	draft   *repository.SourceDraft
-	digests *digester
-	shown   progress.Task
+	session    *session
+	chosen     *choice
+	namespaces []string
+	unseen     []string
+	forbidden  []forbidden
+	draft      *repository.SourceDraft
+	digests    *digester
+	shown      progress.Task
 }
 
-// Capture writes every configured object, one file per namespace.
+// Capture writes every configured object, one file per namespace and one for what
+// belongs to none.
 func (c *Cluster) Capture(ctx context.Context, draft *repository.SourceDraft, show progress.Reporter) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -62,75 +80,151 @@ func (c *Cluster) Capture(ctx context.Context, draft *repository.SourceDraft, sh
 	}
 	defer s.close()
 	run := &capture{Cluster: c, session: s, draft: draft, digests: newDigester(draft.DigestKey())}
-	if run.kinds, err = newCatalog(s).configured(ctx, c.settings.Kinds); err != nil {
+	if err := run.choose(ctx); err != nil {
 		return err
-	}
-	namespaces, unseen, err := s.chosen(ctx, c.settings)
-	if err != nil {
-		return err
-	}
-	if run.unseen = unseen; len(unseen) > 0 {
-		draft.Warn(warnNamespaceUnseen, int64(len(unseen)))
 	}
 	run.shown = show.Task(c.name, progress.Objects, 0)
 	defer run.shown.Done()
 
 	record := Captured{ServerVersion: s.version, DigestVersion: digestVersion}
-	var sum repository.Summary
-	for _, name := range namespaces {
-		captured, err := run.namespace(ctx, name)
+	for _, f := range run.forbidden {
+		record.Forbidden = append(record.Forbidden, f.String())
+	}
+	if slices.ContainsFunc(run.chosen.kinds, func(k kind) bool { return !k.namespaced }) {
+		captured, err := run.part(ctx, clusterPart)
+		if err != nil {
+			return err
+		}
+		record.Cluster = &captured
+	}
+	for _, name := range run.namespaces {
+		captured, err := run.part(ctx, name)
 		if err != nil {
 			return err
 		}
 		record.Namespaces = append(record.Namespaces, captured)
-		sum.Documents += captured.Objects
-		sum.Bytes += captured.Bytes
 	}
+	record.Broken = run.chosen.broken
+	run.warn()
 	if err := draft.Captured(record); err != nil {
 		return err
 	}
-	draft.Summarize(sum)
+	draft.Summarize(record.sum())
 	return nil
 }
 
-// namespace captures one namespace, and begins its file again where the
-// server lost the state that was being listed.
-func (r *capture) namespace(ctx context.Context, name string) (captured CapturedNamespace, err error) {
+// choose finds out what is to be captured, and refuses before anything is if it
+// cannot be.
+func (r *capture) choose(ctx context.Context) (err error) {
+	if r.chosen, err = newCatalog(r.session).choose(ctx, r.settings); err != nil {
+		return err
+	}
+	if r.namespaces, r.unseen, err = r.session.chosen(ctx, r.settings); err != nil {
+		return err
+	}
+	if r.forbidden, err = r.session.forbidden(ctx, r.chosen.kinds, r.namespaces); err != nil {
+		return err
+	}
+	return r.chosen.requireNamed(r.session, r.forbidden)
+}
+
+// warn counts what is not in the point and harms nothing.
+func (r *capture) warn() {
+	for code, count := range map[string]int{warnNamespaceUnseen: len(r.unseen), warnKindForbidden: len(r.forbidden), warnGroupBroken: len(r.chosen.broken)} {
+		if count > 0 {
+			r.draft.Warn(code, int64(count))
+		}
+	}
+}
+
+func (c Captured) sum() (sum repository.Summary) {
+	for _, captured := range c.parts() {
+		sum.Documents += captured.Objects
+		sum.Bytes += captured.Bytes
+	}
+	return sum
+}
+
+// part captures one namespace, or what belongs to none, and begins its file again
+// where the server lost the state that was being listed.
+func (r *capture) part(ctx context.Context, name string) (captured CapturedNamespace, err error) {
 	err = repeatable(func() error {
 		captured = CapturedNamespace{Name: name, Kinds: map[string]int64{}}
-		return r.writeNamespace(ctx, &captured)
+		return r.writePart(ctx, &captured)
 	})
 	if err != nil {
-		return captured, fmt.Errorf("capture namespace %q: %w", name, err)
+		return captured, fmt.Errorf("capture %s: %w", describePart(name), err)
 	}
 	return captured, nil
 }
 
-func (r *capture) writeNamespace(ctx context.Context, captured *CapturedNamespace) error {
+func (r *capture) writePart(ctx context.Context, captured *CapturedNamespace) error {
 	file, err := r.draft.Create(ctx, fileName(captured.Name))
 	if err != nil {
 		return err
 	}
 	defer file.Abort()
 	documents := &documentWriter{w: file}
-	namespace, err := r.describe(ctx, captured.Name)
-	if err != nil {
-		return err
-	}
-	if err := documents.write(namespace); err != nil {
-		return err
-	}
-	for _, k := range r.kinds {
-		l := listing{kind: k, namespace: captured.Name, selector: r.settings.LabelSelector}
-		err := r.session.list(ctx, l, func(u *unstructured.Unstructured) error {
-			return r.writeObject(ctx, documents, captured, u)
-		})
+	if captured.Name != clusterPart {
+		namespace, err := r.describe(ctx, captured.Name)
 		if err != nil {
+			return err
+		}
+		if err := documents.write(namespace); err != nil {
+			return err
+		}
+	}
+	for _, k := range r.chosen.kinds {
+		if k.namespaced == (captured.Name == clusterPart) || slices.Contains(r.forbidden, forbidden{k, captured.Name}) {
+			continue
+		}
+		if err := r.writeKind(ctx, documents, captured, k); err != nil {
 			return err
 		}
 	}
 	captured.Bytes = documents.written
 	return file.Commit()
+}
+
+func (r *capture) writeKind(ctx context.Context, documents *documentWriter, captured *CapturedNamespace, k kind) error {
+	namespace := namespaceOf(captured.Name)
+	history, err := r.session.helmHistory(ctx, k, namespace, *r.settings.Exclude.HelmHistory)
+	if err != nil {
+		return err
+	}
+	l, begun := listing{kind: k, namespace: namespace, selector: r.settings.LabelSelector}, false
+	err = r.session.list(ctx, l, func(u *unstructured.Unstructured) error {
+		begun = true
+		if r.leavesOut(u) || history.tooOld(u) {
+			return nil
+		}
+		return r.writeObject(documents, captured, u)
+	})
+	if !begun && r.mayDoWithout(k, err) {
+		return nil
+	}
+	return err
+}
+
+// mayDoWithout reports whether a kind that cannot be listed is no more, or does not
+// answer, and is none that somebody has named or that Kubernetes itself serves.
+func (r *capture) mayDoWithout(k kind, err error) bool {
+	if r.chosen.named[k.GroupKind()] || isBuiltIn(k.Group) {
+		return false
+	}
+	if answered(err, metav1.StatusReasonNotFound) {
+		return true // its definition has been removed meanwhile
+	}
+	broken := isBroken(err)
+	if broken && !slices.Contains(r.chosen.broken, k.Group) {
+		r.chosen.broken = append(r.chosen.broken, k.Group)
+	}
+	return broken
+}
+
+// leavesOut reports whether an object is not captured.
+func (r *capture) leavesOut(u *unstructured.Unstructured) bool {
+	return r.excluded(u) || r.chosen.leavesOut(u) || len(r.settings.Names) > 0 && !matchesAny(r.settings.Names, u.GetName())
 }
 
 // describe returns the Namespace object that opens a file, so that kubectl can
@@ -151,13 +245,16 @@ func (r *capture) describe(ctx context.Context, name string) (*unstructured.Unst
 	return u, nil
 }
 
-func (r *capture) writeObject(ctx context.Context, documents *documentWriter, captured *CapturedNamespace, u *unstructured.Unstructured) error {
-	if r.excluded(u) {
-		return nil
-	}
+func (r *capture) writeObject(documents *documentWriter, captured *CapturedNamespace, u *unstructured.Unstructured) error {
 	if owners := u.GetOwnerReferences(); len(owners) > 0 {
 		captured.Owned++
 		if err := r.draft.Detail(ownedDetail(captured.Name, u, owners)); err != nil {
+			return err
+		}
+	}
+	if operator := operatorOf(u); operator != "" {
+		captured.Managed++
+		if err := r.draft.Detail(managedDetail(captured.Name, u, operator)); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,7 @@ func New(name string, settings *Settings) (*Cluster, error) {
 
 // excluded reports whether the settings leave an object out.
 func (c *Cluster) excluded(u *unstructured.Unstructured) bool {
-	if matchesAny(c.settings.Exclude.Names, u.GetName()) {
+	if matchesAny(c.settings.Exclude.Names, u.GetName()) || isNative(u) {
 		return true
 	}
 	secretType, _, _ := unstructured.NestedString(u.Object, "type")
@@ -51,7 +51,7 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 		return err
 	}
 	defer s.close()
-	kinds, err := newCatalog(s).configured(ctx, c.settings.Kinds)
+	chosen, err := newCatalog(s).choose(ctx, c.settings)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 		return err
 	}
 	for _, namespace := range namespaces {
-		for _, k := range kinds {
+		for _, k := range chosen.kinds {
 			if k.Group != "" || k.Kind != "Secret" && k.Kind != "ConfigMap" {
 				continue
 			}

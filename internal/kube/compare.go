@@ -7,11 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
-	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -33,10 +30,10 @@ func (c *Cluster) Compare(ctx context.Context, from *repository.SourceReader, pl
 	defer s.close()
 	run := &comparing{point: p, session: s, catalog: newCatalog(s), shown: show.Task(c.name, progress.Objects, private.total())}
 	defer run.shown.Done()
-	result := &source.Comparison{}
+	result := &source.Comparison{Deviations: plan.Deviations}
 	for _, planned := range private.namespaces {
 		if err := run.namespace(ctx, planned, result); err != nil {
-			return nil, fmt.Errorf("compare namespace %q: %w", planned.target, err)
+			return nil, fmt.Errorf("compare %s: %w", describePart(planned.target), err)
 		}
 	}
 	return result, nil
@@ -58,6 +55,9 @@ func (r *comparing) namespace(ctx context.Context, planned plannedNamespace, res
 	if err != nil {
 		return err
 	}
+	for k := range planned.left {
+		delete(held.objects, k)
+	}
 	var differences []source.Difference
 	err = repeatable(func() (err error) {
 		differences, err = r.differences(ctx, planned, held, kinds)
@@ -78,16 +78,16 @@ func (r *comparing) differences(ctx context.Context, planned plannedNamespace, h
 	captured := planned.captured.Name
 	var differences []source.Difference
 	missing := maps.Clone(held.objects)
-	err := r.session.live(ctx, kinds, planned.target, captured, r.digests, func(u *unstructured.Unstructured, got seal.Digest) {
-		k := keyOf(u)
+	err := r.session.live(ctx, kinds, namespaceOf(planned.target), captured, r.digests, func(u liveObject) {
+		k := keyOf(u.Unstructured)
 		want, wanted := missing[k]
 		delete(missing, k)
-		if wanted && got != want {
-			differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "digest", Want: want.String(), Got: got.String()})
+		if wanted && u.digest != want.digest {
+			differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "digest", Want: want.digest.String(), Got: u.digest.String()})
 		}
 	})
 	for k, want := range missing {
-		differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "missing", Want: want.String()})
+		differences = append(differences, source.Difference{Object: captured + "/" + k.String(), What: "missing", Want: want.digest.String()})
 	}
 	slices.SortFunc(differences, func(a, b source.Difference) int { return strings.Compare(a.Object, b.Object) })
 	return differences, err

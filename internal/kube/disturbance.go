@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-var autoscalerKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}, resource: "horizontalpodautoscalers"}
+var autoscalerKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}, resource: "horizontalpodautoscalers", namespaced: true}
 
 // scaledObjectLabel is what KEDA puts on the autoscalers that it makes.
 const scaledObjectLabel = "scaledobject.keda.sh/name"

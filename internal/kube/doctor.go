@@ -30,7 +30,7 @@ func (c *Cluster) Examine(ctx context.Context) []source.Finding {
 		Check: checkReachable, Severity: source.OK,
 		Evidence: fmt.Sprintf("kubernetes %s (%s) answers, version %s", s.cluster, s.host, s.version),
 	}}
-	kinds, err := newCatalog(s).configured(ctx, c.settings.Kinds)
+	chosen, err := newCatalog(s).choose(ctx, c.settings)
 	if err != nil {
 		return append(findings, finding(checkKinds, err))
 	}
@@ -39,7 +39,28 @@ func (c *Cluster) Examine(ctx context.Context) []source.Finding {
 		return append(findings, finding(checkNamespaces, err))
 	}
 	findings = append(findings, namespacesFinding(namespaces, unseen))
-	return append(findings, c.rights(ctx, s, kinds, namespaces)...)
+	findings = append(findings, kindsFindings(chosen)...)
+	return append(findings, s.rights(ctx, chosen, namespaces)...)
+}
+
+// kindsFindings tell what patterns do not choose, though they match it.
+func kindsFindings(chosen *choice) []source.Finding {
+	var findings []source.Finding
+	for _, group := range chosen.broken {
+		findings = append(findings, source.Finding{
+			Check: checkKinds, Severity: source.Warning,
+			Evidence: fmt.Sprintf("API group %q does not answer, and nothing of it would be captured", group),
+			Remedy:   "`kubectl get apiservices` says which server is down; a kind of it that is named in kinds would fail the run",
+		})
+	}
+	if len(chosen.leftOut) > 0 {
+		findings = append(findings, source.Finding{
+			Check: checkKinds, Severity: source.Info,
+			Evidence: "matched by a pattern and left out, as a cluster makes them anew: " + strings.Join(chosen.leftOut, ", "),
+			Remedy:   "a kind that is named in kinds is captured all the same",
+		})
+	}
+	return findings
 }
 
 func namespacesFinding(namespaces, unseen []string) source.Finding {
@@ -54,28 +75,23 @@ func namespacesFinding(namespaces, unseen []string) source.Finding {
 }
 
 // rights asks for every right that a capture needs.
-func (c *Cluster) rights(ctx context.Context, s *session, kinds []kind, namespaces []string) []source.Finding {
+func (s *session) rights(ctx context.Context, chosen *choice, namespaces []string) []source.Finding {
+	missing, err := s.forbidden(ctx, chosen.kinds, namespaces)
+	if err != nil {
+		return []source.Finding{finding(checkRights, err)}
+	}
 	var findings []source.Finding
-	for _, k := range kinds {
-		for _, namespace := range namespaces {
-			what := call{verb: "list", resource: k.rbac(), namespace: namespace}
-			allowed, err := s.may(ctx, k, what)
-			if err != nil {
-				return append(findings, finding(checkRights, err))
-			}
-			if !allowed {
-				findings = append(findings, source.Finding{
-					Check: checkRights, Severity: source.Error,
-					Evidence: "the credentials lack the right " + what.right(),
-					Remedy:   "grant it by a Role or ClusterRole",
-				})
-			}
+	for _, f := range missing {
+		found := source.Finding{Check: checkRights, Severity: source.Error, Evidence: "the credentials lack the right " + f.right(), Remedy: "grant it by a Role or ClusterRole"}
+		if !chosen.named[f.kind.GroupKind()] {
+			found.Severity, found.Remedy = source.Warning, "grant it by a Role or ClusterRole; or leave the kind out with exclude.kinds, since a pattern alone asks for it"
 		}
+		findings = append(findings, found)
 	}
 	if len(findings) > 0 {
 		return findings
 	}
-	return []source.Finding{{Check: checkRights, Severity: source.OK, Evidence: quantity.Count(len(kinds), "kind", "kinds") + " may be listed in " + quantity.Count(len(namespaces), "namespace", "namespaces")}}
+	return []source.Finding{{Check: checkRights, Severity: source.OK, Evidence: quantity.Count(len(chosen.kinds), "kind", "kinds") + " may be listed in " + quantity.Count(len(namespaces), "namespace", "namespaces")}}
 }
 
 // finding turns an error into what doctor prints.

@@ -2,12 +2,14 @@ package kube
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kubeyaml "sigs.k8s.io/yaml"
@@ -49,9 +51,17 @@ type document struct {
 	size   int64
 }
 
+func everyKind(schema.GroupKind) bool { return true }
+
 // readDocuments calls fn for each document of a stream, one in memory at a
 // time, and returns only at its end, so that r has verified every byte.
 func readDocuments(r io.Reader, fn func(document) error) error {
+	return readDocumentsOf(r, everyKind, fn)
+}
+
+// readDocumentsOf does the same for the documents of some kinds, and does not parse
+// the others.
+func readDocumentsOf(r io.Reader, wanted func(schema.GroupKind) bool, fn func(document) error) error {
 	reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(r, 64<<10))
 	for n := 1; ; n++ {
 		text, err := reader.Read()
@@ -64,14 +74,39 @@ func readDocuments(r io.Reader, fn func(document) error) error {
 		if err != nil {
 			return fmt.Errorf("read document %d: %w", n, err)
 		}
+		if kind, told := tellKind(text); told && !wanted(kind) {
+			continue
+		}
 		object, err := parseDocument(text)
 		if err != nil {
 			return fmt.Errorf("read document %d: %w", n, err)
+		}
+		if !wanted(object.GroupVersionKind().GroupKind()) {
+			continue
 		}
 		if err := fn(document{object: object, size: int64(len(text))}); err != nil {
 			return err
 		}
 	}
+}
+
+// tellKind reads a document's kind off its lines, which in what documentWriter
+// writes begin so only where they are the object's own fields. Where they do not,
+// nothing is told.
+func tellKind(text []byte) (_ schema.GroupKind, told bool) {
+	var apiVersion, kind string
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte("apiVersion: ")); ok {
+			apiVersion = string(bytes.TrimSpace(value))
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("kind: ")); ok {
+			kind = string(bytes.TrimSpace(value))
+		}
+		if apiVersion != "" && kind != "" {
+			return schema.FromAPIVersionAndKind(apiVersion, kind).GroupKind(), true
+		}
+	}
+	return schema.GroupKind{}, false
 }
 
 func parseDocument(text []byte) (*unstructured.Unstructured, error) {

@@ -103,13 +103,15 @@ func TestWhatIsConfiguredAndNotThereIsAnError(t *testing.T) {
 		change func(*Settings)
 		saying string
 	}{
-		"a namespace":               {func(s *Settings) { s.Namespaces = []string{namespace + "-not"} }, `namespace "` + namespace + `-not" does not exist`},
-		"a pattern":                 {func(s *Settings) { s.Namespaces = []string{namespace + "-not-*"} }, `no namespace matches "` + namespace + `-not-*"`},
-		"a kind":                    {func(s *Settings) { s.Kinds = []string{"secretz"} }, "the server serves no such kind"},
-		"a group":                   {func(s *Settings) { s.Kinds = []string{"secrets.example.com"} }, `the server has no API group "example.com"`},
-		"a kind without namespaces": {func(s *Settings) { s.Kinds = []string{"namespaces"} }, "namespaces do not belong to a namespace"},
-		"a context":                 {func(s *Settings) { s.Context = "nobody" }, `it has no context "nobody"`},
-		"a kubeconfig":              {func(s *Settings) { s.Kubeconfig = "/nowhere" }, "no such file"},
+		"a namespace":          {func(s *Settings) { s.Namespaces = []string{namespace + "-not"} }, `namespace "` + namespace + `-not" does not exist`},
+		"a pattern":            {func(s *Settings) { s.Namespaces = []string{namespace + "-not-*"} }, `no namespace matches "` + namespace + `-not-*"`},
+		"a kind":               {func(s *Settings) { s.Kinds = []string{"secretz"} }, "the server serves no such kind"},
+		"a group":              {func(s *Settings) { s.Kinds = []string{"secrets.example.com"} }, `the server has no API group "example.com"`},
+		"namespaces as a kind": {func(s *Settings) { s.Kinds = []string{"namespaces"} }, "namespaces come with their objects"},
+		"a question as a kind": {func(s *Settings) { s.Kinds = []string{"tokenreviews.authentication.k8s.io"} }, "tokenreviews.authentication.k8s.io cannot be listed and created"},
+		"a pattern of kinds":   {func(s *Settings) { s.Kinds = []string{"*.nobody.example.com"} }, `no kind matches "*.nobody.example.com"`},
+		"a context":            {func(s *Settings) { s.Context = "nobody" }, `it has no context "nobody"`},
+		"a kubeconfig":         {func(s *Settings) { s.Kubeconfig = "/nowhere" }, "no such file"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

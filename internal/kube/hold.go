@@ -21,8 +21,8 @@ const (
 var holdAnnotations = []string{replicasAnnotation, restoreAnnotation, stageAnnotation}
 
 var (
-	deploymentKind  = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, resource: "deployments"}
-	statefulSetKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, resource: "statefulsets"}
+	deploymentKind  = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, resource: "deployments", namespaced: true}
+	statefulSetKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, resource: "statefulsets", namespaced: true}
 
 	// workloadKinds are what can be scaled to zero.
 	workloadKinds = []kind{deploymentKind, statefulSetKind}

@@ -32,7 +32,7 @@ func (c *Cluster) openPoint(ctx context.Context, from *repository.SourceReader, 
 	if err := from.Captured(&p.captured); err != nil {
 		return nil, fmt.Errorf("read record of source %q: %w", from.Name(), err)
 	}
-	if p.captured.DigestVersion != digestVersion {
+	if !slices.Contains(digestVersions, p.captured.DigestVersion) {
 		return nil, fault.New(fault.Usage, "read", "its digests are of version %d, and this version of openim-dr compares version %d",
 			p.captured.DigestVersion, digestVersion).On("source " + from.Name()).Hint("use a version of openim-dr that knows this point")
 	}
@@ -44,20 +44,29 @@ func (c *Cluster) openPoint(ctx context.Context, from *repository.SourceReader, 
 	return p, nil
 }
 
-// inventory is what a point holds of one namespace, without the content.
+// inventory is what a point holds of one namespace, or of what belongs to none,
+// without the content.
 type inventory struct {
 	captured  CapturedNamespace
 	namespace *unstructured.Unstructured // what the namespace itself was like
-	objects   map[key]seal.Digest        // that are wanted
+	objects   map[key]heldObject         // that are wanted
 	kinds     []schema.GroupVersionKind  // of these
 	bytes     int64                      // of these
-	excluded  int64                      // left out by the settings, though captured
+	// definitions are the kinds that wanted objects will bring.
+	definitions []kind
+	sources     secretSources // of what operators make
+	excluded    int64         // left out by the settings, though captured
 }
 
-// inventory reads a namespace's file to its end and finds out whether it holds
+type heldObject struct {
+	digest seal.Digest
+	size   int64 // of its YAML, bytes
+}
+
+// inventory reads a part's file to its end and finds out whether it holds
 // what the manifest says (invariant 3).
 func (p *point) inventory(ctx context.Context, captured CapturedNamespace) (*inventory, error) {
-	held := &inventory{captured: captured, namespace: bareNamespace(captured.Name), objects: map[key]seal.Digest{}}
+	held := &inventory{captured: captured, namespace: bareNamespace(captured.Name), objects: map[key]heldObject{}, sources: secretSources{}}
 	var sum seal.Digest
 	err := p.documents(ctx, captured.Name, func(d document) error {
 		if isNamespace(d.object) {
@@ -69,58 +78,89 @@ func (p *point) inventory(ctx context.Context, captured CapturedNamespace) (*inv
 			return err
 		}
 		sum.Add(digest)
-		p.take(held, d, digest)
-		return nil
+		return p.take(held, d, digest)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read namespace %q of the point: %w", captured.Name, err)
+		return nil, fmt.Errorf("read %s of the point: %w", describePart(captured.Name), err)
 	}
 	if sum != captured.Digest {
-		return nil, fault.New(fault.Corrupt, "read namespace "+captured.Name+" of", "its file has digest %s, the manifest says %s", sum, captured.Digest).
+		return nil, fault.New(fault.Corrupt, "read "+describePart(captured.Name)+" of", "its file has digest %s, the manifest says %s", sum, captured.Digest).
 			On("point " + p.from.Point().Point).Hint("restore from another point, or from a copy of the repository")
 	}
 	return held, nil
 }
 
-func (p *point) take(held *inventory, d document, digest seal.Digest) {
+// current brings what an older version has written into the form of today.
+func (p *point) current(u *unstructured.Unstructured) {
+	if p.captured.DigestVersion < digestVersion {
+		strip(u)
+	}
+}
+
+func (p *point) take(held *inventory, d document, digest seal.Digest) (err error) {
+	if p.captured.DigestVersion < digestVersion {
+		p.current(d.object)
+		if digest, err = p.digests.digest(d.object, held.captured.Name); err != nil {
+			return err
+		}
+	}
 	if !p.selection.wants(held.captured.Name, keyOf(d.object)) {
-		return
+		return nil
 	}
 	if p.excluded(d.object) {
 		held.excluded++
-		return
+		return nil
 	}
-	held.objects[keyOf(d.object)] = digest
+	held.sources.see(d.object)
+	if isDefinition(d.object) {
+		held.definitions = append(held.definitions, kindsDefinedBy(d.object)...)
+	}
+	held.objects[keyOf(d.object)] = heldObject{digest, d.size}
 	held.bytes += d.size
 	if gvk := d.object.GroupVersionKind(); !slices.Contains(held.kinds, gvk) {
 		held.kinds = append(held.kinds, gvk)
 	}
+	return nil
 }
 
-// documents reads a namespace's file to its end, which is where the
-// repository has verified every byte.
-func (p *point) documents(ctx context.Context, namespace string, fn func(document) error) error {
-	file, err := p.from.Open(ctx, fileName(namespace))
+// documents reads a part's file to its end, which is where the repository has
+// verified every byte.
+func (p *point) documents(ctx context.Context, part string, fn func(document) error) error {
+	return p.documentsOf(ctx, part, everyKind, fn)
+}
+
+// documentsOf does the same, and passes over the documents of other kinds.
+func (p *point) documentsOf(ctx context.Context, part string, wanted func(schema.GroupKind) bool, fn func(document) error) error {
+	file, err := p.from.Open(ctx, fileName(part))
 	if err != nil {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // only read
-	return readDocuments(file, fn)
+	return readDocumentsOf(file, wanted, fn)
 }
 
 func isNamespace(u *unstructured.Unstructured) bool {
 	return u.GetAPIVersion() == "v1" && u.GetKind() == "Namespace"
 }
 
-// live calls fn with the digest that each object of some kinds in a namespace
-// of the target would have if it had been captured from namespace as.
-func (s *session) live(ctx context.Context, kinds []kind, namespace, as string, digests *digester, fn func(*unstructured.Unstructured, seal.Digest)) error {
+// liveObject is one at the target.
+type liveObject struct {
+	*unstructured.Unstructured
+	digest seal.Digest
+	remade bool // a controller makes it anew
+}
+
+// live calls fn with the digest that each object of some kinds in a namespace of
+// the target, or in the whole of it, would have if it had been captured as of that
+// part.
+func (s *session) live(ctx context.Context, kinds []kind, namespace, as string, digests *digester, fn func(liveObject)) error {
 	for _, k := range kinds {
 		err := s.list(ctx, listing{kind: k, namespace: namespace}, func(u *unstructured.Unstructured) error {
+			made := remade[u.GroupVersionKind().GroupKind().String()].of(u)
 			strip(u)
 			digest, err := digests.digest(u, as)
 			if err == nil {
-				fn(u, digest)
+				fn(liveObject{u, digest, made})
 			}
 			return err
 		})

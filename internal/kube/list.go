@@ -23,12 +23,16 @@ const (
 	listAttempts = 3
 )
 
-// listing is one kind's objects in one namespace.
+// listing is one kind's objects in one namespace, or in the whole cluster.
 type listing struct {
-	kind      kind
-	namespace string
-	selector  string
+	kind         kind
+	namespace    string
+	selector     string
+	metadataOnly bool
 }
+
+// metadataAccept asks for objects without all but their metadata.
+const metadataAccept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 // path is where the server lists them.
 func (l listing) path() string {
@@ -102,6 +106,9 @@ func (s *session) readPage(ctx context.Context, l listing, p *page, fn func(*uns
 	}
 	if p.next != "" {
 		request.Param("continue", p.next)
+	}
+	if l.metadataOnly {
+		request.SetHeader("Accept", metadataAccept)
 	}
 	body, err := request.Stream(ctx)
 	if err != nil {

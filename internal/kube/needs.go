@@ -18,7 +18,7 @@ func (c *Cluster) Needs(from *repository.SourceReader, want source.Selection) ([
 		return nil, err
 	}
 	var unwanted [][]string
-	for _, n := range record.Namespaces {
+	for _, n := range record.parts() {
 		if !selected.mayWant(n.Name) {
 			unwanted = append(unwanted, []string{n.Name})
 		}

@@ -13,7 +13,11 @@ import (
 
 // digestVersion changes when the canonical form of an object does; digests of
 // different versions cannot be compared.
-const digestVersion = 1
+const digestVersion = 2
+
+// digestVersions are those that a restore understands. Version 1 had no field
+// stripped that belongs to a kind; Secrets and ConfigMaps are the same in both.
+var digestVersions = []int{1, digestVersion}
 
 // key names an object within its namespace, whatever version it is read in.
 type key struct {
@@ -41,6 +45,7 @@ var controllerAnnotations = []string{"deployment.kubernetes.io/revision", "depre
 
 // strip leaves the canonical form of u: what a person or a program wrote.
 func strip(u *unstructured.Unstructured) {
+	stripAllocated(u)
 	delete(u.Object, "status")
 	metadata, ok := u.Object["metadata"].(map[string]any)
 	if !ok {
@@ -89,10 +94,10 @@ type digester struct {
 
 func newDigester(key seal.DigestKey) *digester { return &digester{hasher: seal.NewHasher(key)} }
 
-// digest returns the keyed digest of a stripped object as if it lived in
-// namespace: its JSON without spaces, keys sorted bytewise.
-func (d *digester) digest(u *unstructured.Unstructured, namespace string) (seal.Digest, error) {
-	u.SetNamespace(namespace)
+// digest returns the keyed digest of a stripped object as if it lived in a part:
+// its JSON without spaces, keys sorted bytewise.
+func (d *digester) digest(u *unstructured.Unstructured, part string) (seal.Digest, error) {
+	u.SetNamespace(namespaceOf(part))
 	d.text.Reset()
 	encoder := json.NewEncoder(&d.text)
 	encoder.SetEscapeHTML(false) // the form must not depend on a habit of Go's

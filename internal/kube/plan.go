@@ -12,7 +12,6 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
-	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -23,7 +22,7 @@ type restorePlan struct {
 	namespaces []plannedNamespace
 }
 
-// plannedNamespace is one namespace on its way back.
+// plannedNamespace is one namespace on its way back, or what belongs to none.
 type plannedNamespace struct {
 	captured CapturedNamespace
 	object   *unstructured.Unstructured // what the namespace itself was like
@@ -32,6 +31,8 @@ type plannedNamespace struct {
 	occupied bool // some of the point's objects exist at the target
 	objects  int64
 	bytes    int64
+	ranks    map[rank]bool // of the objects
+	left     map[key]bool  // to an operator at the target
 }
 
 // Plan reads the point and the target and changes neither.
@@ -44,7 +45,7 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 	if err != nil {
 		return nil, err
 	}
-	if err := selected.check(p.captured.Namespaces); err != nil {
+	if err := selected.check(p.captured.parts()); err != nil {
 		return nil, err
 	}
 	s, err := c.open(ctx)
@@ -53,14 +54,14 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 	}
 	defer s.close()
 	planner := &planner{session: s, attempt: want.Attempt, damage: want.Damage, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected, attempt: want.Attempt}}
-	for _, captured := range p.captured.Namespaces {
+	for _, captured := range p.captured.parts() {
 		if err := planner.namespace(ctx, captured); err != nil {
 			return nil, err
 		}
 	}
 	if len(planner.private.namespaces) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
-			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.Namespaces))
+			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.parts()))
 	}
 	planner.plan.Private = planner.private
 	return planner.plan, nil
@@ -92,12 +93,20 @@ func (r *planner) namespace(ctx context.Context, captured CapturedNamespace) err
 	}
 	target := selected.target(captured.Name)
 	if held.excluded > 0 {
-		r.warn("namespace %q: left out because the settings of the target exclude it: %s of the point", captured.Name, objects(held.excluded))
+		r.warn("%s: left out because the settings of the target exclude it: %s of the point", describePart(captured.Name), objects(held.excluded))
 	}
-	if len(held.objects) == 0 && len(selected.include) > 0 {
+	r.catalog.define(held.definitions)
+	planned := plannedNamespace{captured: captured, object: held.namespace, target: target, ranks: map[rank]bool{}, left: map[key]bool{}}
+	if err := r.leaveToOperator(ctx, &planned, held); err != nil {
+		return err
+	}
+	if len(held.objects) == 0 && (len(selected.include) > 0 || captured.Name == clusterPart) {
 		return nil
 	}
-	planned := plannedNamespace{captured: captured, object: held.namespace, target: target, objects: int64(len(held.objects)), bytes: held.bytes}
+	planned.objects, planned.bytes = int64(len(held.objects)), held.bytes
+	for _, gvk := range held.kinds {
+		planned.ranks[rankOf(gvk.GroupKind())] = true
+	}
 	if err := r.look(ctx, &planned, held); err != nil {
 		return err
 	}
@@ -111,6 +120,38 @@ func (r *planner) namespace(ctx context.Context, captured CapturedNamespace) err
 
 // look finds out what the target holds and whether it may be written.
 func (r *planner) look(ctx context.Context, planned *plannedNamespace, held *inventory) error {
+	if err := r.lookAtNamespace(ctx, planned); err != nil {
+		return err
+	}
+	kinds, err := r.catalog.resolve(ctx, held.kinds)
+	if isUnserved(err) {
+		return r.unserved(ctx, planned, held)
+	}
+	if err != nil {
+		return err
+	}
+	served := kinds
+	for _, gvk := range held.kinds {
+		if has, err := r.catalog.serves(ctx, gvk); err != nil {
+			return err
+		} else if !has { // the restore itself brings its definition
+			served = slices.DeleteFunc(slices.Clone(served), func(k kind) bool { return k.GroupVersionKind == gvk })
+		}
+	}
+	if planned.exists {
+		if err := r.occupied(ctx, planned, held, served); err != nil {
+			return err
+		}
+	}
+	return r.rights(ctx, *planned, kinds)
+}
+
+// lookAtNamespace finds out whether there is one by the name.
+func (r *planner) lookAtNamespace(ctx context.Context, planned *plannedNamespace) error {
+	if planned.target == clusterPart {
+		planned.exists = true
+		return nil
+	}
 	existing, err := r.session.namespace(ctx, planned.target)
 	if err != nil && !answered(err, metav1.StatusReasonForbidden) {
 		return err
@@ -121,34 +162,51 @@ func (r *planner) look(ctx context.Context, planned *plannedNamespace, held *inv
 		return fault.New(fault.Failed, "plan restore into", "the namespace is being deleted").
 			On(r.session.target(planned.target)).Hint("wait until it is gone, or restore under another name: --rename %s=NEW", planned.captured.Name)
 	}
-	kinds, err := r.catalog.resolve(ctx, held.kinds)
-	if err != nil {
-		return err
-	}
-	if planned.exists {
-		if err := r.occupied(ctx, planned, held, kinds); err != nil {
+	return nil
+}
+
+// unserved refuses objects that the target has no place for: silently leaving them
+// out would restore less than somebody believes.
+func (r *planner) unserved(ctx context.Context, planned *plannedNamespace, held *inventory) error {
+	var missing, patterns []string
+	for _, gvk := range held.kinds {
+		_, err := r.catalog.captured(ctx, gvk)
+		if err != nil && !isUnserved(err) {
 			return err
 		}
+		if err != nil {
+			missing = append(missing, gvk.Kind+" of "+gvk.GroupVersion().String())
+			patterns = append(patterns, fmt.Sprintf("--exclude '%s/%s/%s'", r.point.from.Name(), planned.captured.Name, gvk.GroupKind()))
+		}
 	}
-	return r.rights(ctx, *planned, kinds)
+	return fault.New(fault.Usage, "plan restore into", "%w", &unserved{"the server does not serve " + strings.Join(missing, ", ")}).On(r.session.target(planned.target)).
+		Hint("install what defines them, or restore their CustomResourceDefinitions in the same go where the point has them, or leave them out: %s", strings.Join(patterns, " "))
 }
 
 // census counts what a target namespace holds, seen from the point.
-type census struct{ present, differing, foreign int64 }
+type census struct {
+	present, differing, foreign int64
+
+	changed []key // some of those that differ
+}
 
 func (r *planner) occupied(ctx context.Context, planned *plannedNamespace, held *inventory, kinds []kind) error {
 	var found census
 	err := repeatable(func() error {
 		found = census{}
-		return r.session.live(ctx, kinds, planned.target, planned.captured.Name, r.point.digests, func(u *unstructured.Unstructured, digest seal.Digest) {
-			want, ours := held.objects[keyOf(u)]
+		return r.session.live(ctx, kinds, namespaceOf(planned.target), planned.captured.Name, r.point.digests, func(u liveObject) {
+			k := keyOf(u.Unstructured)
+			want, ours := held.objects[k]
 			switch {
-			case ours && digest != want:
+			case ours && u.digest != want.digest && bareDefaultAccount(u.Unstructured):
+				// A controller has made it with the namespace, and nothing is lost.
+			case ours && u.digest != want.digest:
 				found.differing++
 				found.present++
+				found.note(k)
 			case ours:
 				found.present++
-			case !r.point.excluded(u):
+			case !u.remade && !r.point.excluded(u.Unstructured) && !planned.left[k]:
 				found.foreign++
 			}
 		})
@@ -162,11 +220,21 @@ func (r *planner) occupied(ctx context.Context, planned *plannedNamespace, held 
 	}
 	if planned.occupied = found.present > 0; planned.occupied && !r.ours(target, found) {
 		r.plan.Occupied = append(r.plan.Occupied, source.Occupied{
-			Target: target, Parts: []string{planned.target},
+			Target: target, Parts: partsOf(planned.target, kinds),
 			Holds: fmt.Sprintf("%d of the %s to be restored, %d of them different from the point", found.present, objects(planned.objects), found.differing),
 		})
+		return r.conflicts(ctx, planned, found.changed)
 	}
 	return nil
+}
+
+// partsOf spells what a point of just some kinds of a part holds, see Settings.Only.
+func partsOf(part string, kinds []kind) []string {
+	var parts []string
+	for _, k := range kinds {
+		parts = append(parts, part+"/"+k.rbac())
+	}
+	return parts
 }
 
 // ours reports whether what a target holds may be what an earlier process of the
@@ -179,8 +247,8 @@ func (r *planner) ours(target string, found census) bool {
 // rights refuses early what would fail halfway through a restore.
 func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []kind) error {
 	var missing []string
-	need := func(verb string, k kind, namespace string) error {
-		what := call{verb: verb, resource: k.rbac(), namespace: namespace}
+	need := func(verb string, k kind, part string) error {
+		what := call{verb: verb, resource: k.rbac(), namespace: namespaceOf(part)}
 		allowed, err := r.session.may(ctx, k, what)
 		if err == nil && !allowed {
 			missing = append(missing, what.right())
@@ -188,7 +256,7 @@ func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []
 		return err
 	}
 	if !planned.exists {
-		if err := need("create", namespaceKind, ""); err != nil {
+		if err := need("create", namespaceKind, clusterPart); err != nil {
 			return err
 		}
 	}

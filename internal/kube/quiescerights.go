@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	replicaSetKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}, resource: "replicasets"}
-	podKind        = kind{GroupVersionKind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, resource: "pods"}
+	replicaSetKind = kind{GroupVersionKind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "ReplicaSet"}, resource: "replicasets", namespaced: true}
+	podKind        = kind{GroupVersionKind: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, resource: "pods", namespaced: true}
 )
 
 // quiesceRights are what stopping takes. Replicas and annotation change in one

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -46,7 +48,8 @@ type rehearsal struct {
 	selection *selection
 
 	mu      sync.Mutex
-	refused map[string][]source.Difference // by namespace, as captured
+	refused map[string][]source.Difference // by part, as captured
+	defined []kind                         // by the point's own definitions
 	untried []source.Deviation
 }
 
@@ -65,8 +68,8 @@ func (r *Rehearsal) Plan(ctx context.Context, from *repository.SourceReader, wan
 	if r.server {
 		action = "create in a dry run"
 	}
-	for _, namespace := range p.captured.Namespaces {
-		plan.Steps = append(plan.Steps, source.Step{Action: action, Target: "namespace " + namespace.Name, Objects: namespace.Objects, Bytes: namespace.Bytes})
+	for _, namespace := range p.captured.parts() {
+		plan.Steps = append(plan.Steps, source.Step{Action: action, Target: describeRehearsed(namespace.Name), Objects: namespace.Objects, Bytes: namespace.Bytes})
 	}
 	return plan, nil
 }
@@ -108,12 +111,15 @@ func (r *Rehearsal) open(ctx context.Context, from *repository.SourceReader, pla
 // each calls try for every document, several at once.
 func (r *rehearsal) each(ctx context.Context, p *point, shown progress.Task, try func(context.Context, string, *unstructured.Unstructured) error) (repository.Summary, error) {
 	var sum repository.Summary
-	for _, namespace := range p.captured.Namespaces {
+	for _, namespace := range p.captured.parts() {
 		group, working := errgroup.WithContext(ctx)
 		group.SetLimit(parallelWrites)
 		err := p.documents(working, namespace.Name, func(d document) error {
 			if isNamespace(d.object) {
 				return working.Err()
+			}
+			if isDefinition(d.object) {
+				r.define(kindsDefinedBy(d.object))
 			}
 			sum.Documents++
 			sum.Bytes += d.size
@@ -127,7 +133,7 @@ func (r *rehearsal) each(ctx context.Context, p *point, shown progress.Task, try
 			err = failed
 		}
 		if err != nil {
-			return sum, fmt.Errorf("rehearse namespace %q: %w", namespace.Name, err)
+			return sum, fmt.Errorf("rehearse %s: %w", describePart(namespace.Name), err)
 		}
 	}
 	return sum, nil
@@ -152,6 +158,26 @@ func (r *rehearsal) offline(_ context.Context, namespace string, u *unstructured
 	return nil
 }
 
+func (r *rehearsal) define(kinds []kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.defined = append(r.defined, kinds...)
+}
+
+// defines reports whether a restore would bring a kind's definition.
+func (r *rehearsal) defines(gvk schema.GroupVersionKind) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.defined, func(k kind) bool { return k.GroupVersionKind == gvk })
+}
+
+func describeRehearsed(part string) string {
+	if part == clusterPart {
+		return part
+	}
+	return "namespace " + part
+}
+
 // leave notes a document about which nothing can be said.
 func (r *rehearsal) leave(namespace string, u *unstructured.Unstructured, why string) {
 	r.mu.Lock()
@@ -173,7 +199,7 @@ func (r *Rehearsal) Compare(ctx context.Context, from *repository.SourceReader, 
 		return nil, err
 	}
 	result := &source.Comparison{Deviations: private.untried}
-	for _, namespace := range p.captured.Namespaces {
+	for _, namespace := range p.captured.parts() {
 		held, err := p.inventory(ctx, namespace) // fails where the digest is another
 		if err != nil {
 			return nil, err
@@ -268,6 +294,10 @@ func (d *dryRun) kind(ctx context.Context, u *unstructured.Unstructured) (kind, 
 func (d *dryRun) offer(ctx context.Context, namespace string, u *unstructured.Unstructured) error {
 	k, err := d.kind(ctx, u)
 	if err != nil {
+		if isUnserved(err) && d.defines(u.GroupVersionKind()) {
+			d.leave(namespace, u, "the point brings its definition, and a dry run makes none")
+			return nil
+		}
 		if isUnserved(err) {
 			d.refuse(namespace, u, "a kind that the server serves", "none")
 			return nil
@@ -275,16 +305,20 @@ func (d *dryRun) offer(ctx context.Context, namespace string, u *unstructured.Un
 		return err
 	}
 	copied := u.DeepCopy()
-	copied.SetNamespace(d.namespace)
+	scratch := d.namespace
+	if !k.namespaced {
+		scratch = ""
+	}
+	copied.SetNamespace(scratch)
 	withoutPorts(copied)
 	started := time.Now()
-	_, err = d.session.objects.Resource(k.gvr()).Namespace(d.namespace).Create(ctx, copied, metav1.CreateOptions{
+	_, err = d.session.objects.Resource(k.gvr()).Namespace(scratch).Create(ctx, copied, metav1.CreateOptions{
 		FieldManager: fieldManager, DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict,
 	})
 	if err == nil {
 		return nil
 	}
-	err = d.session.fail(call{verb: "create", resource: k.rbac(), namespace: d.namespace, name: u.GetName()}, started, err)
+	err = d.session.fail(call{verb: "create", resource: k.rbac(), namespace: scratch, name: u.GetName()}, started, err)
 	var answer *answerError
 	switch {
 	case answered(err, metav1.StatusReasonAlreadyExists): // a controller makes it in every namespace

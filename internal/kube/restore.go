@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -25,6 +26,8 @@ type restore struct {
 	session *session
 	catalog *catalog
 	shown   progress.Task
+	begun   map[string]bool // parts of the target
+	defined []kind          // by definitions that were brought back
 	objects atomic.Int64
 	bytes   atomic.Int64
 }
@@ -45,14 +48,33 @@ func (c *Cluster) Restore(ctx context.Context, from *repository.SourceReader, pl
 		return repository.Summary{}, err
 	}
 	defer s.close()
-	run := &restore{point: p, attempt: private.attempt, session: s, catalog: newCatalog(s), shown: show.Task(c.name, progress.Objects, private.total())}
+	run := &restore{point: p, attempt: private.attempt, session: s, catalog: newCatalog(s), begun: map[string]bool{}, shown: show.Task(c.name, progress.Objects, private.total())}
 	defer run.shown.Done()
-	for _, planned := range private.namespaces {
-		if err := run.namespace(ctx, planned); err != nil {
-			return run.summary(), fmt.Errorf("restore namespace %q: %w", planned.target, err)
+	return run.summary(), run.all(ctx, private.namespaces)
+}
+
+// all brings rank after rank back, each of them everywhere.
+func (r *restore) all(ctx context.Context, planned []plannedNamespace) error {
+	for _, now := range ranks {
+		for _, p := range planned {
+			if !p.ranks[now] {
+				continue
+			}
+			if err := r.part(ctx, p, now); err != nil {
+				return fmt.Errorf("restore %s: %w", describePart(p.target), err)
+			}
+		}
+		if err := r.session.awaitDefined(ctx, r.defined); err != nil {
+			return err
+		}
+		r.defined = nil
+	}
+	for _, p := range planned { // those that hold nothing are there, too
+		if err := r.begin(ctx, p); err != nil {
+			return fmt.Errorf("restore %s: %w", describePart(p.target), err)
 		}
 	}
-	return run.summary(), nil
+	return nil
 }
 
 func planOf(plan *source.Plan) (*restorePlan, error) {
@@ -75,20 +97,36 @@ func (r *restore) summary() repository.Summary {
 	return repository.Summary{Documents: r.objects.Load(), Bytes: r.bytes.Load()}
 }
 
-func (r *restore) namespace(ctx context.Context, planned plannedNamespace) error {
-	if err := r.attempt.Begin(ctx, r.session.target(planned.target)); err != nil {
+// begin notes that a part of the target is about to be written, and makes the
+// namespace where it is missing; once.
+func (r *restore) begin(ctx context.Context, planned plannedNamespace) error {
+	if r.begun[planned.target] {
+		return nil
+	}
+	r.begun[planned.target] = true
+	if err := r.attempt.Begin(ctx, r.session.target(planned.target)); err != nil || planned.exists {
 		return err
 	}
-	if !planned.exists {
-		if err := r.createNamespace(ctx, planned); err != nil {
-			return err
-		}
+	return r.createNamespace(ctx, planned)
+}
+
+// part brings back what one part has of a rank.
+func (r *restore) part(ctx context.Context, planned plannedNamespace, now rank) error {
+	if err := r.begin(ctx, planned); err != nil {
+		return err
 	}
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(parallelWrites)
-	err := r.documents(working, planned.captured.Name, func(d document) error {
-		if isNamespace(d.object) || !r.selection.wants(planned.captured.Name, keyOf(d.object)) || r.excluded(d.object) {
+	ofRank := func(gk schema.GroupKind) bool { return rankOf(gk) == now && gk != namespaceKind.GroupKind() }
+	err := r.documentsOf(working, planned.captured.Name, ofRank, func(d document) error {
+		if k := keyOf(d.object); !r.selection.wants(planned.captured.Name, k) || r.excluded(d.object) || planned.left[k] {
 			return working.Err()
+		}
+		r.current(d.object)
+		if isDefinition(d.object) {
+			kinds := kindsDefinedBy(d.object)
+			r.catalog.define(kinds)
+			r.defined = append(r.defined, kinds...)
 		}
 		k, err := r.catalog.captured(working, d.object.GroupVersionKind())
 		if err != nil {
@@ -121,16 +159,10 @@ func (r *restore) createNamespace(ctx context.Context, planned plannedNamespace)
 }
 
 func (r *restore) object(ctx context.Context, planned plannedNamespace, k kind, d document) error {
-	d.object.SetNamespace(planned.target)
-	w := &writer{session: r.session, kind: k, namespace: planned.target, object: d.object}
-	err := w.create(ctx)
-	if answered(err, metav1.StatusReasonAlreadyExists) {
-		if !planned.occupied {
-			return r.refuse(ctx, w)
-		}
-		err = w.replace(ctx)
-	}
-	if err != nil {
+	namespace := namespaceOf(planned.target)
+	d.object.SetNamespace(namespace)
+	w := &writer{session: r.session, kind: k, namespace: namespace, object: d.object}
+	if err := r.write(ctx, planned, w); err != nil {
 		return err
 	}
 	r.objects.Add(1)
@@ -139,12 +171,29 @@ func (r *restore) object(ctx context.Context, planned plannedNamespace, k kind, 
 	return nil
 }
 
+// write looks first where something is there: what is equal needs no write, which
+// a webhook that is down may refuse.
+func (r *restore) write(ctx context.Context, planned plannedNamespace, w *writer) error {
+	if planned.occupied {
+		return w.replace(ctx)
+	}
+	err := w.create(ctx)
+	if answered(err, metav1.StatusReasonAlreadyExists) {
+		return r.refuse(ctx, w)
+	}
+	return err
+}
+
 // refuse is for an object that was not there when the plan was made: nobody
 // has agreed to its loss (invariant 5). One that is equal loses nothing.
 func (r *restore) refuse(ctx context.Context, w *writer) error {
-	if live, err := w.live(ctx); err != nil || live != nil && w.equal(live) {
+	live, err := w.live(ctx)
+	if err != nil || live != nil && w.equal(live) {
 		return err
 	}
+	if live != nil && bareDefaultAccount(live) {
+		return w.replace(ctx) // made with the namespace, by a controller
+	}
 	return fault.New(fault.Refused, "restore "+keyOf(w.object).String()+" into", "it appeared after the plan was made").
-		On(r.session.target(w.namespace)).Hint("make a new plan: run the same restore again")
+		On(r.session.target(partOf(w.namespace))).Hint("make a new plan: run the same restore again")
 }

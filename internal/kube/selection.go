@@ -12,7 +12,8 @@ import (
 
 // selection decides what of a point is restored. Patterns are spelled
 // namespace, namespace/Kind or namespace/Kind/name, each part with * and ?;
-// a Kind matches in any case.
+// a Kind matches in any case, with or without its group. What belongs to no
+// namespace is in _cluster.
 type selection struct {
 	include, exclude []pattern
 	rename           map[string]string
@@ -62,7 +63,7 @@ func badPattern(text string) error {
 
 func (p pattern) matches(namespace string, k key) bool {
 	return matchesAny([]string{p.namespace}, namespace) &&
-		matchesAny([]string{p.kind}, strings.ToLower(k.Kind)) &&
+		(matchesAny([]string{p.kind}, strings.ToLower(k.Kind)) || matchesAny([]string{p.kind}, strings.ToLower(k.GroupKind.String()))) &&
 		matchesAny([]string{p.name}, k.name)
 }
 
@@ -70,6 +71,11 @@ func (p pattern) matches(namespace string, k key) bool {
 func (s *selection) wants(namespace string, k key) bool {
 	matches := func(p pattern) bool { return p.matches(namespace, k) }
 	return (len(s.include) == 0 || slices.ContainsFunc(s.include, matches)) && !slices.ContainsFunc(s.exclude, matches)
+}
+
+// asksFor reports whether an object is included by its kind, and not as one of all.
+func (s *selection) asksFor(namespace string, k key) bool {
+	return slices.ContainsFunc(s.include, func(p pattern) bool { return p.kind != "*" && p.matches(namespace, k) })
 }
 
 // mayWant reports whether any object of a namespace can be wanted, so that
@@ -116,6 +122,9 @@ func (s *selection) check(captured []CapturedNamespace) error {
 		from[target] = namespace.Name
 	}
 	for old := range s.rename {
+		if old == clusterPart {
+			return fault.New(fault.Usage, "rename namespaces", "%s is none: it is what belongs to no namespace", clusterPart)
+		}
 		if !slices.ContainsFunc(captured, func(c CapturedNamespace) bool { return c.Name == old }) {
 			return fault.New(fault.Usage, "rename namespaces", "the point holds no namespace %q", old).
 				Hint("it holds the namespaces %s", namesOf(captured))

@@ -16,10 +16,13 @@ type Settings struct {
 	Context    string   `yaml:"context,omitempty" jsonschema_description:"context of the kubeconfig; without it the current one"`
 	Cluster    string   `yaml:"cluster,omitempty" jsonschema_description:"name of the cluster in kubernetes/CLUSTER/NAMESPACE; without it the name that the kubeconfig gives it, or in-cluster"`
 	Namespaces []string `yaml:"namespaces,omitempty" jsonschema_description:"names or patterns with * and ?; without it all but those excluded"`
-	Kinds      []string `yaml:"kinds,omitempty" jsonschema_description:"resources as the API names them: secrets, or ingresses.networking.k8s.io; without it secrets and configmaps"`
+	Kinds      []string `yaml:"kinds,omitempty" jsonschema_description:"resources as the API names them, or patterns of them: secrets, ingresses.networking.k8s.io, *.example.com, *; without it secrets and configmaps"`
+	Names      []string `yaml:"names,omitempty" jsonschema_description:"only objects of these names or patterns"`
 	Exclude    Exclude  `yaml:"exclude,omitempty" jsonschema_description:"what is left out; each list replaces its default"`
 	// LabelSelector is empty for all objects.
 	LabelSelector string `yaml:"labelSelector,omitempty" jsonschema_description:"only objects that this label selector chooses"`
+
+	scope scope
 }
 
 // Exclude says what is left out. A list that is not given is the default, an
@@ -27,8 +30,15 @@ type Settings struct {
 type Exclude struct {
 	Types      []string `yaml:"types,omitempty" jsonschema_description:"types of Secrets; default kubernetes.io/service-account-token and bootstrap.kubernetes.io/token"`
 	Names      []string `yaml:"names,omitempty" jsonschema_description:"names or patterns of objects; default kube-root-ca.crt"`
+	Kinds      []string `yaml:"kinds,omitempty" jsonschema_description:"resources as the API names them, or patterns of them"`
 	Namespaces []string `yaml:"namespaces,omitempty" jsonschema_description:"names or patterns, unless named in namespaces; default kube-system, kube-public and kube-node-lease"`
+	// HelmHistory is nil for the default.
+	HelmHistory *int `yaml:"helmHistory,omitempty" jsonschema:"minimum=0" jsonschema_description:"revisions of a Helm release that are older than this many, unless deployed; 0: none is left out; default 3"`
 }
+
+// keptRevisions are the newest revisions of each Helm release that are captured
+// where the settings say nothing: with fewer there is nothing to roll back to.
+const keptRevisions = 3
 
 // effective returns the settings with the defaults filled in.
 func (s Settings) effective() Settings {
@@ -38,6 +48,10 @@ func (s Settings) effective() Settings {
 	s.Exclude.Types = orDefault(s.Exclude.Types, "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
 	s.Exclude.Names = orDefault(s.Exclude.Names, "kube-root-ca.crt")
 	s.Exclude.Namespaces = orDefault(s.Exclude.Namespaces, "kube-system", "kube-public", "kube-node-lease")
+	if s.Exclude.HelmHistory == nil {
+		newest := keptRevisions
+		s.Exclude.HelmHistory = &newest
+	}
 	return s
 }
 
@@ -58,7 +72,10 @@ func (s *Settings) Validate() error {
 		patterns []string
 	}{
 		{"namespaces", s.Namespaces},
+		{"names", s.Names},
+		{"kinds", s.Kinds},
 		{"exclude.names", s.Exclude.Names},
+		{"exclude.kinds", s.Exclude.Kinds},
 		{"exclude.namespaces", s.Exclude.Namespaces},
 	}
 	for _, list := range lists {
@@ -68,12 +85,15 @@ func (s *Settings) Validate() error {
 			}
 		}
 	}
-	for _, kind := range s.effective().Kinds {
-		if kind == "" || strings.ContainsAny(kind, "/* ") {
+	for _, kind := range s.Kinds {
+		if strings.Contains(kind, " ") {
 			return invalid("kinds: %q is not a resource's name such as secrets or ingresses.networking.k8s.io", kind)
 		}
 	}
-	if s.Kinds != nil && len(s.Kinds) == 0 || s.Namespaces != nil && len(s.Namespaces) == 0 {
+	if s.Exclude.HelmHistory != nil && *s.Exclude.HelmHistory < 0 {
+		return invalid("exclude.helmHistory: %d is not a number of revisions", *s.Exclude.HelmHistory)
+	}
+	if s.Kinds != nil && len(s.Kinds) == 0 || s.Namespaces != nil && len(s.Namespaces) == 0 && !s.scope.onlyCluster {
 		return invalid("namespaces and kinds: an empty list chooses nothing; leave it out for the default")
 	}
 	if _, err := labels.Parse(s.LabelSelector); err != nil { // err quotes the file, which may hold a secret

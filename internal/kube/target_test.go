@@ -96,11 +96,17 @@ func TestOverwritingMakesTheNamespaceEqualAndSparesOtherObjects(t *testing.T) {
 	if diff := cmp.Diff(want, cluster.look(t, namespace)); diff != "" {
 		t.Errorf("objects differ (-want +got):\n%s", diff)
 	}
-	occupied := []source.Occupied{{Target: "kubernetes/testbed/" + namespace, Parts: []string{namespace}, Holds: "11 of the 12 objects to be restored, 4 of them different from the point"}}
+	occupied := []source.Occupied{{Target: "kubernetes/testbed/" + namespace, Parts: []string{namespace + "/configmaps", namespace + "/secrets"}, Holds: "11 of the 12 objects to be restored, 4 of them different from the point"}}
 	if diff := cmp.Diff(occupied, plan.Occupied); diff != "" {
 		t.Errorf("occupied (-want +got):\n%s", diff)
 	}
-	warnings := []string{"kubernetes/testbed/" + namespace + " also holds 1 object that the restore leaves as found"}
+	target := "kubernetes/testbed/" + namespace
+	warnings := []string{
+		target + " also holds 1 object that the restore leaves as found",
+		target + `: of Secret/basic would be overwritten type of "kube.test"`,
+		target + `: of Secret/binary would be overwritten data.all of "kube.test"`,
+		target + `: of Secret/immutable would be overwritten data.a of "kube.test"`,
+	}
 	if diff := cmp.Diff(warnings, plan.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -93,9 +94,16 @@ func (w *writer) replaceOnce(ctx context.Context) error {
 	if w.equal(live) {
 		return nil
 	}
+	if isHeadless(live) != isHeadless(w.object) {
+		// To have an address or none is for life, and the server does not say so.
+		return w.recreate(ctx, live)
+	}
 	err = w.update(ctx, live)
 	if answered(err, metav1.StatusReasonInvalid) {
 		// An immutable object, or another type of Secret: no update can do it.
+		if losesData(w.kind) {
+			return w.refuseRecreate(err)
+		}
 		return w.recreate(ctx, live)
 	}
 	return err
@@ -108,8 +116,20 @@ func (w *writer) inPlaceOf(live *unstructured.Unstructured) *unstructured.Unstru
 	return u
 }
 
+// irreplaceable are kinds, written Kind.group, with which data goes.
+var irreplaceable = []string{"PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition.apiextensions.k8s.io"}
+
+func losesData(k kind) bool { return slices.Contains(irreplaceable, k.GroupKind().String()) }
+
+// refuseRecreate is for what cannot be changed and must not be deleted.
+func (w *writer) refuseRecreate(err error) error {
+	return fault.New(fault.Refused, "replace "+keyOf(w.object).String()+" in", "it cannot be changed, and with it data would be deleted: %w", err).
+		On(w.session.target(partOf(w.namespace))).Hint("leave it as it is with --exclude '*/%s/%s/%s', or move its data elsewhere and delete it first", partOf(w.namespace), w.kind.Kind, w.object.GetName())
+}
+
 func (w *writer) update(ctx context.Context, live *unstructured.Unstructured) error {
 	u := w.inPlaceOf(live)
+	keepAllocated(u, live)
 	u.SetResourceVersion(live.GetResourceVersion())
 	// The uids in these are of this cluster, so they hold.
 	u.SetOwnerReferences(live.GetOwnerReferences())
@@ -139,7 +159,7 @@ func (w *writer) recreate(ctx context.Context, live *unstructured.Unstructured) 
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
 		return fault.New(fault.Failed, "replace "+keyOf(w.object).String()+" in", "the old one is still there %s after it was deleted: a finalizer holds it", goneTimeout).
-			On(w.session.target(w.namespace)).Hint("see its metadata.finalizers, then run the same restore again")
+			On(w.session.target(partOf(w.namespace))).Hint("see its metadata.finalizers, then run the same restore again")
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,391 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/openim-dr/openim-dr/internal/progress"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+//go:embed testdata/kinds.yaml
+var kindsZoo string
+
+// kindZoo is one object of every kind, and the means to make, see and remove them
+// that are none of those under test.
+type kindZoo struct {
+	cluster
+	client          dynamic.Interface
+	name, namespace string
+	objects         []*unstructured.Unstructured // as they are written
+}
+
+// newKindZoo reads the zoo, with names of the test's own, and makes nothing yet.
+func newKindZoo(t *testing.T) *kindZoo {
+	t.Helper()
+	c := newCluster(t)
+	config, err := clientcmd.BuildConfigFromFlags("", c.env.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS, config.WarningHandler = -1, rest.NoWarnings{}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace := c.freeName(t)
+	z := &kindZoo{cluster: c, client: client, name: namespace, namespace: namespace}
+	text := strings.NewReplacer("NAMESPACE", z.namespace, "NAME", z.name, "GROUP", z.group()).Replace(kindsZoo)
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
+		u := &unstructured.Unstructured{}
+		if err := decoder.Decode(u); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		z.objects = append(z.objects, u)
+	}
+	t.Cleanup(func() { z.remove(context.WithoutCancel(t.Context()), t) })
+	return z
+}
+
+func (z *kindZoo) group() string { return z.name + ".example.com" }
+
+// plurals of the zoo that are not their kind in lower case with an s.
+var plurals = map[string]string{
+	"Endpoints": "endpoints", "Ingress": "ingresses", "NetworkPolicy": "networkpolicies", "StorageClass": "storageclasses", "PriorityClass": "priorityclasses",
+	"RuntimeClass": "runtimeclasses", "IngressClass": "ingressclasses", "DeviceClass": "deviceclasses", "VolumeAttributesClass": "volumeattributesclasses",
+	"ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
+
+func (z *kindZoo) of(u *unstructured.Unstructured) dynamic.ResourceInterface {
+	plural := plurals[u.GetKind()]
+	if plural == "" {
+		plural = strings.ToLower(u.GetKind()) + "s"
+	}
+	resource := z.client.Resource(u.GroupVersionKind().GroupVersion().WithResource(plural))
+	if u.GetNamespace() == "" {
+		return resource
+	}
+	return resource.Namespace(u.GetNamespace())
+}
+
+// zooPatience is how long a server may take, on a busy machine.
+const zooPatience = time.Minute
+
+// make creates every object, and each as soon as the server serves its kind.
+func (z *kindZoo) make(t *testing.T) {
+	t.Helper()
+	namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": z.namespace}}}
+	for _, u := range append([]*unstructured.Unstructured{namespace}, z.objects...) {
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, zooPatience, true, func(ctx context.Context) (bool, error) {
+			_, err := z.of(u).Create(ctx, u, metav1.CreateOptions{FieldManager: "zoo"})
+			if apierrors.IsNotFound(err) && u.GroupVersionKind().Group == z.group() {
+				return false, nil
+			}
+			return err == nil, err
+		})
+		if err != nil {
+			t.Fatalf("make %s %s: %v", u.GetKind(), u.GetName(), err)
+		}
+	}
+}
+
+// remove deletes every object, and does what controllers would that are not there.
+func (z *kindZoo) remove(ctx context.Context, t *testing.T) {
+	t.Helper()
+	backwards := slices.Clone(z.objects)
+	slices.Reverse(backwards) // guards first, definitions last
+	for _, u := range backwards {
+		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, zooPatience, true, func(ctx context.Context) (bool, error) {
+			err := z.of(u).Delete(ctx, u.GetName(), metav1.DeleteOptions{GracePeriodSeconds: new(int64)})
+			if apierrors.IsNotFound(err) {
+				return true, nil
+			}
+			if u.GetKind() != "CustomResourceDefinition" && err == nil {
+				_, err = z.of(u).Patch(ctx, u.GetName(), types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+			}
+			if apierrors.IsNotFound(err) {
+				return true, nil
+			}
+			return false, err
+		})
+		if err != nil {
+			t.Errorf("remove %s %s: %v", u.GetKind(), u.GetName(), err)
+		}
+	}
+}
+
+// serverSet are fields that differ between an object and the one that takes its
+// place, by kind; those of "" are of any.
+var serverSet = map[string][][]string{
+	"":                 {{"status"}, {"metadata", "uid"}, {"metadata", "resourceVersion"}, {"metadata", "creationTimestamp"}, {"metadata", "generation"}, {"metadata", "managedFields"}},
+	"Job":              {{"spec", "selector"}, {"spec", "template", "metadata", "labels", "controller-uid"}, {"spec", "template", "metadata", "labels", "batch.kubernetes.io/controller-uid"}, {"metadata", "labels", "controller-uid"}, {"metadata", "labels", "batch.kubernetes.io/controller-uid"}},
+	"PersistentVolume": {{"spec", "claimRef", "uid"}, {"spec", "claimRef", "resourceVersion"}},
+	"ClusterRole":      {{"rules"}}, // of one that aggregates
+	"DaemonSet":        {{"metadata", "annotations", "deprecated.daemonset.template.generation"}},
+}
+
+// look reads every object that is there, without what the server sets.
+func (z *kindZoo) look(t *testing.T) map[string]any {
+	t.Helper()
+	seen := map[string]any{}
+	for _, u := range z.objects {
+		live, err := z.of(u).Get(t.Context(), u.GetName(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range append(serverSet[""], serverSet[u.GetKind()]...) {
+			if _, aggregates := live.Object["aggregationRule"]; u.GetKind() != "ClusterRole" || aggregates || path[0] != "rules" {
+				unstructured.RemoveNestedField(live.Object, path...)
+			}
+		}
+		if u.GetKind() == "Service" {
+			forgetAddresses(live)
+		}
+		seen[u.GetKind()+"/"+u.GetName()] = live.Object
+	}
+	return seen
+}
+
+// forgetAddresses replaces what a Service was given by the fact that it was.
+func forgetAddresses(u *unstructured.Unstructured) {
+	spec := u.Object["spec"].(map[string]any)
+	if spec["clusterIP"] != nil && spec["clusterIP"] != "None" {
+		spec["clusterIP"], spec["clusterIPs"] = "given", "given"
+	}
+	if spec["healthCheckNodePort"] != nil {
+		spec["healthCheckNodePort"] = "given"
+	}
+	ports, _ := spec["ports"].([]any)
+	for _, p := range ports {
+		if port := p.(map[string]any); port["nodePort"] != nil && port["nodePort"] != askedPort {
+			port["nodePort"] = "given"
+		}
+	}
+}
+
+// askedPort is a node port that a test has asked for; others are given.
+const askedPort = int64(30123)
+
+// source chooses what the zoo holds, by a pattern of kinds: beside it other tests
+// make objects of the cluster.
+func (z *kindZoo) source(t *testing.T, change func(*Settings)) *Cluster {
+	t.Helper()
+	return z.cluster.source(t, func(s *Settings) {
+		s.Kinds, s.Names = []string{"*"}, []string{"*" + z.name + "*"}
+		if change != nil {
+			change(s)
+		}
+	}, z.namespace)
+}
+
+// Invariant 3, with the dynamic client as the witness: a lost cluster. Whatever
+// keeps others from being written comes back last: of the zoo's own webhook that
+// refuses all widgets this is the proof.
+func TestEveryKindSurvivesTheLossOfTheCluster(t *testing.T) {
+	z := newKindZoo(t)
+	z.make(t)
+	before := z.look(t)
+	kinds := map[string]bool{}
+	for name := range before {
+		kind, _, _ := strings.Cut(name, "/")
+		kinds[kind] = true
+	}
+	if len(kinds) < 40 || len(before) != len(z.objects) {
+		t.Fatalf("the zoo has %d objects of %d kinds", len(before), len(kinds))
+	}
+	c := z.source(t, nil)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	if got := from.Summary().Documents; got != int64(len(before)) {
+		t.Errorf("captured %d documents, want %d:\n%s", got, len(before), missingFrom(t, from, z))
+	}
+
+	z.remove(t.Context(), t)
+	z.removeNamespace(t.Context(), t, z.namespace)
+	if left := z.look(t); len(left) > 0 {
+		t.Fatalf("%v are left", slices.Sorted(maps.Keys(left)))
+	}
+	plan, compared := bringBack(t, c, from, source.Selection{})
+	requireEqual(t, compared)
+	if len(plan.Occupied) != 0 {
+		t.Errorf("occupied: %+v", plan.Occupied)
+	}
+	if diff := cmp.Diff(before, z.look(t)); diff != "" {
+		t.Errorf("objects differ (-before +after):\n%s", diff)
+	}
+	z.requireOrder(t)
+}
+
+// missingFrom names what of the zoo is in no file.
+func missingFrom(t *testing.T, from *repository.SourceReader, z *kindZoo) string {
+	t.Helper()
+	held := string(plaintext(t, from, clusterPart)) + string(plaintext(t, from, z.namespace))
+	var missing []string
+	for _, u := range z.objects {
+		if !strings.Contains(held, "kind: "+u.GetKind()+"\n") {
+			missing = append(missing, u.GetKind())
+		}
+	}
+	return strings.Join(missing, ", ")
+}
+
+// requireOrder looks at the versions that the server counts up with each write.
+func (z *kindZoo) requireOrder(t *testing.T) {
+	t.Helper()
+	written := func(kind string) string {
+		for _, u := range z.objects {
+			if u.GetKind() == kind {
+				live, err := z.of(u).Get(t.Context(), u.GetName(), metav1.GetOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return fmt.Sprintf("%020s", live.GetResourceVersion())
+			}
+		}
+		t.Fatalf("the zoo has no %s", kind)
+		return ""
+	}
+	order := []string{"Role", "Secret", "RoleBinding", "Widget", "ValidatingWebhookConfiguration"}
+	for i, kind := range order[1:] {
+		if written(order[i]) > written(kind) {
+			t.Errorf("%s was written after %s", order[i], kind)
+		}
+	}
+}
+
+// Two captures of a cluster in which nothing changes are equal to the byte.
+func TestTwoCapturesOfEveryKindAreEqual(t *testing.T) {
+	z := newKindZoo(t)
+	z.make(t)
+	c, fixture := z.source(t, nil), repotest.New(t)
+	first, second := fixture.Capture(t, "cluster", Kind, c), fixture.Capture(t, "cluster", Kind, c)
+	for _, part := range []string{clusterPart, z.namespace} {
+		if !bytes.Equal(plaintext(t, first, part), plaintext(t, second, part)) {
+			t.Errorf("the files of %s differ", part)
+		}
+	}
+}
+
+// What was changed by hand is overwritten, fields that the point lacks included,
+// what objects were given by the cluster stays, and the plan says whose the fields
+// are.
+func TestOverwritingEveryKind(t *testing.T) {
+	z := newKindZoo(t)
+	z.make(t)
+	before := z.look(t)
+	c := z.source(t, nil)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	address := z.address(t)
+	for _, u := range z.objects {
+		patch := `{"metadata":{"labels":{"example.com/added":"by-hand"},"annotations":{"example.com/added":"by-hand"}}}`
+		_, err := z.of(u).Patch(t.Context(), u.GetName(), types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	role := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": map[string]any{"name": z.name, "namespace": z.namespace}}}
+	_, err := z.of(role).Patch(t.Context(), z.name, types.MergePatchType, []byte(`{"rules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"]}]}`), metav1.PatchOptions{FieldManager: "kubectl-edit"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	plan, compared := bringBack(t, c, from, source.Selection{})
+	requireEqual(t, compared)
+	if len(plan.Occupied) != 2 {
+		t.Errorf("occupied: %+v", plan.Occupied)
+	}
+	want := fmt.Sprintf(`kubernetes/testbed/%s: of Role.rbac.authorization.k8s.io/%s would be overwritten rules of "kubectl-edit"`, z.namespace, z.name)
+	if !slices.Contains(plan.Warnings, want) {
+		t.Errorf("warnings %q, want %q", plan.Warnings, want)
+	}
+	if diff := cmp.Diff(before, z.look(t)); diff != "" {
+		t.Errorf("objects differ (-before +after):\n%s", diff)
+	}
+	if got := z.address(t); got != address {
+		t.Errorf("a Service that was overwritten has address %s, and had %s", got, address)
+	}
+}
+
+func (z *kindZoo) address(t *testing.T) string {
+	t.Helper()
+	s, err := z.CoreV1().Services(z.namespace).Get(t.Context(), z.name+"-port", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(s.Spec.ClusterIPs, s.Spec.Ports)
+}
+
+// A claim, and whatever else takes data with it, is not deleted to be changed.
+func TestAClaimIsNotReplaced(t *testing.T) {
+	z := newKindZoo(t)
+	claim := z.only(t, "PersistentVolumeClaim")
+	z.make(t)
+	c := z.source(t, func(s *Settings) { s.Kinds = []string{"persistentvolumeclaims"} })
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	z.remove(t.Context(), t)
+	other := claim.DeepCopy()
+	unstructured.RemoveNestedField(other.Object, "spec", "storageClassName")
+	if err := unstructured.SetNestedStringSlice(other.Object, []string{"ReadOnlyMany"}, "spec", "accessModes"); err != nil {
+		t.Fatal(err)
+	}
+	made, err := z.of(other).Create(t.Context(), other, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := c.Plan(t.Context(), from, source.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Restore(t.Context(), from, plan, progress.Discard)
+	requireRefusal(t, err, "PersistentVolumeClaim/"+z.name, "with it data would be deleted")
+	left, err := z.of(claim).Get(t.Context(), claim.GetName(), metav1.GetOptions{})
+	if err != nil || left.GetUID() != made.GetUID() {
+		t.Errorf("the claim is another one: %v", err)
+	}
+}
+
+// only leaves one object in the zoo.
+func (z *kindZoo) only(t *testing.T, kind string) *unstructured.Unstructured {
+	t.Helper()
+	z.objects = slices.DeleteFunc(z.objects, func(u *unstructured.Unstructured) bool { return u.GetKind() != kind })
+	if len(z.objects) == 0 {
+		t.Fatalf("the zoo has no %s", kind)
+	}
+	return z.objects[0]
+}
+
+// keep leaves objects of some kinds in the zoo.
+func (z *kindZoo) keep(kinds ...string) {
+	z.objects = slices.DeleteFunc(z.objects, func(u *unstructured.Unstructured) bool { return !slices.Contains(kinds, u.GetKind()) })
+}
+
+func gvkOf(group, version, kind string) schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: group, Version: version, Kind: kind}
+}

@@ -1,0 +1,27 @@
+package kube
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+)
+
+// requireRefusal wants an error of safety that says some texts.
+func requireRefusal(t *testing.T, err error, saying ...string) {
+	t.Helper()
+	requireFault(t, err, fault.Refused, saying...)
+}
+
+// requireFault wants an error of a kind that says some texts.
+func requireFault(t *testing.T, err error, kind fault.Kind, saying ...string) {
+	t.Helper()
+	if err == nil || fault.KindOf(err) != kind {
+		t.Fatalf("error %v, want one of kind %v", err, kind)
+	}
+	for _, text := range saying {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %v does not say %q", err, text)
+		}
+	}
+}
