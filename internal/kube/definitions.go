@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,7 +62,7 @@ func (c *catalog) define(kinds []kind) {
 func (s *session) awaitDefined(ctx context.Context, defined []kind) error {
 	for _, k := range defined {
 		var lost error
-		err := wait.PollUntilContextTimeout(ctx, servedInterval, servedTimeout, true, func(ctx context.Context) (bool, error) {
+		err := wait.PollUntilContextTimeout(ctx, servedInterval, s.patience, true, func(ctx context.Context) (bool, error) {
 			started := time.Now()
 			_, err := s.objects.Resource(k.gvr()).List(ctx, metav1.ListOptions{Limit: 1})
 			if err == nil {
@@ -79,7 +78,7 @@ func (s *session) awaitDefined(ctx context.Context, defined []kind) error {
 			return false, unlessPassing(lost)
 		})
 		if wait.Interrupted(err) && ctx.Err() == nil {
-			return fault.New(fault.Failed, "wait for "+k.rbac()+" in", "after %s the server does not serve them yet: %w", servedTimeout, lost).On("kubernetes "+s.cluster).
+			return fault.New(fault.Failed, "wait for "+k.rbac()+" in", "after %s the server does not serve them yet: %w", s.patience, lost).On("kubernetes "+s.cluster).
 				Hint("`kubectl describe crd %s` says what is in the way; then run the same restore again", k.rbac())
 		}
 		if err != nil {
@@ -87,9 +86,4 @@ func (s *session) awaitDefined(ctx context.Context, defined []kind) error {
 		}
 	}
 	return nil
-}
-
-// definedBy returns the kinds that are wanted of what a point defines.
-func definedBy(all []kind, wanted []schema.GroupVersionKind) []kind {
-	return slices.DeleteFunc(slices.Clone(all), func(k kind) bool { return !slices.Contains(wanted, k.GroupVersionKind) })
 }

@@ -17,7 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -103,7 +102,7 @@ func (z *kindZoo) make(t *testing.T) {
 	for _, u := range append([]*unstructured.Unstructured{namespace}, z.objects...) {
 		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, zooPatience, true, func(ctx context.Context) (bool, error) {
 			_, err := z.of(u).Create(ctx, u, metav1.CreateOptions{FieldManager: "zoo"})
-			if apierrors.IsNotFound(err) && u.GroupVersionKind().Group == z.group() {
+			if apierrors.IsNotFound(err) { // not served yet
 				return false, nil
 			}
 			return err == nil, err
@@ -384,8 +383,4 @@ func (z *kindZoo) only(t *testing.T, kind string) *unstructured.Unstructured {
 // keep leaves objects of some kinds in the zoo.
 func (z *kindZoo) keep(kinds ...string) {
 	z.objects = slices.DeleteFunc(z.objects, func(u *unstructured.Unstructured) bool { return !slices.Contains(kinds, u.GetKind()) })
-}
-
-func gvkOf(group, version, kind string) schema.GroupVersionKind {
-	return schema.GroupVersionKind{Group: group, Version: version, Kind: kind}
 }

@@ -41,6 +41,8 @@ type session struct {
 	rest    rest.Interface
 	objects dynamic.Interface
 	client  *http.Client
+
+	patience time.Duration // with what the server is about to serve
 }
 
 // close ends the connections.
@@ -97,7 +99,7 @@ func newSession(config *rest.Config, cluster string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{cluster: cluster, host: config.Host, rest: restClient, objects: dynamic.New(restClient), client: client}, nil
+	return &session{cluster: cluster, host: config.Host, rest: restClient, objects: dynamic.New(restClient), client: client, patience: servedTimeout}, nil
 }
 
 // clientConfig returns how the server is reached and the cluster's name.

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/openim-dr/openim-dr/internal/fault"
 )
 
@@ -23,5 +26,12 @@ func requireFault(t *testing.T, err error, kind fault.Kind, saying ...string) {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("error %v does not say %q", err, text)
 		}
+	}
+}
+
+func requireSame(t *testing.T, what string, want, got *unstructured.Unstructured) {
+	t.Helper()
+	if diff := cmp.Diff(want.Object, got.Object); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
