@@ -39,6 +39,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"verify":       benchVerify,
 	"drill":        benchDrill,
 	"plan":         benchPlan,
+	"kube":         benchKube,
 }
 
 func main() {
@@ -72,7 +73,7 @@ func run(ctx context.Context, o options, chosen []string) (err error) {
 		return benchPlanOnce(ctx, o)
 	}
 	if len(chosen) == 0 {
-		chosen = []string{"mysql", "buckets", "verify", "drill", "plan"}
+		chosen = []string{"mysql", "buckets", "verify", "drill", "plan", "kube"}
 	}
 	var all []result
 	var failed error // what was measured until then is reported

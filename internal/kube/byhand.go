@@ -17,7 +17,8 @@ var byHandTemplates = runbook.ParseTemplates(byHandBlocks)
 
 // byHand is what the blocks are made with.
 type byHand struct {
-	P          string // prefix of variables
+	P          string           // prefix of variables
+	Cluster    *byHandNamespace // what belongs to none
 	Namespaces []byHandNamespace
 }
 
@@ -47,6 +48,10 @@ func ByHand(s runbook.Source, settings *Settings) (*runbook.Part, error) {
 	}
 	blocks := byHand{P: s.Prefix}
 	var objects int64
+	if c := captured.Cluster; c != nil {
+		blocks.Cluster = &byHandNamespace{File: s.Dir + "/" + fileName(c.Name) + ".zst.age"}
+		objects += c.Objects
+	}
 	for i, n := range captured.Namespaces {
 		one := byHandNamespace{Number: i + 1, Variable: fmt.Sprintf("%s_NAMESPACE_%d", s.Prefix, i+1), File: s.Dir + "/" + fileName(n.Name) + ".zst.age"}
 		part.Variables = append(part.Variables, runbook.Variable{Name: one.Variable, Value: s.Rename(n.Name), About: "namespace " + n.Name + " as it is to be called"})
@@ -62,6 +67,7 @@ func ByHand(s runbook.Source, settings *Settings) (*runbook.Part, error) {
 var byHandTools = []runbook.Tool{
 	{Program: "kubectl", Package: "kubernetes-client", Note: "1.20 or later"},
 	{Program: "comm"},
+	{Program: "awk"},
 }
 
 func (b byHand) section(source string) (runbook.Section, error) {

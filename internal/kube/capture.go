@@ -193,7 +193,7 @@ func (r *capture) writeKind(ctx context.Context, documents *documentWriter, capt
 		return err
 	}
 	l, begun := listing{kind: k, namespace: namespace, selector: r.settings.LabelSelector}, false
-	err = r.session.list(ctx, l, func(u *unstructured.Unstructured) error {
+	err = r.session.listAhead(ctx, l, func(u *unstructured.Unstructured) error {
 		begun = true
 		if r.leavesOut(u) || history.tooOld(u) {
 			return nil

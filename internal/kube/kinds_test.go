@@ -384,3 +384,56 @@ func (z *kindZoo) only(t *testing.T, kind string) *unstructured.Unstructured {
 func (z *kindZoo) keep(kinds ...string) {
 	z.objects = slices.DeleteFunc(z.objects, func(u *unstructured.Unstructured) bool { return !slices.Contains(kinds, u.GetKind()) })
 }
+
+// A drill goes through every kind, with a server that has none of it and without
+// one. Nothing of the cluster as a whole is left behind.
+func TestEveryKindIsRehearsed(t *testing.T) {
+	z := newKindZoo(t)
+	z.make(t)
+	c := z.source(t, nil)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	z.remove(t.Context(), t)
+	for name, server := range map[string]bool{"on a server": true, "without a server": false} {
+		t.Run(name, func(t *testing.T) {
+			compared := rehearse(t, &Rehearsal{c, server}, from)
+			requireEqual(t, compared)
+			if len(compared.Items) != 2 || compared.Items[0].Name != clusterPart {
+				t.Errorf("compared %+v", compared.Items)
+			}
+			var untried []string
+			for _, d := range compared.Deviations {
+				untried = append(untried, d.Object)
+			}
+			slices.Sort(untried)
+			want := []string{clusterPart + "/Gadget." + z.group() + "/" + z.name, z.namespace + "/Widget." + z.group() + "/" + z.name}
+			if !server { // which knows no definitions either
+				want = append([]string{clusterPart + "/CustomResourceDefinition.apiextensions.k8s.io/gadgets." + z.group(), clusterPart + "/CustomResourceDefinition.apiextensions.k8s.io/widgets." + z.group()}, want...)
+			}
+			if diff := cmp.Diff(want, untried); diff != "" {
+				t.Errorf("not tried (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if left := z.look(t); len(left) > 0 {
+		t.Errorf("%v are left", slices.Sorted(maps.Keys(left)))
+	}
+}
+
+// A selection of what belongs to no namespace needs its file alone.
+func TestFilesThatTheClusterNeeds(t *testing.T) {
+	z := newKindZoo(t)
+	z.keep("IngressClass", "Secret")
+	z.make(t)
+	c := z.source(t, nil)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	got, err := c.Needs(from, source.Selection{Include: []string{"_cluster/IngressClass"}})
+	if diff := cmp.Diff(from.FilesBelow(clusterPart), got); err != nil || diff != "" || len(got) != 1 {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	z.remove(t.Context(), t)
+	_, compared := bringBack(t, c, from, source.Selection{Include: []string{"_cluster/IngressClass"}})
+	requireEqual(t, compared)
+	if back := slices.Collect(maps.Keys(z.look(t))); !slices.Equal(back, []string{"IngressClass/" + z.name}) {
+		t.Errorf("%v came back", back)
+	}
+}

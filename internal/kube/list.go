@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kubejson "k8s.io/apimachinery/pkg/util/json"
@@ -78,6 +79,37 @@ func (s *session) list(ctx context.Context, l listing, fn func(*unstructured.Uns
 		}
 		page.limit = nextLimit(page)
 	}
+}
+
+// aheadObjects are decoded while the one before them is still in work: few, since
+// each may have more than a mebibyte.
+const aheadObjects = 4
+
+// listAhead is list with fn in a goroutine of its own, so that the next objects are
+// fetched and decoded while it works.
+func (s *session) listAhead(ctx context.Context, l listing, fn func(*unstructured.Unstructured) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	ahead := make(chan *unstructured.Unstructured, aheadObjects)
+	group.Go(func() error {
+		defer close(ahead)
+		return s.list(ctx, l, func(u *unstructured.Unstructured) error {
+			select {
+			case ahead <- u:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	})
+	group.Go(func() error {
+		for u := range ahead {
+			if err := fn(u); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
 // page is how far a list has come.

@@ -89,6 +89,9 @@ func newSession(config *rest.Config, cluster string) (*session, error) {
 	// The server's own fairness limits us better than a guess made here.
 	config.QPS = -1
 	config.UserAgent = fieldManager
+	// To compress and expand costs both sides more than the bytes of a cluster's
+	// own network.
+	config.DisableCompression = true
 	// Warnings quote objects' fields and would go to a log (invariant 4).
 	config.WarningHandler = rest.NoWarnings{}
 	client, err := rest.HTTPClientFor(config)
