@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"bytes"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -102,5 +104,20 @@ func TestWhatIsLeftOutOfARealNamespace(t *testing.T) {
 	}
 	if diff := cmp.Diff("ControllerRevision.apps Pod ReplicaSet.apps", held("pods", "replicasets.apps", "controllerrevisions.apps", "serviceaccounts", "secrets")); diff != "" {
 		t.Errorf("of what is named (-want +got):\n%s", diff)
+	}
+}
+
+// The tables of docs/CONFIG.md are those of the code.
+func TestWhatIsLeftOutIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/CONFIG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []map[string]omission{remade, native} {
+		for kind, o := range table {
+			if !bytes.Contains(text, []byte("`"+kind+"`")) || !bytes.Contains(text, []byte("| "+o.why+" |")) {
+				t.Errorf("docs/CONFIG.md does not say that %s is left out: %s", kind, o.why)
+			}
+		}
 	}
 }
