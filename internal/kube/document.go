@@ -21,20 +21,28 @@ const separator = "---\n"
 // documentWriter writes objects as the documents of one YAML stream.
 type documentWriter struct {
 	w       io.Writer
+	encoder yamlEncoder
 	begun   bool
 	written int64
 }
 
-// write adds u as one document. The encoder is the YAML library that kubectl
-// reads with. It is given the object itself: kubeyaml.Marshal goes through
-// JSON text, which that library refuses when it holds some rarer characters.
+// write adds u as one document. What its own encoder cannot write the YAML library
+// that kubectl reads with can. It is given the object itself: kubeyaml.Marshal goes
+// through JSON text, which that library refuses when it holds some rarer characters.
 func (d *documentWriter) write(u *unstructured.Unstructured) error {
-	text, err := yaml.Marshal(u.Object)
+	text, err := d.encoder.encode(u.Object)
+	if err != nil {
+		text, err = yaml.Marshal(u.Object)
+	}
 	if err != nil {
 		return fmt.Errorf("write %s as YAML: not possible", keyOf(u)) // the library's error may quote a value
 	}
 	if d.begun {
-		text = append([]byte(separator), text...)
+		n, err := io.WriteString(d.w, separator)
+		d.written += int64(n)
+		if err != nil {
+			return err
+		}
 	}
 	d.begun = true
 	n, err := d.w.Write(text)
