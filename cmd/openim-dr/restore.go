@@ -69,8 +69,8 @@ A restore that was killed, stopped or cut off is gone on with by --resume ID, wi
 the same --config and --identity: what is there already is not sent again.
 
 --include and --exclude take SOURCE/SCHEMA.TABLE, SOURCE/BUCKET/PREFIX or
-SOURCE/NAMESPACE/KIND/NAME; exclusion wins, and with an --include sources that
-none of them names are left out. --objects FILE restores single objects: each
+SOURCE/NAMESPACE/KIND/NAME, where NAMESPACE is _cluster for what belongs to none;
+exclusion wins, and with an --include sources that none of them names are left out. --objects FILE restores single objects: each
 line is SOURCE/BUCKET/KEY as it is, and where FILE holds a NUL, NULs stand between
 them instead of line breaks. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
 schemas, buckets and namespaces, and SOURCE/SCHEMA.TABLE=NEW or
@@ -112,6 +112,7 @@ func newRestore(a *app) *cobra.Command {
   openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
   openim-dr restore --objects lost.txt --missing-only --identity operator.key
   openim-dr restore --source media --missing-only --identity operator.key
+  openim-dr restore --include cluster/_cluster --include cluster/openim/Secret --plan --identity operator.key
   openim-dr restore --at 2026-11-23T01:30+08:00 --source main --plan --identity operator.key
   openim-dr restore --source main --quiesce --purge-caches --overwrite mysql/openim-mysql:3306/openIM_v3 --identity operator.key
   openim-dr restore --resume 20261123T031500Z-m4pa --identity operator.key

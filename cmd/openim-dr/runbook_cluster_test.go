@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,11 +41,7 @@ func TestRunbookOfALostCluster(t *testing.T) {
 	keys := newKeys(t)
 	dir := t.TempDir()
 	repository, config := filepath.Join(dir, "repository"), filepath.Join(dir, "config.yaml")
-	writeFile(t, config, fmt.Sprintf(`instance: test
-repository: {url: "%s", recipients: [%s], catalogIdentity: "file:%s/catalog.key", signingKey: "file:%[3]s/signing.key", trustedSigners: [{key: %s, roles: [writer, operator]}]}
-sources:
-  - {name: cluster, kind: kubernetes, kubeconfig: "%[5]s", cluster: test, namespaces: [%[6]s], kinds: ["*"], names: ["*%[6]s*"]}
-`, repository, keys.operator, keys.dir, keys.signing, env.Kubeconfig, namespace))
+	writeFile(t, config, lostClusterConfig(repository, keys, env, namespace))
 	run := func(args ...string) string { return runProcess(t, nil, args...) }
 	run("init", "--config", config)
 	run("backup", "--config", config)
@@ -61,6 +58,55 @@ sources:
 	}
 	h.stops(t, "holds what stands above", h.step(t, "the namespaces of source cluster can be restored"))
 	h.ok(t, h.last)
+}
+
+// TestOverwritingWhatBelongsToNoNamespace keeps it in a rollback point before, as
+// every other target.
+func TestOverwritingWhatBelongsToNoNamespace(t *testing.T) {
+	t.Parallel()
+	env := testbed.Need(t)
+	namespace := env.NewNamespace(t)
+	z := newLostCluster(t, env, namespace)
+	z.make(t)
+	keys := newKeys(t)
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	writeFile(t, config, lostClusterConfig(filepath.Join(t.TempDir(), "repository"), keys, env, namespace))
+	run := func(args ...string) string {
+		return runProcess(t, nil, append(args, "--config", config, "--identity", filepath.Join(keys.dir, "operator.key"))...)
+	}
+	runProcess(t, nil, "init", "--config", config)
+	runProcess(t, nil, "backup", "--config", config)
+	class := z.objects[slices.IndexFunc(z.objects, func(u *unstructured.Unstructured) bool { return u.GetKind() == "IngressClass" })]
+	label := func() string {
+		live, err := z.of(t, class).Get(t.Context(), namespace, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return live.GetLabels()["by"]
+	}
+	_, err := z.of(t, class).Patch(t.Context(), namespace, apitypes.MergePatchType, []byte(`{"metadata":{"labels":{"by":"hand"}}}`), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := run("restore", "--include", "cluster/_cluster", "--overwrite", "kubernetes/test/_cluster", "-o", "json")
+	var result struct{ RollbackPoint string }
+	for decoder := json.NewDecoder(strings.NewReader(out)); decoder.Decode(&result) == nil; { // the plan comes first
+	}
+	if got := label(); got != "" || result.RollbackPoint == "" {
+		t.Fatalf("the label is %q, the rollback point %q:\n%s", got, result.RollbackPoint, out)
+	}
+	run("restore", result.RollbackPoint, "--include", "cluster/_cluster/IngressClass/"+namespace, "--overwrite", "kubernetes/test/_cluster")
+	if got := label(); got != "hand" {
+		t.Errorf("after the rollback the label is %q", got)
+	}
+}
+
+func lostClusterConfig(repository string, keys someKeys, env *testbed.Env, namespace string) string {
+	return fmt.Sprintf(`instance: test
+repository: {url: "%s", recipients: [%s], catalogIdentity: "file:%s/catalog.key", signingKey: "file:%[3]s/signing.key", trustedSigners: [{key: %s, roles: [writer, operator]}]}
+sources:
+  - {name: cluster, kind: kubernetes, kubeconfig: "%[5]s", cluster: test, namespaces: [%[6]s], kinds: ["*"], names: ["*%[6]s*"]}
+`, repository, keys.operator, keys.dir, keys.signing, env.Kubeconfig, namespace)
 }
 
 // lostCluster is a zoo of objects of every kind.

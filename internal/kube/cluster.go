@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -44,7 +45,8 @@ func (c *Cluster) excluded(u *unstructured.Unstructured) bool {
 
 // Data calls fn with the decoded content of every ConfigMap and Secret of the
 // configured namespaces, so far as these kinds are configured, as it is in
-// the cluster now.
+// the cluster now. A kind that only a pattern configures and that is forbidden is
+// passed over, as in a capture.
 func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string, data map[string][]byte) error) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -68,7 +70,7 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 			err := s.list(ctx, l, func(u *unstructured.Unstructured) error {
 				return fn(namespace, k.Kind, u.GetName(), content(u))
 			})
-			if err != nil {
+			if err != nil && (chosen.named[k.GroupKind()] || !answered(err, metav1.StatusReasonForbidden)) {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,9 @@ const (
 	servedTimeout  = 2 * time.Minute
 	servedInterval = 100 * time.Millisecond
 )
+
+// notYet are answers of a server that is still busy with a definition.
+var notYet = []metav1.StatusReason{metav1.StatusReasonNotFound, metav1.StatusReasonServiceUnavailable, metav1.StatusReasonTooManyRequests}
 
 func isDefinition(u *unstructured.Unstructured) bool {
 	return u.GroupVersionKind().GroupKind() == definitionKind.GroupKind()
@@ -69,11 +73,12 @@ func (s *session) awaitDefined(ctx context.Context, defined []kind) error {
 				return true, nil
 			}
 			lost = s.fail(call{verb: "list", resource: k.rbac()}, started, err)
-			if answered(lost, metav1.StatusReasonForbidden) {
-				return true, nil // it answers, which is enough; they may be written all the same
-			}
-			if answered(lost, metav1.StatusReasonNotFound) {
+			if answered(lost, notYet...) {
 				return false, nil
+			}
+			var answer *answerError
+			if errors.As(lost, &answer) {
+				return true, nil // it answers, which is enough: what it has against a list is its own affair
 			}
 			return false, unlessPassing(lost)
 		})

@@ -63,6 +63,9 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
 			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.parts()))
 	}
+	if len(want.Rename) > 0 && planner.private.namespaces != nil && planner.private.namespaces[0].target == clusterPart {
+		planner.warn("what belongs to no namespace is not renamed: bindings, webhooks and volumes name namespaces as they were captured")
+	}
 	planner.plan.Private = planner.private
 	return planner.plan, nil
 }
