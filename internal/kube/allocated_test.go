@@ -2,10 +2,12 @@ package kube
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -26,9 +28,8 @@ func TestServicesGetAddressesOfTheirOwn(t *testing.T) {
 	cluster := newCluster(t)
 	namespace := cluster.namespace(t, nil)
 	services := cluster.CoreV1().Services(namespace)
-	free := freePort(t, cluster, namespace)
+	free := askForPort(t, cluster, namespace)
 	for _, s := range []*corev1.Service{
-		service("asked", func(s *corev1.ServiceSpec) { s.Type, s.Ports[0].NodePort = corev1.ServiceTypeNodePort, free }),
 		service("given", func(s *corev1.ServiceSpec) { s.Type = corev1.ServiceTypeNodePort }),
 		service("headless", func(s *corev1.ServiceSpec) { s.ClusterIP = "None" }),
 	} {
@@ -71,15 +72,22 @@ func TestServicesGetAddressesOfTheirOwn(t *testing.T) {
 	removeServices(t, cluster, namespace)
 }
 
-// freePort finds a node port that nobody has.
-func freePort(t *testing.T, cluster cluster, namespace string) int32 {
+// askForPort makes a Service with a node port of its own choice, out of those that
+// the server gives to nobody by itself, and returns it.
+func askForPort(t *testing.T, cluster cluster, namespace string) int32 {
 	t.Helper()
-	s, err := cluster.CoreV1().Services(namespace).Create(t.Context(), service("probe", func(s *corev1.ServiceSpec) { s.Type = corev1.ServiceTypeNodePort }), metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 30000, 30085
+	for {
+		free := first + rand.Int32N(last-first+1)
+		asked := service("asked", func(s *corev1.ServiceSpec) { s.Type, s.Ports[0].NodePort = corev1.ServiceTypeNodePort, free })
+		_, err := cluster.CoreV1().Services(namespace).Create(t.Context(), asked, metav1.CreateOptions{FieldManager: "helm"})
+		if err == nil {
+			return free
+		}
+		if !apierrors.IsInvalid(err) {
+			t.Fatal(err)
+		}
 	}
-	removeServices(t, cluster, namespace, "probe")
-	return s.Spec.Ports[0].NodePort
 }
 
 func removeServices(t *testing.T, cluster cluster, namespace string, names ...string) {

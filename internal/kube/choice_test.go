@@ -28,6 +28,7 @@ func capturedOf(t *testing.T, from *repository.SourceReader) Captured {
 }
 
 func TestPatternsChooseKinds(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.make(t)
 	s, err := z.source(t, nil).open(t.Context())
@@ -133,6 +134,7 @@ func TestForbiddenKinds(t *testing.T) {
 
 // An API group whose server is down harms only who names a kind of it.
 func TestABrokenGroup(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.keep("CustomResourceDefinition", "Widget", "Secret")
 	z.make(t)
@@ -199,6 +201,7 @@ func TestNamesChooseObjects(t *testing.T) {
 
 // Of what a restore would overwrite all is kept, whatever the settings choose.
 func TestOnlyCapturesWhatIsOverwritten(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.keep("CustomResourceDefinition", "Gadget", "Widget", "Secret", "ConfigMap")
 	z.make(t)

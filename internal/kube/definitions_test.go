@@ -16,6 +16,7 @@ import (
 // Objects of which the target knows nothing are refused in the plan, unless the
 // point brings what defines them.
 func TestCustomResourcesNeedTheirDefinition(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.keep("CustomResourceDefinition", "Gadget", "Widget", "Secret")
 	z.make(t)
@@ -64,6 +65,7 @@ func TestCustomResourcesNeedTheirDefinition(t *testing.T) {
 // What keeps a definition from being established is said after a while. Here the
 // name is taken by another definition of the group.
 func TestADefinitionThatIsNeverServed(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	s, err := z.source(t, nil).open(t.Context())
 	if err != nil {

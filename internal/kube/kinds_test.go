@@ -209,6 +209,7 @@ func (z *kindZoo) source(t *testing.T, change func(*Settings)) *Cluster {
 // keeps others from being written comes back last: of the zoo's own webhook that
 // refuses all widgets this is the proof.
 func TestEveryKindSurvivesTheLossOfTheCluster(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.make(t)
 	before := z.look(t)
@@ -281,6 +282,7 @@ func (z *kindZoo) requireOrder(t *testing.T) {
 
 // Two captures of a cluster in which nothing changes are equal to the byte.
 func TestTwoCapturesOfEveryKindAreEqual(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.make(t)
 	c, fixture := z.source(t, nil), repotest.New(t)
@@ -296,6 +298,7 @@ func TestTwoCapturesOfEveryKindAreEqual(t *testing.T) {
 // what objects were given by the cluster stays, and the plan says whose the fields
 // are.
 func TestOverwritingEveryKind(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.make(t)
 	before := z.look(t)
@@ -343,6 +346,7 @@ func (z *kindZoo) address(t *testing.T) string {
 
 // A claim, and whatever else takes data with it, is not deleted to be changed.
 func TestAClaimIsNotReplaced(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	claim := z.only(t, "PersistentVolumeClaim")
 	z.make(t)
@@ -388,6 +392,7 @@ func (z *kindZoo) keep(kinds ...string) {
 // A drill goes through every kind, with a server that has none of it and without
 // one. Nothing of the cluster as a whole is left behind.
 func TestEveryKindIsRehearsed(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.make(t)
 	c := z.source(t, nil)
@@ -421,6 +426,7 @@ func TestEveryKindIsRehearsed(t *testing.T) {
 
 // A selection of what belongs to no namespace needs its file alone.
 func TestFilesThatTheClusterNeeds(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	z.keep("IngressClass", "Secret")
 	z.make(t)

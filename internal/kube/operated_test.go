@@ -56,6 +56,7 @@ func TestSecretsOfWhichExternalSecretsAreTheSource(t *testing.T) {
 // With the operator's kind at the target a Secret is left to it, unless somebody
 // asks for Secrets; without it, the Secret comes back like any other.
 func TestSecretsAreLeftToTheirOperator(t *testing.T) {
+	t.Parallel()
 	z := newKindZoo(t)
 	definition := z.only(t, "CustomResourceDefinition")
 	definition.SetName("externalsecrets.external-secrets.io")
