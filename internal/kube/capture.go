@@ -122,7 +122,8 @@ func (r *capture) choose(ctx context.Context) (err error) {
 	if r.namespaces, r.unseen, err = r.session.chosen(ctx, r.settings); err != nil {
 		return err
 	}
-	if r.forbidden, err = r.session.forbidden(ctx, r.chosen.kinds, r.namespaces); err != nil {
+	r.forbidden, err = r.session.forbidden(ctx, r.chosen.kinds, r.namespaces)
+	if err != nil && !answered(err, metav1.StatusReasonForbidden) { // who may not ask finds out by listing
 		return err
 	}
 	return r.chosen.requireNamed(r.session, r.forbidden)
