@@ -62,7 +62,7 @@ func (j *bucketJudgement) change() string {
 }
 
 // fileEndings are those of the files of a repository that points need.
-var fileEndings = []string{".json", ".minisig", ".age"}
+var fileEndings = []string{".json", ".jsonl", ".minisig", ".age"}
 
 // touches reports whether a rule may be about a file of the repository.
 func (j *bucketJudgement) touches(r storage.LifecycleRule) bool {

@@ -62,7 +62,7 @@ func (r *Repository) withShared(ctx context.Context, own []File) ([]File, error)
 	return files, nil
 }
 
-// isBucketList tells the only plain files that a manifest names.
+// isBucketList tells the plain files that lead to others.
 func isBucketList(f File) bool { return strings.HasSuffix(f.Path, ".json") }
 
 // sharedFiles adds what one bucket list leads to. What cannot be read leads

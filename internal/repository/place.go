@@ -122,7 +122,7 @@ func findPoint(rest string) located {
 		return located{place: placeManifest, owner: point}
 	}
 	_, _, below := strings.Cut(name, "/")
-	sealed, list := strings.HasSuffix(name, sealedSuffix), strings.HasSuffix(name, ".json")
+	sealed, list := strings.HasSuffix(name, sealedSuffix), strings.HasSuffix(name, ".json") || strings.HasSuffix(name, "/"+objectsName)
 	if name == detailsName+sealedSuffix || below && (sealed || list) {
 		return located{place: placePointFile, owner: point}
 	}

@@ -36,6 +36,7 @@ var schemas = map[string]any{
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},
 	"index-entry":   IndexEntry{},
+	"object-entry":  ObjectEntry{},
 }
 
 // The schemas in docs/schema are those of the types that are written.
