@@ -28,6 +28,7 @@ type Env struct {
 	StorageEmulatorHost string // http://host:port
 	GCSBucket           string // there already
 	Kubeconfig          string // path
+	Helm                string // path of the program
 	RedisAddress        string // host:port
 	RedisPassword       string
 	RedisServer         string // path of the program
@@ -101,6 +102,7 @@ func read(path string) (*Env, error) {
 		"STORAGE_EMULATOR_HOST": &env.StorageEmulatorHost,
 		"GCS_BUCKET":            &env.GCSBucket,
 		"KUBECONFIG":            &env.Kubeconfig,
+		"HELM":                  &env.Helm,
 		"REDIS_ADDRESS":         &env.RedisAddress,
 		"REDIS_PASSWORD":        &env.RedisPassword,
 		"REDIS_SERVER":          &env.RedisServer,

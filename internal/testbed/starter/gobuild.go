@@ -45,6 +45,11 @@ var (
 		target: "go.etcd.io/etcd/server/v3",
 		usual:  "1 minute",
 	}
+	helmClient = goServer{
+		name:   "helm",
+		target: "helm.sh/helm/v3/cmd/helm",
+		usual:  "3 minutes",
+	}
 	apiServer = goServer{
 		name:    "kubernetes",
 		target:  "k8s.io/kubernetes/cmd/kube-apiserver",

@@ -82,7 +82,7 @@ func Open(root string, out io.Writer) (*Testbed, error) {
 }
 
 func (tb *Testbed) parts() []part {
-	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.redis(), tb.tools(), tb.browser()}
+	return []part{tb.mysql(), tb.seaweedfs(), tb.versitygw(), tb.gcs(), tb.kubernetes(), tb.helm(), tb.redis(), tb.tools(), tb.browser()}
 }
 
 // Running says whether the whole testbed can be used.
@@ -298,6 +298,7 @@ func (tb *Testbed) writeEnv(ctx context.Context) error {
 		"GCS_BUCKET=" + gcsBucket,
 		"GCS_SERVER=" + tb.gcsProgram(),
 		"KUBECONFIG=" + tb.kubeconfig(),
+		"HELM=" + tb.helmProgram(),
 		"REDIS_ADDRESS=" + tb.address("redis"),
 		"REDIS_PASSWORD=" + tb.state.RedisPassword,
 		"REDIS_SERVER=" + tb.redisServer(),
