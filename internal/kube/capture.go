@@ -30,6 +30,8 @@ type Captured struct {
 	// answer. Only patterns of the settings mean any of them.
 	Forbidden []string `json:"forbidden,omitempty"`
 	Broken    []string `json:"broken,omitempty"`
+	// Releases are those of Helm, in the order of namespaces and names.
+	Releases []CapturedRelease `json:"releases,omitempty"`
 }
 
 // CapturedNamespace is what a point holds of one namespace.
@@ -43,6 +45,9 @@ type CapturedNamespace struct {
 	// Managed counts the Secrets that an operator makes, out of something else that
 	// is in the cluster or outside.
 	Managed int64 `json:"managed,omitempty"`
+	// Drifted counts the objects that are not as the manifests of their Helm
+	// releases have them, those that are missing included.
+	Drifted int64 `json:"drifted,omitempty"`
 	// Digest is the sum of the keyed digests of all objects, the Namespace
 	// itself not among them.
 	Digest seal.Digest `json:"digest"`
@@ -69,6 +74,7 @@ type capture struct {
 	draft      *repository.SourceDraft
 	digests    *digester
 	shown      progress.Task
+	objects    *register
 }
 
 // Capture writes every configured object, one file per namespace and one for what
@@ -85,8 +91,12 @@ func (c *Cluster) Capture(ctx context.Context, draft *repository.SourceDraft, sh
 	}
 	run.shown = show.Task(c.name, progress.Objects, 0)
 	defer run.shown.Done()
+	if run.objects, err = run.newRegister(ctx, run.namespaces); err != nil {
+		return err
+	}
+	defer run.objects.list.Abort()
 
-	record := Captured{ServerVersion: s.version, DigestVersion: digestVersion}
+	record := Captured{ServerVersion: s.version, DigestVersion: digestVersion, Releases: run.objects.record}
 	for _, f := range run.forbidden {
 		record.Forbidden = append(record.Forbidden, f.String())
 	}
@@ -106,6 +116,9 @@ func (c *Cluster) Capture(ctx context.Context, draft *repository.SourceDraft, sh
 	}
 	record.Broken = run.chosen.broken
 	run.warn()
+	if err := run.objects.finish(); err != nil {
+		return err
+	}
 	if err := draft.Captured(record); err != nil {
 		return err
 	}
@@ -151,8 +164,12 @@ func (c Captured) sum() (sum repository.Summary) {
 func (r *capture) part(ctx context.Context, name string) (captured CapturedNamespace, err error) {
 	err = repeatable(func() error {
 		captured = CapturedNamespace{Name: name, Kinds: map[string]int64{}}
+		r.objects.begin(name)
 		return r.writePart(ctx, &captured)
 	})
+	if err == nil {
+		captured.Drifted, err = r.objects.end(ctx)
+	}
 	if err != nil {
 		return captured, fmt.Errorf("capture %s: %w", describePart(name), err)
 	}
@@ -203,6 +220,9 @@ func (r *capture) writeKind(ctx context.Context, documents *documentWriter, capt
 	})
 	if !begun && r.mayDoWithout(k, err) {
 		return nil
+	}
+	if err == nil {
+		r.objects.complete(k)
 	}
 	return err
 }
@@ -259,9 +279,13 @@ func (r *capture) writeObject(documents *documentWriter, captured *CapturedNames
 			return err
 		}
 	}
+	owners := ownershipOf(u)
 	strip(u)
 	digest, err := r.digests.digest(u, captured.Name)
 	if err != nil {
+		return err
+	}
+	if err := r.objects.add(u, digest, owners); err != nil {
 		return err
 	}
 	if err := documents.write(u); err != nil {

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"slices"
+
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -23,5 +25,6 @@ func (c *Cluster) Needs(from *repository.SourceReader, want source.Selection) ([
 			unwanted = append(unwanted, []string{n.Name})
 		}
 	}
-	return from.FilesWithout(unwanted...), nil
+	// What is said about objects is not needed to bring them back.
+	return slices.DeleteFunc(from.FilesWithout(unwanted...), func(f repository.File) bool { return from.IsObjectList(f) || from.In(f, helmDir) }), nil
 }

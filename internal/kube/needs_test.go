@@ -27,7 +27,9 @@ func TestFilesThatASelectionNeeds(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
-	if got, err := c.Needs(from, source.Selection{}); err != nil || len(got) != len(from.Files()) {
+	// What is said about objects is no object.
+	whole := append(from.FilesBelow(one), from.FilesBelow(two)...)
+	if got, err := c.Needs(from, source.Selection{}); err != nil || len(got) != len(whole) || len(from.Files()) != len(whole)+1 {
 		t.Errorf("all: %v, %v", got, err)
 	}
 }
