@@ -81,7 +81,7 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd.Name()) }
 	a.addCommonFlags(root)
 	root.AddCommand(
-		newInit(a), newKeygen(a), newBackup(a), newStatus(a), newList(a), newShow(a), newCheck(a), newCopy(a), newRestore(a), newVerify(a), newRunbook(a), newRun(a),
+		newInit(a), newKeygen(a), newBackup(a), newStatus(a), newList(a), newShow(a), newChanges(a), newCheck(a), newCopy(a), newRestore(a), newVerify(a), newRunbook(a), newRun(a),
 		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a), newRekey(a), newShred(a),
 		newConfig(a), newDoctor(a), newVersion(a),
 	)

@@ -37,7 +37,7 @@ func TestServerScripts(t *testing.T) {
 				"S3_ADDRESS":         strings.TrimPrefix(env.S3Endpoint, "http://"),
 				"VERSITYGW_ENDPOINT": env.VersitygwEndpoint, "GATEWAY_BUCKET": gateway,
 				"STORAGE_EMULATOR_HOST": env.StorageEmulatorHost, "GCS_BUCKET": env.GCSBucket,
-				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig,
+				"SCHEMA": database, "BUCKET": bucket, "NAMESPACE": bucket, "KUBECONFIG": env.Kubeconfig, "HELM": env.Helm,
 				"MYSQL_IMAGE": env.MySQLImage, "SEAWEEDFS_IMAGE": env.SeaweedFSImage,
 				"REDIS_ADDRESS": env.RedisAddress, "REDIS_PASSWORD": env.RedisPassword,
 			}, commands{

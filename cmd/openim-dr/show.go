@@ -32,8 +32,15 @@ type shownState struct {
 	Shredded  *repository.State `json:"shredded,omitempty"`
 }
 
+type showFlags struct {
+	files      bool
+	helmValues string
+	source     string
+	identities []string
+}
+
 func newShow(a *app) *cobra.Command {
-	var files bool
+	var flags showFlags
 	cmd := &cobra.Command{
 		Use:   "show POINT",
 		Short: "Show one recovery point, and read its files",
@@ -49,18 +56,34 @@ nothing out.
 size and SHA-256 against the manifest and the index: exit code 3 and the list
 where something is missing, truncated or altered.
 
+--helm-values RELEASE prints, instead of all that, the values that were given to a
+Helm release of the cluster, as YAML; NAMESPACE/RELEASE where several have the name.
+They may hold passwords, and it takes an operator's private key. The releases of a
+point are listed without one.
+
 ` + exitCodes,
 		Example: `  openim-dr show latest
   openim-dr show 20261123T020000Z-k3vq --files
+  openim-dr show latest --helm-values openim --identity operator.key > values.yaml
   openim-dr show latest -o json`,
 		Args: arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), args[0], files) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.show(cmd.Context(), args[0], flags) },
 	}
-	cmd.Flags().BoolVar(&files, "files", false, "read every file that the point needs, and verify it")
+	f := cmd.Flags()
+	f.BoolVar(&flags.files, "files", false, "read every file that the point needs, and verify it")
+	f.StringVar(&flags.helmValues, "helm-values", "", "print the values of the Helm release `RELEASE`, or NAMESPACE/RELEASE")
+	f.StringVar(&flags.source, "source", "", "`NAME` of the source of kind kubernetes, for --helm-values")
+	f.StringArrayVar(&flags.identities, "identity", nil, "`FILE` with an operator's private key, for --helm-values; may be repeated")
 	return cmd
 }
 
-func (a *app) show(ctx context.Context, ref string, files bool) error {
+func (a *app) show(ctx context.Context, ref string, flags showFlags) error {
+	if flags.files && flags.helmValues != "" {
+		return usage("read flags", "--files and --helm-values are two different questions")
+	}
+	if flags.helmValues == "" && (flags.source != "" || len(flags.identities) > 0) {
+		return usage("read flags", "--source and --identity are for --helm-values")
+	}
 	d, err := a.deployment()
 	if err != nil {
 		return err
@@ -74,8 +97,11 @@ func (a *app) show(ctx context.Context, ref string, files bool) error {
 	if err != nil {
 		return err
 	}
+	if flags.helmValues != "" {
+		return a.showValues(ctx, repo, point, flags)
+	}
 	result := shownOf(point)
-	if files {
+	if flags.files {
 		if result.Verified, err = repo.Verify(ctx, point); err != nil {
 			return err
 		}
@@ -125,6 +151,9 @@ func writePoint(p *page, s *shown) {
 	for _, source := range s.Sources {
 		for _, part := range partsOf(source) {
 			p.line("part     source %s: %s", source.Name, part)
+		}
+		for _, release := range releaseLines(source.Captured) {
+			p.line("release  source %s: %s", source.Name, release)
 		}
 		for _, w := range source.Warnings {
 			p.line("warning  source %s: %s (%s)", source.Name, w.Code, plural(w.Count, "time"))
