@@ -49,6 +49,7 @@ require (
 
 require (
 	github.com/containerd/errdefs v1.0.0
+	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.4.0
 	github.com/moby/moby/api v1.56.1
 	github.com/moby/moby/client v0.6.2
 	github.com/robfig/cron/v3 v3.0.1

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
 )
 
 // Order says what a prune may do.
@@ -14,6 +15,8 @@ type Order struct {
 	Policy    Policy
 	SweepOnly bool // it forgets nothing
 	AnyClock  bool // it believes a clock that looks wrong
+	// Outsiders are the sources, by name, that keep something outside the repository.
+	Outsiders map[string]source.Outsider
 }
 
 // Pruning is what a prune does, or would do.
@@ -23,10 +26,25 @@ type Pruning struct {
 	Listing *repository.Listing
 	// Deletes are the files that go; nil where that is not known.
 	Deletes *repository.SweepPlan
+	// Outside is what goes that stands outside the repository, by source.
+	Outside []*Outside
+
+	outsiders map[string]source.Outsider
 }
 
 // Nothing reports whether there is nothing to do.
-func (todo *Pruning) Nothing() bool { return len(todo.Forget) == 0 && todo.Deletes.Files == 0 }
+func (todo *Pruning) Nothing() bool {
+	return len(todo.Forget)+todo.Outlying() == 0 && todo.Deletes.Files == 0
+}
+
+// Outlying counts what goes that stands outside the repository.
+func (todo *Pruning) Outlying() int {
+	things := 0
+	for _, o := range todo.Outside {
+		things += o.Objects
+	}
+	return things
+}
 
 // PlanPrune decides, and says what would be deleted. What it refuses is planned all
 // the same, and returned beside the error.
@@ -40,7 +58,8 @@ func PlanPrune(ctx context.Context, p *repository.Pruner, o Order) (*Pruning, er
 	if err != nil {
 		return &Pruning{Plan: plan, Listing: listing}, errors.Join(refused, err)
 	}
-	return &Pruning{plan, listing, deletes}, refused
+	outside := planOutside(ctx, p, o.Outsiders, deletes.Points)
+	return &Pruning{plan, listing, deletes, outside, o.Outsiders}, refused
 }
 
 // decideSafely decides, and refuses what is not safe beside the plan.
@@ -63,6 +82,7 @@ func decideSafely(points []Point, instance string, o Order, now time.Time) (*Pla
 type Pruned struct {
 	Forgotten int
 	Swept     *repository.SweepResult // nil where nothing was to be deleted
+	Outside   []*Outside              // by source
 }
 
 // CarryOut does what was planned, and neither more nor anything else. The caller
@@ -78,9 +98,11 @@ func (todo *Pruning) CarryOut(ctx context.Context, p *repository.Pruner, show pr
 		}
 		done.Forgotten++
 	}
-	if todo.Deletes.Files == 0 {
-		return done, nil
+	if todo.Deletes.Files > 0 {
+		if done.Swept, err = p.Sweep(ctx, todo.Plan.Sweep, show); err != nil {
+			return done, err
+		}
 	}
-	done.Swept, err = p.Sweep(ctx, todo.Plan.Sweep, show)
-	return done, err
+	done.Outside = removeOutside(ctx, p, todo.outsiders, todo.Outside)
+	return done, nil
 }

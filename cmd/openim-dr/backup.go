@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ func (a *app) backup(ctx context.Context, flags backupFlags) (err error) {
 	if flags.stream == "" {
 		return usage("take a point", "--stream is empty")
 	}
-	sources, err := d.backupSources(flags)
+	sources, err := d.backupSources(flags, a.log)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (a *app) backup(ctx context.Context, flags backupFlags) (err error) {
 var errIncomplete = errors.New("is incomplete, and counts for nothing")
 
 // backupSources opens the chosen sources for capture.
-func (d *deployment) backupSources(flags backupFlags) ([]backup.Source, error) {
+func (d *deployment) backupSources(flags backupFlags, log *slog.Logger) ([]backup.Source, error) {
 	if _, err := chooseSources(d.config.Sources, flags.acceptShrink); err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func (d *deployment) backupSources(flags backupFlags) ([]backup.Source, error) {
 	}
 	sources := make([]backup.Source, 0, len(chosen))
 	for _, s := range chosen {
-		o, err := openSource(s, sourceOptions{limits: d.config.Limits, acceptShrink: slices.Contains(flags.acceptShrink, s.Name), fullCheck: flags.fullCheck})
+		o, err := openSource(s, sourceOptions{limits: d.config.Limits, acceptShrink: slices.Contains(flags.acceptShrink, s.Name), fullCheck: flags.fullCheck, log: log})
 		if err != nil {
 			return nil, err
 		}

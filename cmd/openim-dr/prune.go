@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,6 +40,8 @@ type pruned struct {
 	// Freed is what is not paid for any more once that is deleted; without prices
 	// there is none.
 	Freed *monthly `json:"freed,omitempty"`
+	// Outside is what goes with points and stands outside the repository, by source.
+	Outside []*retention.Outside `json:"outside,omitempty"`
 }
 
 func newPrune(a *app) *cobra.Command {
@@ -57,6 +60,10 @@ sweeps it: it deletes the point, and whatever no point and no live run needs, be
 of that point or left by a run that failed. What a bucket's own retention keeps is
 deleted by a later prune. That takes the right to delete, which nothing else of
 openim-dr needs: let prune run with another identity than backup, and elsewhere.
+
+Snapshots of volumes, which stand in the cluster, go after the points that refer to
+them, once these are swept, and so do those that a run has left which can never commit.
+Where the cluster cannot be asked they wait for a later prune, with a warning.
 
 --plan says of every point whether it stays, and why, and changes nothing. Where the
 configuration has prices, it says what that saves in a month, too.
@@ -97,6 +104,9 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 	}
 	order, err := d.order(flags)
 	if err != nil {
+		return err
+	}
+	if order.Outsiders, err = d.outsiders(); err != nil {
 		return err
 	}
 	if flags.plan {
@@ -164,19 +174,22 @@ func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order r
 	if swept := done.Swept; swept != nil && (err == nil || swept.Files > 0) {
 		a.log.Info("what nothing needs was deleted", "points", len(swept.Points), "files", swept.Files, "bytes", swept.Bytes, "protected", swept.Protected)
 	}
+	a.logOutside(done.Outside)
 	return err
 }
 
 func pruneQuestion(p *retention.Pruning) string {
-	forget, sweep := "forget "+plural(int64(len(p.Forget)), "point"), "delete "+plural(p.Deletes.Files, "file")+" ("+size(p.Deletes.Bytes)+")"
-	switch {
-	case len(p.Forget) == 0:
-		return sweep + "?"
-	case p.Deletes.Files == 0:
-		return forget + "?"
-	default:
-		return forget + ", and " + sweep + "?"
+	var parts []string
+	if len(p.Forget) > 0 {
+		parts = append(parts, "forget "+plural(int64(len(p.Forget)), "point"))
 	}
+	if p.Deletes.Files > 0 {
+		parts = append(parts, "delete "+plural(p.Deletes.Files, "file")+" ("+size(p.Deletes.Bytes)+")")
+	}
+	if things := p.Outlying(); things > 0 {
+		parts = append(parts, "delete "+plural(int64(things), "snapshot")+" of volumes")
+	}
+	return strings.Join(parts, ", and ") + "?"
 }
 
 // order is the configured policy, with what the flags put in its place.

@@ -10,7 +10,7 @@ import (
 
 // printPlan shows what was decided about every point.
 func (a *app) printPlan(todo *retention.Pruning, instance string, prices *pricing) {
-	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes, nil}
+	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes, nil, todo.Outside}
 	if prices != nil && todo.Deletes != nil && todo.Deletes.Files > 0 {
 		freed := prices.of(todo.Deletes.Bytes)
 		result.Freed = &freed
@@ -20,6 +20,7 @@ func (a *app) printPlan(todo *retention.Pruning, instance string, prices *pricin
 		if todo.Deletes != nil {
 			writeSweep(p, todo.Deletes, result.Freed)
 		}
+		writeOutside(p, todo.Outside)
 	})
 }
 

@@ -26,6 +26,7 @@ type restoreFlags struct {
 	missing    bool
 	surplus    bool
 	versions   bool
+	volumes    bool
 	allow      []string
 	at         string
 	maxAge     string
@@ -78,7 +79,9 @@ SOURCE/SCHEMA.TABLE=SCHEMA2.NEW of tables that --include names: they are restore
 beside those in use. A name with a dot in it stands in backquotes. --output -
 writes the one object that --include names to standard output, and restores
 nothing. --versions brings the older versions of objects back, too, where they
-were captured.
+were captured. --volumes makes PersistentVolumeClaims of the snapshots of volumes that
+the point refers to, before anything that might use them; claims that exist are left
+alone.
 
 On a terminal, without POINT and without any flag but --config, --repository,
 --trust, --log-level and --no-progress, it asks what it must know, and prints the
@@ -119,6 +122,7 @@ func newRestore(a *app) *cobra.Command {
   openim-dr restore --from eu --plan --identity operator.key
   openim-dr restore --from any --identity operator.key
   openim-dr restore --from any --identity operator.key --overwrite mysql/openim-mysql:3306/openIM_v3 --no-rollback-point
+  openim-dr restore --source cluster --volumes --plan --identity operator.key
   openim-dr restore --release`,
 		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -147,6 +151,7 @@ func (flags *restoreFlags) add(f *pflag.FlagSet) {
 	f.BoolVar(&flags.missing, "missing-only", false, "add to buckets what they lack, and leave alone what is there; takes no --overwrite")
 	f.BoolVar(&flags.surplus, "delete-surplus", false, "delete from overwritten buckets what the point does not hold")
 	f.BoolVar(&flags.versions, "versions", false, "bring older versions of objects back, too, into a bucket that is empty or new")
+	f.BoolVar(&flags.volumes, "volumes", false, "make PersistentVolumeClaims of the snapshots of volumes that the point refers to")
 	f.StringSliceVar(&flags.allow, "allow", nil, "overrule refusals: `LIST` of "+allowances())
 	f.StringVar(&flags.at, "at", "", "the newest state at or before `TIME`, such as 2026-11-23T01:30+08:00")
 	f.StringVar(&flags.maxAge, "max-age", "", "refuse a state that is older than `DURATION`, such as 2h")

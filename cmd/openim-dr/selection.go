@@ -13,7 +13,7 @@ import (
 func selections(targets []config.Source, flags restoreFlags) (map[string]source.Selection, error) {
 	chosen := make(map[string]source.Selection, len(targets))
 	for _, t := range targets {
-		chosen[t.Name] = source.Selection{Rename: map[string]string{}, MissingOnly: flags.missing, DeleteSurplus: flags.surplus, Versions: flags.versions}
+		chosen[t.Name] = source.Selection{Rename: map[string]string{}, MissingOnly: flags.missing, DeleteSurplus: flags.surplus, Versions: flags.versions, Volumes: flags.volumes}
 	}
 	for _, pattern := range flags.include {
 		name, rest, err := ofSource(chosen, "--include", pattern)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	"github.com/rogpeppe/go-internal/testscript"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +47,7 @@ func TestServerScripts(t *testing.T) {
 				"put":      func(ts *testscript.TestScript, _ bool, args []string) { putObject(ts, t, env, args) },
 				"secret":   func(ts *testscript.TestScript, neg bool, args []string) { secretObject(ts, t, env, neg, args) },
 				"get":      func(ts *testscript.TestScript, neg bool, args []string) { getObject(ts, t, env, neg, args) },
+				"storage":  storageCommand(t, env),
 				"guarded":  func(ts *testscript.TestScript, _ bool, args []string) { guardedBucket(ts, t, env, args) },
 			})
 		})
@@ -91,6 +93,28 @@ func secretObject(ts *testscript.TestScript, t *testing.T, env *testbed.Env, neg
 	made.Object["stringData"] = map[string]any{args[2]: args[3]}
 	_, err = secrets.Create(t.Context(), made, metav1.CreateOptions{})
 	ts.Check(err)
+}
+
+// storageCommand plays the storage of a namespace that is there: it makes claims that
+// are labelled app=seaweedfs, and sets SNAPSHOT_CLASS; with a leading ! it loses them:
+//
+//	storage NAMESPACE CLAIM...
+//	! storage NAMESPACE CLAIM...
+func storageCommand(t *testing.T, env *testbed.Env) func(*testscript.TestScript, bool, []string) {
+	var storage *testbed.Storage
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if storage == nil {
+			storage = env.NewStorage(t, args[0])
+			ts.Setenv("SNAPSHOT_CLASS", storage.Class(t, snapshotv1.VolumeSnapshotContentRetain))
+		}
+		for _, claim := range args[1:] {
+			if neg {
+				storage.RemoveClaim(t, args[0], claim)
+			} else {
+				storage.Claim(t, args[0], claim, map[string]string{"app": "seaweedfs"})
+			}
+		}
+	}
 }
 
 // makeDeployment makes a Deployment in a namespace that is there:

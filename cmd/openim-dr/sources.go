@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -26,8 +27,8 @@ type kind struct {
 	// only returns settings with which just these parts are captured, as they
 	// stand in source.Occupied.
 	only func(settings config.Settings, parts []string) config.Settings
-	// parts says what the settings kept out of a point; nil where a kind's
-	// manifest shows that by itself.
+	// parts says what the settings kept out of a point, and what of it stands
+	// elsewhere; nil where a kind's manifest shows all by itself.
 	parts func(captured json.RawMessage) []string
 	// byHand writes the part of a page about restoring with stock tools;
 	// settings are nil where nothing is known of the target.
@@ -39,7 +40,7 @@ func kinds() []kind {
 	return []kind{
 		{"mysql", 1, source.Databases, func() config.Settings { return new(mysql.Settings) }, openMySQL, onlyOf[*mysql.Settings], mysql.Parts, mysqlByHand},
 		{"buckets", 1, source.Files, func() config.Settings { return new(bucket.Settings) }, openBuckets, onlyOf[*bucket.Settings], nil, bucketsByHand},
-		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, onlyOf[*kube.Settings], nil, kubernetesByHand},
+		{"kubernetes", 1, source.Configuration, func() config.Settings { return new(kube.Settings) }, openKubernetes, onlyOf[*kube.Settings], kube.Parts, kubernetesByHand},
 	}
 }
 
@@ -48,7 +49,8 @@ type sourceOptions struct {
 	limits       config.Limits
 	acceptShrink bool
 	fullCheck    bool
-	scratch      bool // a server that is thrown away
+	scratch      bool         // a server that is thrown away
+	log          *slog.Logger // of what commands print; nil: nowhere
 }
 
 func openMySQL(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
@@ -62,8 +64,12 @@ func openBuckets(name string, settings config.Settings, o sourceOptions) (source
 	})
 }
 
-func openKubernetes(name string, settings config.Settings, _ sourceOptions) (source.Source, error) {
-	return kube.New(name, settings.(*kube.Settings))
+func openKubernetes(name string, settings config.Settings, o sourceOptions) (source.Source, error) {
+	cluster, err := kube.New(name, settings.(*kube.Settings))
+	if err == nil {
+		cluster.LogTo(o.log)
+	}
+	return cluster, err
 }
 
 // onlyOf calls the method of a kind's own settings.
@@ -100,7 +106,7 @@ func byHand(kind string) func(runbook.Source, config.Settings) (*runbook.Part, e
 	return func(s runbook.Source, _ config.Settings) (*runbook.Part, error) { return runbook.Unknown(s, kind), nil }
 }
 
-// partsOf says what the settings kept out of a source's part of a point.
+// partsOf says what of a source the point itself does not hold.
 func partsOf(s repository.Source) []string {
 	for _, k := range kinds() {
 		if k.name == s.Kind && k.parts != nil {

@@ -17,7 +17,7 @@ import (
 const FormatVersion = 1
 
 // Captured is the record of a cluster in the manifest. It names namespaces and
-// kinds, but no object.
+// kinds, but no object other than the claims whose volumes are snapped.
 type Captured struct {
 	ServerVersion string              `json:"serverVersion"`
 	DigestVersion int                 `json:"digestVersion"`
@@ -32,6 +32,7 @@ type Captured struct {
 	Broken    []string `json:"broken,omitempty"`
 	// Releases are those of Helm, in the order of namespaces and names.
 	Releases []CapturedRelease `json:"releases,omitempty"`
+	Volumes  []CapturedVolumes `json:"volumes,omitempty"`
 }
 
 // CapturedNamespace is what a point holds of one namespace.
@@ -117,6 +118,9 @@ func (c *Cluster) Capture(ctx context.Context, draft *repository.SourceDraft, sh
 	record.Broken = run.chosen.broken
 	run.warn()
 	if err := run.objects.finish(); err != nil {
+		return err
+	}
+	if record.Volumes, err = run.volumes(ctx, show); err != nil {
 		return err
 	}
 	if err := draft.Captured(record); err != nil {

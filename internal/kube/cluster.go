@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ const Kind = "kubernetes"
 type Cluster struct {
 	name     string
 	settings Settings // with defaults
+	log      *slog.Logger
 }
 
 var (
@@ -36,7 +38,7 @@ func New(name string, settings *Settings) (*Cluster, error) {
 
 // excluded reports whether the settings leave an object out.
 func (c *Cluster) excluded(u *unstructured.Unstructured) bool {
-	if matchesAny(c.settings.Exclude.Names, u.GetName()) || isNative(u) {
+	if matchesAny(c.settings.Exclude.Names, u.GetName()) || isNative(u) || isOwnSnapshot(u) {
 		return true
 	}
 	secretType, _, _ := unstructured.NestedString(u.Object, "type")

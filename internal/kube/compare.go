@@ -36,7 +36,7 @@ func (c *Cluster) Compare(ctx context.Context, from *repository.SourceReader, pl
 			return nil, fmt.Errorf("compare %s: %w", describePart(planned.target), err)
 		}
 	}
-	return result, nil
+	return result, run.volumes(ctx, private.volumes, result)
 }
 
 type comparing struct {

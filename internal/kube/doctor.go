@@ -40,7 +40,8 @@ func (c *Cluster) Examine(ctx context.Context) []source.Finding {
 	}
 	findings = append(findings, namespacesFinding(namespaces, unseen))
 	findings = append(findings, kindsFindings(chosen)...)
-	return append(findings, s.rights(ctx, chosen, namespaces)...)
+	findings = append(findings, s.rights(ctx, chosen, namespaces)...)
+	return append(findings, c.examineVolumes(ctx, s)...)
 }
 
 // kindsFindings tell what patterns do not choose, though they match it.

@@ -63,18 +63,18 @@ var native = map[string]omission{
 	"ClusterRoleBinding.rbac.authorization.k8s.io":            {why: "the API server's own roles", when: bootstrapped},
 	"Role.rbac.authorization.k8s.io":                          {why: "the API server's own roles", when: bootstrapped},
 	"RoleBinding.rbac.authorization.k8s.io":                   {why: "the API server's own roles", when: bootstrapped},
-	"PriorityClass.scheduling.k8s.io":                         {why: "the scheduler's own classes", when: named("system-cluster-critical", "system-node-critical")},
+	"PriorityClass.scheduling.k8s.io":                         {why: "the scheduler's own classes", when: calledOneOf("system-cluster-critical", "system-node-critical")},
 	"FlowSchema.flowcontrol.apiserver.k8s.io":                 {why: "kept up to date by the API server", when: autoUpdated},
 	"PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io": {why: "kept up to date by the API server", when: autoUpdated},
 	"APIService.apiregistration.k8s.io":                       {why: "made for the API server's own groups and for definitions", when: automanaged},
-	"ServiceCIDR.networking.k8s.io":                           {why: "the addresses of this cluster", when: named("kubernetes")},
+	"ServiceCIDR.networking.k8s.io":                           {why: "the addresses of this cluster", when: calledOneOf("kubernetes")},
 	"Service":                                                 {why: "the API server itself", when: ofAPIServer},
 	"Endpoints":                                               {why: "the API server itself", when: ofAPIServer},
 	"EndpointSlice.discovery.k8s.io":                          {why: "the API server itself", when: ofAPIServer},
 	"ServiceAccount":                                          {why: "every namespace has one", when: bareDefaultAccount},
 }
 
-func named(names ...string) func(*unstructured.Unstructured) bool {
+func calledOneOf(names ...string) func(*unstructured.Unstructured) bool {
 	return func(u *unstructured.Unstructured) bool { return slices.Contains(names, u.GetName()) }
 }
 

@@ -9,7 +9,8 @@ import (
 
 var _ source.Chooser = (*Cluster)(nil)
 
-// Needs leaves out namespaces of which nothing is wanted.
+// Needs leaves out namespaces of which nothing is wanted, and the claims of volumes
+// that are not.
 func (c *Cluster) Needs(from *repository.SourceReader, want source.Selection) ([]repository.File, error) {
 	selected, err := newSelection(want)
 	if err != nil {
@@ -24,6 +25,9 @@ func (c *Cluster) Needs(from *repository.SourceReader, want source.Selection) ([
 		if !selected.mayWant(n.Name) {
 			unwanted = append(unwanted, []string{n.Name})
 		}
+	}
+	if !want.Volumes {
+		unwanted = append(unwanted, []string{claimsStem})
 	}
 	// What is said about objects is not needed to bring them back.
 	return slices.DeleteFunc(from.FilesWithout(unwanted...), func(f repository.File) bool { return from.IsObjectList(f) || from.In(f, helmDir) }), nil

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -31,5 +32,16 @@ func TestFilesThatASelectionNeeds(t *testing.T) {
 	whole := append(from.FilesBelow(one), from.FilesBelow(two)...)
 	if got, err := c.Needs(from, source.Selection{}); err != nil || len(got) != len(whole) || len(from.Files()) != len(whole)+1 {
 		t.Errorf("all: %v, %v", got, err)
+	}
+}
+
+func TestClaimsAreNeededWhereVolumesAreWanted(t *testing.T) {
+	s := newSnapped(t, snapshotv1.VolumeSnapshotContentDelete)
+	c := s.capturing(t, nil)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	for volumes, want := range map[bool]int{true: len(from.Files()), false: len(from.Files()) - 1} {
+		if got, err := c.Needs(from, source.Selection{Volumes: volumes}); err != nil || len(got) != want {
+			t.Errorf("volumes %t: %d files are needed (%v), want %d", volumes, len(got), err, want)
+		}
 	}
 }

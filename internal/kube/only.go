@@ -11,6 +11,7 @@ import (
 func (s *Settings) Only(parts []string) *Settings {
 	only := *s
 	only.Namespaces, only.Names, only.LabelSelector, only.Exclude.Kinds = []string{}, nil, "", nil
+	only.Volumes = nil // a restore leaves claims alone that exist
 	only.Exclude.HelmHistory = new(int)
 	only.scope = scope{withoutCluster: true}
 	var kinds []string

@@ -20,6 +20,7 @@ type restorePlan struct {
 	selection  *selection
 	attempt    source.Attempt
 	namespaces []plannedNamespace
+	volumes    []plannedVolume
 }
 
 // plannedNamespace is one namespace on its way back, or what belongs to none.
@@ -54,12 +55,15 @@ func (c *Cluster) Plan(ctx context.Context, from *repository.SourceReader, want 
 	}
 	defer s.close()
 	planner := &planner{session: s, attempt: want.Attempt, damage: want.Damage, catalog: newCatalog(s), point: p, plan: &source.Plan{}, private: &restorePlan{selection: selected, attempt: want.Attempt}}
+	if err := planner.volumes(ctx, want.Volumes); err != nil {
+		return nil, err
+	}
 	for _, captured := range p.captured.parts() {
 		if err := planner.namespace(ctx, captured); err != nil {
 			return nil, err
 		}
 	}
-	if len(planner.private.namespaces) == 0 && len(want.Damage.Lost()) == 0 {
+	if len(planner.private.namespaces)+len(planner.private.volumes)+len(planner.plan.Refusals) == 0 && len(want.Damage.Lost()) == 0 {
 		return nil, fault.New(fault.Usage, "plan restore of", "nothing in the point matches what was asked for").
 			On("source "+from.Name()).Hint("patterns are namespace/Kind/name; the point holds the namespaces %s", namesOf(p.captured.parts()))
 	}

@@ -50,6 +50,9 @@ func (c *Cluster) Restore(ctx context.Context, from *repository.SourceReader, pl
 	defer s.close()
 	run := &restore{point: p, attempt: private.attempt, session: s, catalog: newCatalog(s), begun: map[string]bool{}, shown: show.Task(c.name, progress.Objects, private.total())}
 	defer run.shown.Done()
+	if err := run.volumes(ctx, private.volumes, private.namespaces); err != nil {
+		return run.summary(), err
+	}
 	return run.summary(), run.all(ctx, private.namespaces)
 }
 

@@ -3,8 +3,6 @@ package kube
 import (
 	"context"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -18,14 +16,5 @@ func (c *Cluster) ServerID(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer s.close()
-	system, err := s.namespace(ctx, "kube-system")
-	switch {
-	case answered(err, metav1.StatusReasonForbidden):
-		return "", nil
-	case err != nil:
-		return "", err
-	case system == nil:
-		return "", nil
-	}
-	return string(system.GetUID()), nil
+	return s.uid(ctx)
 }

@@ -20,7 +20,8 @@ type Settings struct {
 	Names      []string `yaml:"names,omitempty" jsonschema_description:"only objects of these names or patterns"`
 	Exclude    Exclude  `yaml:"exclude,omitempty" jsonschema_description:"what is left out; each list replaces its default"`
 	// LabelSelector is empty for all objects.
-	LabelSelector string `yaml:"labelSelector,omitempty" jsonschema_description:"only objects that this label selector chooses"`
+	LabelSelector string    `yaml:"labelSelector,omitempty" jsonschema_description:"only objects that this label selector chooses"`
+	Volumes       []Volumes `yaml:"volumes,omitempty" jsonschema_description:"claims whose volumes are snapped by their CSI driver; see docs/VOLUMES.md for what that is good for"`
 
 	scope scope
 }
@@ -99,7 +100,7 @@ func (s *Settings) Validate() error {
 	if _, err := labels.Parse(s.LabelSelector); err != nil { // err quotes the file, which may hold a secret
 		return invalid("labelSelector: it is not a label selector such as app=openim")
 	}
-	return nil
+	return validateVolumes(s.Volumes)
 }
 
 func invalid(format string, args ...any) error {

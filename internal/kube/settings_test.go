@@ -36,6 +36,36 @@ func TestSettingsValidate(t *testing.T) {
 		"no kind at all":           {Settings{Kinds: []string{}}, false},
 		"no namespace at all":      {Settings{Namespaces: []string{}}, false},
 	}
+	group := Volumes{Name: "a", Namespace: "b", Selector: "c=d", Class: "e"}
+	for name, change := range map[string]func(*Volumes){
+		"volumes without a name":          func(g *Volumes) { g.Name = "" },
+		"volumes of many namespaces":      func(g *Volumes) { g.Namespace = "*" },
+		"volumes without a selector":      func(g *Volumes) { g.Selector = "" },
+		"volumes with a broken selector":  func(g *Volumes) { g.Selector = "a=(b" },
+		"volumes without a class":         func(g *Volumes) { g.Class = "" },
+		"volumes with a negative timeout": func(g *Volumes) { g.Timeout = -1 },
+		"volumes with an unknown failure": func(g *Volumes) { g.OnFailure = "ignore" },
+		"volumes frozen and never thawed": func(g *Volumes) { g.Freeze = &Freeze{Before: []string{"a"}} },
+		"volumes frozen for more than 1h": func(g *Volumes) {
+			g.Freeze = &Freeze{Before: []string{"a"}, After: []string{"b"}, Limit: 2 * maxFreeze}
+		},
+		"two groups of volumes of one name": nil,
+	} {
+		wrong := []Volumes{group}
+		if change == nil {
+			wrong = append(wrong, group)
+		} else {
+			change(&wrong[0])
+		}
+		tests[name] = struct {
+			settings Settings
+			ok       bool
+		}{Settings{Volumes: wrong}, false}
+	}
+	tests["volumes"] = struct {
+		settings Settings
+		ok       bool
+	}{Settings{Volumes: []Volumes{group}}, true}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := tt.settings.Validate()

@@ -48,6 +48,16 @@ func (s *SourceDraft) Name() string { return s.name }
 // Stream returns the stream that the point will be of.
 func (s *SourceDraft) Stream() string { return s.draft.stream }
 
+// Point returns the id that the point will have.
+func (s *SourceDraft) Point() string { return s.draft.point }
+
+// Instance returns whose point it will be.
+func (s *SourceDraft) Instance() string { return s.draft.writer.options.Instance }
+
+// Repository returns the id of the repository that the point will be in. With it,
+// what a source makes elsewhere for a point is marked as that point's.
+func (s *SourceDraft) Repository() string { return s.draft.writer.record.Repository }
+
 // Stored returns how many bytes of its own the source has stored so far.
 func (s *SourceDraft) Stored() int64 { return s.stored.Load() }
 

@@ -106,7 +106,10 @@ type Selection struct {
 	// Versions brings the older versions of objects back, too, into buckets that
 	// hold nothing. It means nothing to other kinds.
 	Versions bool
-	Attempt  Attempt `json:"-"`
+	// Volumes makes claims of the snapshots of their volumes that a point refers to.
+	// It means nothing to other kinds.
+	Volumes bool
+	Attempt Attempt `json:"-"`
 	// Sample, where there is one, is the part of the objects that is restored and
 	// compared. It means nothing to other kinds.
 	Sample *Sample `json:"-"`

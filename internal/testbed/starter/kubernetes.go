@@ -60,6 +60,9 @@ func (tb *Testbed) startKubernetes(ctx context.Context) error {
 	if err := tb.writeKubeconfig(); err != nil {
 		return err
 	}
+	if err := tb.installSnapshots(ctx); err != nil {
+		return err
+	}
 	return tb.startControllers(ctx)
 }
 
@@ -114,6 +117,9 @@ func (tb *Testbed) apiServerProcess(path string) process {
 
 func (tb *Testbed) checkCluster(ctx context.Context) error {
 	if err := tb.checkKubernetes(ctx); err != nil {
+		return err
+	}
+	if err := tb.checkSnapshots(ctx); err != nil {
 		return err
 	}
 	return tb.checkControllers(ctx)
