@@ -1,18 +1,14 @@
 package retention_test
 
 import (
-	"context"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/storage"
-	"github.com/openim-dr/openim-dr/internal/storage/dir"
 )
 
 // sizes are how many histories are drawn, in memory and over real files.
@@ -29,7 +25,7 @@ func sizes() (inMemory, onDisk int) {
 func TestEveryKeptPointOfAHistoryIsRestorable(t *testing.T) {
 	inMemory, onDisk := sizes()
 	histories(t, "in memory", inMemory, func(*testing.T) storage.Storage { return repotest.NewMemory() })
-	histories(t, "on disk", onDisk, newDated)
+	histories(t, "on disk", onDisk, func(t *testing.T) storage.Storage { return repotest.NewDated(t) })
 }
 
 // histories draws and plays histories, until one fails.
@@ -78,52 +74,4 @@ func seedOf(t *testing.T) uint64 {
 		t.Fatal(err)
 	}
 	return seed
-}
-
-// dated is a directory whose files are as old as the clock of a test says, which
-// stands still while nobody waits.
-type dated struct {
-	*dir.Store
-	path string
-}
-
-func newDated(t *testing.T) storage.Storage {
-	t.Helper()
-	path := t.TempDir()
-	store, err := dir.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dated{store, path}
-}
-
-func (d dated) Create(ctx context.Context, name string) (storage.Upload, error) {
-	u, err := d.Store.Create(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return datedUpload{u, filepath.Join(d.path, filepath.FromSlash(name)), name, ctx, d.Store}, nil
-}
-
-type datedUpload struct {
-	storage.Upload
-	path, name string
-	ctx        context.Context // of Create
-	store      *dir.Store
-}
-
-func (u datedUpload) Commit() (storage.Info, error) {
-	_, err := os.Stat(u.path)
-	info, committed := u.Upload.Commit()
-	if committed != nil || err == nil {
-		return info, committed
-	}
-	now := time.Now()
-	if err := os.Chtimes(u.path, now, now); err != nil {
-		return info, err
-	}
-	sum := info.CRC32C
-	info, err = u.store.Stat(u.ctx, u.name)
-	info.CRC32C = sum
-	return info, err
 }

@@ -55,6 +55,7 @@ func (d *Daemon) current() (schedules []Schedule, changed <-chan struct{}) {
 // Run works until ctx ends, which ends what is running too, or until Drain. When it
 // returns nothing runs any more.
 func (d *Daemon) Run(ctx context.Context) {
+	said := ""
 	for ctx.Err() == nil && !d.drained() {
 		led := false
 		err := d.Elector.Lead(ctx, func(ctx context.Context) {
@@ -72,7 +73,10 @@ func (d *Daemon) Run(ctx context.Context) {
 			d.Log.Debug("another daemon leads", "who", err)
 		case err != nil:
 			d.Health.Set(RepositoryPart, err)
-			d.Log.Warn("this daemon does not lead", "led", led, "error", err)
+			if led || said != err.Error() { // an outage of hours is said once
+				d.Log.Warn("this daemon does not lead", "led", led, "error", err)
+			}
+			said = err.Error()
 		}
 		d.standBy(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,7 +32,7 @@ const mostNamed = 3
 // of the instance both before and after.
 func KeyDrill(ctx context.Context, repo *Repository, listing *Listing, identities []seal.Identity) (*ProofKeys, []string, error) {
 	d := keyDrill{repo: repo, keys: map[string]*drilledKey{}, owed: owedWraps{}}
-	left, err := repo.departures(ctx)
+	left, err := repo.departures(ctx, time.Time{})
 	if err != nil {
 		return nil, nil, err
 	}

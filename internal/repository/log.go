@@ -89,9 +89,18 @@ func AppendLog(ctx context.Context, store storage.Writer, repo *Repository, sign
 // Log calls fn for every entry that counts, oldest first. An error of fn ends it
 // and is returned as it is.
 func (r *Repository) Log(ctx context.Context, fn func(*LogEntry) error) error {
+	return r.LogSince(ctx, time.Time{}, fn)
+}
+
+// LogSince is Log of the entries of one second and those after it. A log grows for
+// ever, and so neither are the others read, nor, mostly, listed.
+func (r *Repository) LogSince(ctx context.Context, since time.Time, fn func(*LogEntry) error) error {
 	var ids []string
-	err := r.store.List(ctx, logDir, func(i storage.Info) error {
-		if at := locate(i.Name); at.place == placeLog && !at.signature {
+	first := since.UTC().Format(idTime)
+	// Clocks differ, but hardly by a day.
+	last := r.now().UTC().Add(24 * time.Hour).Format(idTime)
+	err := r.store.List(ctx, logDir+sharedPrefix(first, last), func(i storage.Info) error {
+		if at := locate(i.Name); at.place == placeLog && !at.signature && at.owner >= first {
 			ids = append(ids, at.owner)
 		}
 		return nil
@@ -112,6 +121,15 @@ func (r *Repository) Log(ctx context.Context, fn func(*LogEntry) error) error {
 		}
 	}
 	return nil
+}
+
+// sharedPrefix is what two texts begin with.
+func sharedPrefix(a, b string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
 }
 
 // readLog returns an entry, or nil where it does not count or is gone.
@@ -151,11 +169,11 @@ func findLog(rest string) located {
 	return located{place: placeLog, owner: id}
 }
 
-// departures reads from the log whose wraps were taken away, and when that was
-// last done.
-func (r *Repository) departures(ctx context.Context) (departures, error) {
+// departures reads from the log whose wraps were taken away since some time, and when
+// that was last done.
+func (r *Repository) departures(ctx context.Context, since time.Time) (departures, error) {
 	left := departures{}
-	err := r.Log(ctx, func(e *LogEntry) error {
+	err := r.LogSince(ctx, since, func(e *LogEntry) error {
 		left.note(e)
 		return nil
 	})

@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/seal"
+	"github.com/openim-dr/openim-dr/internal/storage/faulty"
 )
 
 // logged has a rekeying leave its entry.
@@ -167,4 +169,36 @@ func TestDecisionThatWasDeleted(t *testing.T) {
 		m.Damage("state/"+id+"/"+name, nil)
 	}
 	requireFindings(t, audit(t, m, f.Trust), "missing state/"+id+"/")
+}
+
+// A log grows for ever: what is older than the point that a run builds on is not read
+// by it.
+func TestRunReadsNoOldLog(t *testing.T) {
+	f, m := newFixture(t)
+	entry := func(age time.Duration) {
+		t.Helper()
+		if _, err := repository.AppendLog(t.Context(), m, f.Open(t), f.Signer, repository.LogEntry{Time: time.Now().Add(-age), Action: repository.LogForget}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for month := range 24 {
+		entry(time.Duration(1+month) * 30 * 24 * time.Hour)
+	}
+	mustTake(t, f.Writer(t), "manual", sample())
+	entry(0)
+	counted := faulty.New(m, faulty.Plan{})
+	w, err := repository.OpenWriter(t.Context(), counted, f.WriterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustTake(t, w, "manual", sample())
+	opened := 0
+	for _, c := range counted.Calls() {
+		if strings.HasPrefix(c.Name, "log/") && c.Kind == faulty.Open {
+			opened++
+		}
+	}
+	if opened != 2 {
+		t.Errorf("%d files of the log are opened, want an entry with its signature", opened)
+	}
 }

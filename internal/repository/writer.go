@@ -116,10 +116,6 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	if err != nil {
 		return nil, err
 	}
-	left, err := w.departures(ctx)
-	if err != nil {
-		return nil, err
-	}
 	began := w.now().UTC() // once: an id that is not the time of the beginning is quarantined
 	d := &Draft{
 		ctx: ctx, writer: w, stream: stream, point: newPointID(began), started: began,
@@ -129,15 +125,14 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	}
 	if unfinished != nil {
 		d.progress.buckets = unfinished.Buckets
-		if at, err := PointTime(unfinished.Run); err == nil {
-			d.wrapped.learn(unfinished.Wrapped, at, left)
-		}
 	}
 	for _, s := range sources {
 		if base := listing.Newest(w.options.Instance, s); base != nil {
 			d.bases[s] = base
-			d.wrapped.learn(base.Keys.Wrapped, base.Started, left)
 		}
+	}
+	if err := d.learnWraps(ctx, unfinished); err != nil {
+		return nil, err
 	}
 	if err := d.begin(ctx); err != nil {
 		return nil, fmt.Errorf("begin point %s: %w", d.point, err)
@@ -146,6 +141,37 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 		return nil, err
 	}
 	return d, nil
+}
+
+// learnWraps finds out for whom the keys are wrapped that the run may rely on: those
+// of its bases, and of the run that it goes on from.
+func (d *Draft) learnWraps(ctx context.Context, unfinished *Progress) error {
+	type saying struct {
+		wrapped []Wrapped
+		began   time.Time
+	}
+	var said []saying
+	if unfinished != nil {
+		if at, err := PointTime(unfinished.Run); err == nil {
+			said = append(said, saying{unfinished.Wrapped, at})
+		}
+	}
+	for _, base := range d.bases {
+		said = append(said, saying{base.Keys.Wrapped, base.Started})
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	// Of two that speak of a key the later one knows more.
+	slices.SortFunc(said, func(a, b saying) int { return a.began.Compare(b.began) })
+	left, err := d.writer.departures(ctx, said[0].began)
+	if err != nil {
+		return err
+	}
+	for _, s := range said {
+		d.wrapped.learn(s.wrapped, s.began, left)
+	}
+	return nil
 }
 
 // fence makes it impossible that a run of this stream which was suspended
