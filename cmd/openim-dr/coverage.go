@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"strings"
 
+	"github.com/openim-dr/openim-dr/internal/bucket"
 	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/mysql"
 	"github.com/openim-dr/openim-dr/internal/openim"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -17,10 +20,10 @@ type cluster interface {
 // examineCoverage reads OpenIM's own configuration wherever a source sees it,
 // and says which of its stores nobody backs up.
 func examineCoverage(ctx context.Context, c *config.Config) []source.Finding {
-	kinds := make([]string, 0, len(c.Sources))
+	configured := make([]openim.Configured, 0, len(c.Sources))
 	var clusters []cluster
 	for _, s := range c.Sources {
-		kinds = append(kinds, s.Kind)
+		configured = append(configured, configuredSource(s))
 		o, err := openSource(s, sourceOptions{limits: c.Limits})
 		if err != nil {
 			continue // examineSource says so
@@ -37,5 +40,20 @@ func examineCoverage(ctx context.Context, c *config.Config) []source.Finding {
 		}
 		return nil
 	}
-	return openim.Coverage(ctx, all, kinds)
+	return openim.Coverage(ctx, all, configured)
+}
+
+// configuredSource is what a source covers, as far as its settings tell.
+func configuredSource(s config.Source) openim.Configured {
+	known := openim.Configured{Kind: s.Kind, Name: s.Name}
+	switch settings := s.Settings.(type) {
+	case *mysql.Settings:
+		known.Holds = settings.HoldsSchema
+		if !strings.HasPrefix(settings.Address, "unix:") { // a socket's path is no name to compare
+			known.Address = settings.Address
+		}
+	case *bucket.Settings:
+		known.Address, known.Holds = settings.Endpoint, settings.HoldsBucket
+	}
+	return known
 }

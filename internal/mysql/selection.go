@@ -37,6 +37,13 @@ var systemSchemas = []string{systemSchema, "information_schema", "performance_sc
 
 func isSystemSchema(name string) bool { return slices.Contains(systemSchemas, strings.ToLower(name)) }
 
+// HoldsSchema reports whether the source captures a schema. Names are compared as
+// they are spelled, as servers do by default.
+func (s *Settings) HoldsSchema(name string) bool {
+	chosen, err := s.selection(false)
+	return err == nil && chosen.schema(name)
+}
+
 // selection reads the patterns of the settings. Its errors begin with the key
 // and quote nothing that stands in the place of a key.
 func (s *Settings) selection(fold bool) (*selection, error) {

@@ -2,6 +2,7 @@ package openim
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ type use struct {
 	store   store
 	setting string // "mongo.address"
 	address string // without credentials
+	part    string // schema or bucket that is used there, if it is said
 }
 
 // serverKeys stand at the top of OpenIM's configuration and of hardly any
@@ -121,7 +123,7 @@ func section(settings map[string]any, name string) map[string]any {
 func addressed(kind store, prefix string, settings map[string]any) []use {
 	for _, name := range []string{"uri", "address"} {
 		if hosts := hostsOf(settings[name]); hosts != "" {
-			return []use{{kind, prefix + name, hosts}}
+			return []use{{kind, prefix + name, hosts, nameOf(settings["database"])}}
 		}
 	}
 	return nil
@@ -136,10 +138,10 @@ func objectStore(settings map[string]any) []use {
 	chosen := section(settings, enabled)
 	for _, name := range []string{"endpoint", "bucketURL"} {
 		if hosts := hostsOf(chosen[name]); hosts != "" {
-			return []use{{objects, "object." + enabled + "." + name, hosts}}
+			return []use{{objects, "object." + enabled + "." + name, hosts, nameOf(chosen["bucket"])}}
 		}
 	}
-	return []use{{objects, "object.enable", enabled}}
+	return []use{{objects, "object.enable", enabled, ""}}
 }
 
 // hostsOf returns the hosts of an address, a URI or a list of them, and
@@ -156,6 +158,18 @@ func hostsOf(value any) string {
 			}
 		}
 		return strings.Join(all, ",")
+	}
+	return ""
+}
+
+// plainName is what a schema's or a bucket's name is made of as a rule. Anything else
+// is not printed: it may be a secret in a wrong place.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// nameOf returns the name of a schema or bucket, or nothing.
+func nameOf(value any) string {
+	if name, _ := value.(string); plainName.MatchString(name) {
+		return name
 	}
 	return ""
 }

@@ -50,19 +50,21 @@ var coverages = []coverage{
 }
 
 // Coverage finds OpenIM's configuration in a cluster and says what of the
-// stores that it names no configured source covers. kinds are the kinds of
-// the configured sources. Findings hold hosts, never credentials.
-func Coverage(ctx context.Context, data Data, kinds []string) []source.Finding {
-	found := map[store][]string{}
+// stores that it names no configured source covers, and which passwords are badly
+// kept. Findings hold hosts and names, never credentials.
+func Coverage(ctx context.Context, data Data, sources []Configured) []source.Finding {
+	found := map[store][]place{}
 	var unread []string
+	var secrets passwords
 	looked := 0
 	err := data(ctx, func(namespace, kind, name string, content map[string][]byte) error {
 		looked++
+		secrets.look(namespace, kind, name, content)
 		uses, bad := usesIn(content)
 		at := func(key string) string { return fmt.Sprintf("%s %s/%s key %s", kind, namespace, name, key) }
 		for _, key := range slices.Sorted(maps.Keys(uses)) {
 			for _, u := range uses[key] {
-				found[u.store] = append(found[u.store], fmt.Sprintf("%s sets %s to %s", at(key), u.setting, u.address))
+				found[u.store] = append(found[u.store], place{u, at(key)})
 			}
 		}
 		for _, key := range bad {
@@ -73,10 +75,10 @@ func Coverage(ctx context.Context, data Data, kinds []string) []source.Finding {
 	findings := configurationFindings(err, looked, len(found), unread)
 	for _, c := range coverages {
 		if places := found[c.store]; len(places) > 0 {
-			findings = append(findings, c.finding(places, kinds))
+			findings = append(findings, c.findings(places, sources)...)
 		}
 	}
-	return findings
+	return append(findings, secrets.findings(looked)...)
 }
 
 // configurationFindings says what kept the configuration from being read.
@@ -96,16 +98,4 @@ func configurationFindings(err error, looked, stores int, unread []string) []sou
 			"let a kubernetes source cover the namespace in which OpenIM runs, with configmaps and secrets among its kinds")
 	}
 	return findings
-}
-
-func (c coverage) finding(places, kinds []string) source.Finding {
-	evidence := strings.Join(places, "; ")
-	covers := func(kind string) bool { return slices.Contains(c.kinds, kind) }
-	if slices.ContainsFunc(kinds, covers) {
-		return source.Finding{Check: c.check, Severity: source.OK, Evidence: evidence + "; a source of that kind is configured"}
-	}
-	return source.Finding{
-		Check: c.check, Severity: c.severity,
-		Evidence: fmt.Sprintf("%s, but no source covers %s: %s", evidence, c.called, c.loss), Remedy: c.remedy,
-	}
 }

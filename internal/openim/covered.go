@@ -1,0 +1,121 @@
+package openim
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// Configured is a source of the configuration, so far as it may cover a store.
+type Configured struct {
+	Kind, Name string
+	Address    string                 // HOST:PORT, a URL, or a socket; empty where a kind has none
+	Holds      func(part string) bool // whether it captures a schema or bucket; nil where that cannot be told
+}
+
+// place is a use and where it was found.
+type place struct {
+	use
+	at string
+}
+
+func (p place) String() string {
+	text := fmt.Sprintf("%s sets %s to %s", p.at, p.setting, p.address)
+	if p.part != "" {
+		text += fmt.Sprintf(" (%s)", p.part)
+	}
+	return text
+}
+
+// findings compare where OpenIM keeps something with what the sources capture.
+func (c coverage) findings(places []place, sources []Configured) []source.Finding {
+	var texts []string
+	for _, p := range places {
+		texts = append(texts, p.String())
+	}
+	evidence := shortened(texts)
+	covering := slices.DeleteFunc(slices.Clone(sources), func(s Configured) bool { return !slices.Contains(c.kinds, s.Kind) })
+	if len(covering) == 0 {
+		return []source.Finding{{
+			Check: c.check, Severity: c.severity,
+			Evidence: fmt.Sprintf("%s, but no source covers %s: %s", evidence, c.called, c.loss), Remedy: c.remedy,
+		}}
+	}
+	findings := []source.Finding{{Check: c.check, Severity: source.OK, Evidence: evidence + "; a source of that kind is configured"}}
+	for _, p := range places {
+		findings = append(findings, c.compared(p, covering)...)
+	}
+	return findings
+}
+
+// compared says what is wrong with one use, given sources of the kind.
+func (c coverage) compared(p place, covering []Configured) []source.Finding {
+	holding := slices.DeleteFunc(slices.Clone(covering), func(s Configured) bool { return p.part != "" && s.Holds != nil && !s.Holds(p.part) })
+	if len(holding) == 0 {
+		return []source.Finding{{
+			Check: c.check, Severity: c.severity,
+			Evidence: fmt.Sprintf("%s, and %s is captured by none of the sources %s: %s", p, p.part, namesOf(covering), c.loss),
+			Remedy:   fmt.Sprintf("add %s to what the source captures", p.part),
+		}}
+	}
+	if slices.ContainsFunc(holding, func(s Configured) bool { return maySame(p.address, s.Address) }) {
+		return nil
+	}
+	return []source.Finding{{
+		Check: c.check, Severity: source.Warning,
+		Evidence: fmt.Sprintf("%s, and the sources %s read from elsewhere: whether that is the same server cannot be told from names", p, addressesOf(holding)),
+		Remedy:   "compare the two: a source that reads another server captures something else; give both the same name where they are one",
+	}}
+}
+
+// maySame reports whether two addresses may mean one server. A Service has a short
+// name and longer ones; what is reached by a tunnel or by number has none to compare.
+func maySame(used, configured string) bool {
+	of := bareHosts(configured)
+	if used == withheld || of == withheld || of == "" {
+		return true
+	}
+	for one := range strings.SplitSeq(used, ",") {
+		for other := range strings.SplitSeq(of, ",") {
+			a, b := hostOf(one), hostOf(other)
+			if nameless(a) || nameless(b) || a == b || isLongerName(a, b) || isLongerName(b, a) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hostOf drops the port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		address = host
+	}
+	return strings.ToLower(strings.TrimSuffix(address, "."))
+}
+
+// nameless is a host that is given by number, or is this machine.
+func nameless(host string) bool {
+	return host == "" || host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
+}
+
+func isLongerName(long, short string) bool { return strings.HasPrefix(long, short+".") }
+
+func namesOf(sources []Configured) string {
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func addressesOf(sources []Configured) string {
+	var texts []string
+	for _, s := range sources {
+		texts = append(texts, fmt.Sprintf("%s (%s)", s.Name, bareHosts(s.Address)))
+	}
+	return strings.Join(texts, ", ")
+}

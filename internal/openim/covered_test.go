@@ -1,0 +1,80 @@
+package openim
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What OpenIM uses is found; whether it is what the sources capture, compared.
+func TestCoverageComparesServersSchemasAndBuckets(t *testing.T) {
+	holding := func(kind, address string, parts ...string) Configured {
+		return Configured{Kind: kind, Name: kind, Address: address, Holds: func(part string) bool {
+			for _, p := range parts {
+				if p == part {
+					return true
+				}
+			}
+			return false
+		}}
+	}
+	const endpoint = "http://seaweedfs-filer.seaweedfs:8333"
+	tests := map[string]struct {
+		sources []Configured
+		want    []string // what is bad
+		saying  string
+	}{
+		"all of it": {[]Configured{holding("mysql", "openim-mysql:3306", "openIM_v3"), holding("buckets", endpoint, "openim")}, nil, ""},
+		"the Service's long name, and a tunnel": {
+			[]Configured{holding("mysql", "openim-mysql.openim.svc.cluster.local:3306", "openIM_v3"), holding("buckets", "http://127.0.0.1:18333", "openim")}, nil, "",
+		},
+		"a socket or another kind without an address": {[]Configured{holding("mysql", "", "openIM_v3"), holding("buckets", "", "openim")}, nil, ""},
+		"another schema": {
+			[]Configured{holding("mysql", "openim-mysql:3306", "openIM_v2"), holding("buckets", endpoint, "openim")},
+			[]string{"openim.mysql error"}, "openIM_v3 is captured by none of the sources mysql",
+		},
+		"another bucket": {
+			[]Configured{holding("mysql", "openim-mysql:3306", "openIM_v3"), holding("buckets", endpoint, "openim2")},
+			[]string{"openim.objects error"}, "openim is captured by none of the sources buckets",
+		},
+		"another server": {
+			[]Configured{holding("mysql", "other-mysql:3306", "openIM_v3"), holding("buckets", endpoint, "openim")},
+			[]string{"openim.mysql warning"}, "the sources mysql (other-mysql:3306) read from elsewhere",
+		},
+		"a name that only begins alike": {
+			[]Configured{holding("mysql", "openim-mysql-2:3306", "openIM_v3"), holding("buckets", endpoint, "openim")},
+			[]string{"openim.mysql warning"}, "openim-mysql-2",
+		},
+		"one of two sources": {
+			[]Configured{holding("mysql", "other-mysql:3306", "x"), holding("mysql", "openim-mysql:3306", "openIM_v3"), holding("buckets", endpoint, "openim")}, nil, "",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			var text strings.Builder
+			for _, f := range Coverage(t.Context(), one(map[string]string{"config.yaml": config33}), tt.sources) {
+				text.WriteString(f.Evidence + "\n" + f.Remedy + "\n")
+				if f.Severity.Bad() && (f.Check == "openim.mysql" || f.Check == "openim.objects") {
+					got = append(got, f.Check+" "+string(f.Severity))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("bad findings (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(text.String(), tt.saying) || strings.Contains(text.String(), password) {
+				t.Errorf("findings do not say %q, or say too much:\n%s", tt.saying, text.String())
+			}
+		})
+	}
+}
+
+func TestNamesThatAreNotPlainAreNotPrinted(t *testing.T) {
+	content := map[string]string{"config.yaml": "mysql: {address: [ 'm:3306' ], database: 'hunter2 hunter2'}\ntokenPolicy: {expire: 90}\n"}
+	for _, f := range Coverage(t.Context(), one(content), ofKinds([]string{"mysql"})) {
+		if strings.Contains(f.Evidence, password) {
+			t.Errorf("%s quotes it: %s", f.Check, f.Evidence)
+		}
+	}
+}

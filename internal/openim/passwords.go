@@ -1,0 +1,131 @@
+package openim
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+// Checks of passwords.
+const (
+	checkPasswords = "openim.passwords"
+	checkDefaults  = "openim.default-passwords"
+)
+
+// defaultPasswords are those that OpenIM's own installation scripts and manifests
+// give to its databases, its object storage and its tokens, and those with which
+// MinIO starts. Whoever has read them gets in.
+var defaultPasswords = []string{"openIM123", "minioadmin"}
+
+// secretNames are how names of settings end that hold a secret, in small letters and
+// without separators.
+var secretNames = []string{"password", "passwd", "secret", "secretkey", "secretaccesskey", "accesskeysecret", "apikey"}
+
+// assignment is a setting in a file of an environment or of MySQL.
+var assignment = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*["']?([^"'#]*?)["']?\s*$`)
+
+// passwords collects where secrets stand that are not well kept. It holds no value.
+type passwords struct{ plain, defaults []string }
+
+// look examines one ConfigMap or Secret.
+func (p *passwords) look(namespace, kind, name string, content map[string][]byte) {
+	for _, key := range slices.Sorted(maps.Keys(content)) {
+		plain, known := false, false
+		secretsIn(key, string(content[key]), func(value string) {
+			plain = true
+			known = known || slices.Contains(defaultPasswords, value)
+		})
+		at := fmt.Sprintf("%s %s/%s key %s", kind, namespace, name, key)
+		if plain && kind == "ConfigMap" {
+			p.plain = append(p.plain, at)
+		}
+		if known {
+			p.defaults = append(p.defaults, at)
+		}
+	}
+}
+
+// secretsIn calls fn with everything under a key that looks like a secret's value:
+// the whole text, or a setting of the YAML, JSON or assignments that it is.
+func secretsIn(key, text string, fn func(value string)) {
+	text = strings.TrimSpace(text)
+	if isSecretName(key) {
+		meant(text, fn)
+		return
+	}
+	settings, err := parse([]byte(text))
+	if err == nil && settings != nil {
+		secretsBelow(settings, fn)
+		return
+	}
+	for line := range strings.Lines(text) {
+		if found := assignment.FindStringSubmatch(line); found != nil && isSecretName(found[1]) {
+			meant(found[2], fn)
+		}
+	}
+}
+
+// secretsBelow goes through settings, lists in them too.
+func secretsBelow(value any, fn func(value string)) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, below := range value {
+			if text, ok := below.(string); ok && isSecretName(name) {
+				meant(text, fn)
+				continue
+			}
+			secretsBelow(below, fn)
+		}
+	case []any:
+		for _, below := range value {
+			secretsBelow(below, fn)
+		}
+	}
+}
+
+func isSecretName(name string) bool {
+	bare := strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name))
+	return slices.ContainsFunc(secretNames, func(ending string) bool { return strings.HasSuffix(bare, ending) })
+}
+
+// meant calls fn unless the value is empty or names a variable to be put there.
+func meant(value string, fn func(value string)) {
+	if value != "" && !strings.HasPrefix(value, "$") && !strings.HasPrefix(value, "{{") {
+		fn(value)
+	}
+}
+
+// findings say where, and never what.
+func (p *passwords) findings(looked int) []source.Finding {
+	if looked == 0 {
+		return nil
+	}
+	return []source.Finding{
+		places(checkPasswords, p.plain, "passwords stand in ConfigMaps, which are less guarded than Secrets, in clear: ",
+			"move them into Secrets, and change them; a backup seals ConfigMaps as it does Secrets", "no ConfigMap holds a password in clear"),
+		places(checkDefaults, p.defaults, "a password that OpenIM's or MinIO's own installation gives to everybody is used: ",
+			"change it at the server and here; a point from before holds the old one", "no password is one of those that OpenIM's and MinIO's own installations give to everybody"),
+	}
+}
+
+func places(check string, where []string, bad, remedy, good string) source.Finding {
+	if len(where) == 0 {
+		return source.Finding{Check: check, Severity: source.OK, Evidence: good}
+	}
+	return source.Finding{Check: check, Severity: source.Warning, Evidence: bad + shortened(where), Remedy: remedy}
+}
+
+// shownPlaces bounds what one finding names: a cluster has thousands of objects.
+const shownPlaces = 20
+
+func shortened(where []string) string {
+	text := strings.Join(where[:min(len(where), shownPlaces)], "; ")
+	if more := len(where) - shownPlaces; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}

@@ -1,0 +1,55 @@
+package openim
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+func TestPasswordsThatAreNotWellKept(t *testing.T) {
+	tests := map[string]struct {
+		kind, key, text string
+		plain, known    bool
+	}{
+		"YAML in a ConfigMap":                  {"ConfigMap", "config.yaml", config33, true, false},
+		"YAML in a Secret":                     {"Secret", "config.yaml", config33, false, false},
+		"a default in a ConfigMap":             {"ConfigMap", "openim-api.yml", "secret: openIM123\n", true, true},
+		"a default in a Secret's YAML":         {"Secret", "mongodb.yml", "password: openIM123\n", false, true},
+		"a default as a Secret's value":        {"Secret", "mongo-password", "openIM123\n", false, true},
+		"another password that holds it":       {"Secret", "mongo-password", "openIM1234", false, false},
+		"a user of that name":                  {"Secret", "username", "openIM123", false, false},
+		"an environment":                       {"ConfigMap", "env", "A=b\nexport MYSQL_PASSWORD=\"hunter2\"\n", true, false},
+		"MySQL's configuration":                {"ConfigMap", "my.cnf", "[client]\npassword = hunter2\n", true, false},
+		"a key of the ConfigMap itself":        {"ConfigMap", "REDIS_PASSWORD", "hunter2", true, false},
+		"JSON with keys in a list":             {"ConfigMap", "s3.json", `{"identities":[{"credentials":[{"accessKey":"a","secretKey":"hunter2"}]}]}`, true, false},
+		"an empty one":                         {"ConfigMap", "config.yaml", "redis: {password: ''}\n", false, false},
+		"one that is put there later":          {"ConfigMap", "config.yaml", "redis: {password: $REDIS_PASSWORD}\n", false, false},
+		"the name of a Secret":                 {"ConfigMap", "config.yaml", "mysql: {secretName: hunter2, passwordFile: /run/hunter2}\n", false, false},
+		"a section that is named like a value": {"ConfigMap", "config.yaml", "secret: {enabled: yes}\n", false, false},
+		"binary":                               {"ConfigMap", "bin", "\x00\xff=", false, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var p passwords
+			p.look("openim", tt.kind, "cm", map[string][]byte{tt.key: []byte(tt.text)})
+			if diff := cmp.Diff([]bool{tt.plain, tt.known}, []bool{len(p.plain) > 0, len(p.defaults) > 0}); diff != "" {
+				t.Errorf("in clear, a default (-want +got):\n%s", diff)
+			}
+			for i, f := range p.findings(1) {
+				if want := []bool{tt.plain, tt.known}[i]; want != (f.Severity == source.Warning) {
+					t.Errorf("%s is %s", f.Check, f.Severity)
+				}
+				text := f.Evidence + f.Remedy
+				if strings.Contains(text, password) || strings.Contains(text, defaultPasswords[0]) { // invariant 4
+					t.Errorf("a finding quotes a password: %s", text)
+				}
+				if f.Severity.Bad() && !strings.Contains(f.Evidence, tt.kind+" openim/cm key "+tt.key) {
+					t.Errorf("a finding does not say where: %s", f.Evidence)
+				}
+			}
+		})
+	}
+}
