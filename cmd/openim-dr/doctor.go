@@ -85,6 +85,7 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 	}
 	checks = append(checks,
 		func(ctx context.Context) []source.Finding { return examineCoverage(ctx, d.config) },
+		func(ctx context.Context) []source.Finding { return examineDeployed(ctx, d.config) },
 		func(ctx context.Context) []source.Finding { return examineQuiesce(ctx, d.config) },
 		func(ctx context.Context) []source.Finding { return examineCaches(ctx, d.config) },
 		func(ctx context.Context) []source.Finding { return examineDrills(ctx, d) },

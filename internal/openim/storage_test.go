@@ -1,0 +1,34 @@
+package openim
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openim-dr/openim-dr/internal/source"
+)
+
+func TestStorageThatGoesWithANode(t *testing.T) {
+	const filer = "StatefulSet seaweedfs/seaweedfs-filer"
+	tests := map[string]struct {
+		workload Workload
+		want     source.Severity // empty: nothing is said
+	}{
+		"the chart's default":    {Workload{filer, []string{"chrislusf/seaweedfs:3.39"}, nil, map[string]string{"data-filer": "hostPath", "seaweedfs-filer-log-volume": "hostPath"}}, source.Error},
+		"a pod's own directory":  {Workload{filer, []string{"r:5000/mirror/seaweedfs@sha256:00"}, nil, map[string]string{"data": "emptyDir"}}, source.Error},
+		"known by its labels":    {Workload{filer, []string{"weed:1"}, map[string]string{"app.kubernetes.io/name": "seaweedfs"}, map[string]string{"data": "hostPath"}}, source.Error},
+		"claims, and logs":       {Workload{filer, []string{"chrislusf/seaweedfs:3.39"}, nil, map[string]string{"data": "claim", "logs": "emptyDir", "config": ""}}, source.OK},
+		"another program's data": {Workload{"Deployment openim/fluentd", []string{"fluentd:1"}, nil, map[string]string{"data": "hostPath"}}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got source.Severity
+			for _, f := range Storage([]Workload{tt.workload}) {
+				got = f.Severity
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("severity (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
