@@ -24,12 +24,12 @@ type problem struct {
 func newConfig(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Check the configuration, or print its schema or an example",
-		Long:  "Check the configuration, or print its schema or an example.\n\n" + exitCodes,
+		Short: "Check the configuration, or print its schema, an example, or the rights that it takes",
+		Long:  "Check the configuration, or print its schema, an example, or the rights that it takes.\n\n" + exitCodes,
 		Args:  noVerb,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConfigCheck(a), newConfigSchema(a), newConfigExample(a))
+	cmd.AddCommand(newConfigCheck(a), newConfigSchema(a), newConfigExample(a), newConfigRBAC(a))
 	return cmd
 }
 

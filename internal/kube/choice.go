@@ -161,7 +161,7 @@ type forbidden struct {
 func (f forbidden) String() string { return f.kind.GroupKind().String() + " in " + f.part }
 
 func (f forbidden) right() string {
-	return call{verb: "list", resource: f.kind.rbac(), namespace: namespaceOf(f.part)}.right()
+	return readRight(f.kind, namespaceOf(f.part)).call().right()
 }
 
 // forbidden finds the kinds that may not be listed, before any is.
@@ -169,7 +169,7 @@ func (s *session) forbidden(ctx context.Context, kinds []kind, namespaces []stri
 	var found []forbidden
 	for _, k := range kinds {
 		// Whoever may list them in the whole cluster need not be asked about each namespace.
-		everywhere, err := s.may(ctx, k, call{verb: "list", resource: k.rbac()})
+		everywhere, err := s.may(ctx, k, readRight(k, "").call())
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +181,7 @@ func (s *session) forbidden(ctx context.Context, kinds []kind, namespaces []stri
 			continue
 		}
 		for _, namespace := range namespaces {
-			allowed, err := s.may(ctx, k, call{verb: "list", resource: k.rbac(), namespace: namespace})
+			allowed, err := s.may(ctx, k, readRight(k, namespace).call())
 			if err != nil {
 				return nil, err
 			}
@@ -206,5 +206,5 @@ func (c *choice) requireNamed(s *session, found []forbidden) error {
 		return nil
 	}
 	return fault.New(fault.Usage, "capture", "the credentials lack the rights %s", strings.Join(missing, ", ")).On("kubernetes " + s.cluster).
-		Hint("grant them by a Role or ClusterRole; `openim-dr doctor` lists every right that is missing")
+		Hint("grant them as `openim-dr config rbac` prints them; `openim-dr doctor` lists every right that is missing")
 }

@@ -52,7 +52,7 @@ func (r *planner) conflicts(ctx context.Context, planned *plannedNamespace, chan
 		return err
 	})
 	if answered(err, metav1.StatusReasonForbidden) {
-		r.warn("%s: whose fields would be overwritten is not known: the credentials lack the right to patch", target)
+		r.warn("%s: whose fields would be overwritten is not known: %v", target, err)
 		return nil
 	}
 	if err != nil {

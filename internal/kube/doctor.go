@@ -83,9 +83,9 @@ func (s *session) rights(ctx context.Context, chosen *choice, namespaces []strin
 	}
 	var findings []source.Finding
 	for _, f := range missing {
-		found := source.Finding{Check: checkRights, Severity: source.Error, Evidence: "the credentials lack the right " + f.right(), Remedy: "grant it by a Role or ClusterRole"}
+		found := source.Finding{Check: checkRights, Severity: source.Error, Evidence: "the credentials lack the right " + f.right(), Remedy: "grant it by a Role or ClusterRole, as `openim-dr config rbac` prints them"}
 		if !chosen.named[f.kind.GroupKind()] {
-			found.Severity, found.Remedy = source.Warning, "grant it by a Role or ClusterRole; or leave the kind out with exclude.kinds, since a pattern alone asks for it"
+			found.Severity, found.Remedy = source.Warning, "grant it by a Role or ClusterRole, as `openim-dr config rbac` prints them; or leave the kind out with exclude.kinds, since a pattern alone asks for it"
 		}
 		findings = append(findings, found)
 	}

@@ -43,6 +43,17 @@ func (c call) right() string {
 	return text + fmt.Sprintf(" in namespace %q", c.namespace)
 }
 
+// refused says which right is missing when the call was forbidden.
+func (c call) refused() string {
+	text := "the credentials lack the right " + c.right()
+	if c.verb == "create" || c.verb == "update" || c.verb == "patch" {
+		for _, r := range escalations(c.resource, c.namespace) {
+			text += ", or " + r.call().right() + " where it grants more than they have"
+		}
+	}
+	return text
+}
+
 // answerError is an answer of the API server that is not success. The
 // server's own message is dropped on purpose: of an object that it finds
 // invalid it quotes the values (invariant 4).
@@ -110,7 +121,7 @@ func (s *session) failAnswer(what call, status metav1.Status) error {
 	e := fault.New(kind, what.String(), "%w", answer).On(fmt.Sprintf("of kubernetes %s (%s)", s.cluster, s.host))
 	switch status.Reason {
 	case metav1.StatusReasonForbidden:
-		e.Why = "the credentials lack the right " + what.right()
+		e.Why = what.refused()
 		return e.Hint("grant %s by a Role or ClusterRole; `openim-dr doctor` lists every right that is missing", what.right())
 	case metav1.StatusReasonUnauthorized:
 		e.Why = "the credentials are not accepted"

@@ -32,6 +32,12 @@ func (c cluster) as(t *testing.T, namespace string, rules ...rbacv1.PolicyRule) 
 		ObjectMeta: meta(user), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}},
 	}, metav1.CreateOptions{}))
+	return c.impersonating(t, user)
+}
+
+// impersonating returns a kubeconfig of some user.
+func (c cluster) impersonating(t *testing.T, user string) string {
+	t.Helper()
 	config, err := clientcmd.LoadFromFile(c.env.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func (l listing) path() string {
 }
 
 func (l listing) call() call {
-	return call{verb: "list", resource: l.kind.rbac(), namespace: l.namespace}
+	return readRight(l.kind, l.namespace).call()
 }
 
 // repeatable runs read, which lists something and starts afresh each time,

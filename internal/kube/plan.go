@@ -253,36 +253,22 @@ func (r *planner) ours(target string, found census) bool {
 
 // rights refuses early what would fail halfway through a restore.
 func (r *planner) rights(ctx context.Context, planned plannedNamespace, kinds []kind) error {
-	var missing []string
-	need := func(verb string, k kind, part string) error {
-		what := call{verb: verb, resource: k.rbac(), namespace: namespaceOf(part)}
-		allowed, err := r.session.may(ctx, k, what)
-		if err == nil && !allowed {
-			missing = append(missing, what.right())
-		}
-		return err
-	}
+	var needed []right
 	if !planned.exists {
-		if err := need("create", namespaceKind, clusterPart); err != nil {
-			return err
-		}
-	}
-	verbs := []string{"create"}
-	if planned.occupied {
-		verbs = []string{"create", "get", "update", "delete"}
+		needed = append(needed, right{"create", namespaceKind, ""})
 	}
 	for _, k := range kinds {
-		for _, verb := range verbs {
-			if err := need(verb, k, planned.target); err != nil {
-				return err
-			}
-		}
+		needed = append(needed, writeRights(k, namespaceOf(planned.target), planned.occupied)...)
+	}
+	missing, err := r.session.lacking(ctx, needed)
+	if err != nil {
+		return err
 	}
 	if len(missing) == 0 {
 		return nil
 	}
 	return fault.New(fault.Usage, "plan restore into", "the credentials lack the rights %s", strings.Join(missing, ", ")).
-		On(r.session.target(planned.target)).Hint("grant them by a Role or ClusterRole, or restore with an administrator's kubeconfig")
+		On(r.session.target(planned.target)).Hint("grant them as `openim-dr config rbac --for restore` prints them, or restore with an administrator's kubeconfig")
 }
 
 // objects counts objects in words.

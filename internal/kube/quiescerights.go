@@ -37,22 +37,15 @@ func (s *session) requireRights(ctx context.Context, namespaces []string) error 
 		return err
 	}
 	return fault.New(fault.Usage, "stop workloads of", "the credentials lack the rights %s", strings.Join(missing, ", ")).
-		On("kubernetes " + s.cluster).Hint("grant them by a Role or ClusterRole, or use an administrator's kubeconfig")
+		On("kubernetes " + s.cluster).Hint("grant them as `openim-dr config rbac --for quiesce` prints them, or use an administrator's kubeconfig")
 }
 
 func (s *session) missingRights(ctx context.Context, namespaces []string) ([]string, error) {
-	var missing []string
+	var needed []right
 	for _, namespace := range namespaces {
 		for _, r := range quiesceRights {
-			what := call{verb: r.verb, resource: r.kind.rbac(), namespace: namespace}
-			allowed, err := s.may(ctx, r.kind, what)
-			if err != nil {
-				return nil, err
-			}
-			if !allowed {
-				missing = append(missing, what.right())
-			}
+			needed = append(needed, right{r.verb, r.kind, namespace})
 		}
 	}
-	return missing, nil
+	return s.lacking(ctx, needed)
 }

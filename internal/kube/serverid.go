@@ -8,8 +8,10 @@ import (
 
 var _ source.Recognizable = (*Cluster)(nil)
 
-// ServerID is the UID of the namespace kube-system, which lives as long as its
-// cluster.
+// systemNamespace lives as long as its cluster.
+const systemNamespace = "kube-system"
+
+// ServerID is the UID of the namespace kube-system.
 func (c *Cluster) ServerID(ctx context.Context) (string, error) {
 	s, err := c.open(ctx)
 	if err != nil {

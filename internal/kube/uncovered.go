@@ -39,7 +39,7 @@ func (d *Deployed) judge(captured []string) []source.Finding {
 		}
 	}
 	add(checkUnread, source.Warning, "not everything was looked at, for want of the rights ", d.Unread,
-		"grant them: `openim-dr config rbac --for doctor` prints the Roles")
+		"grant them to whoever runs doctor, or look by hand")
 	add(checkWorkloads, source.Warning, "these are not captured, and so neither are the versions of their images: ", d.notCaptured(captured),
 		"add deployments.apps and statefulsets.apps to kinds of the source, or keep the manifests with their tags elsewhere")
 	add(checkImages, source.Warning, "these images may be others tomorrow, since their tag is latest or none: ", d.loose(),

@@ -171,7 +171,7 @@ func (s *session) patchSeen(ctx context.Context, k kind, seen *unstructured.Unst
 
 // uid is by what the cluster is known again; empty where it does not tell it.
 func (s *session) uid(ctx context.Context) (string, error) {
-	system, err := s.namespace(ctx, "kube-system")
+	system, err := s.namespace(ctx, systemNamespace)
 	if answered(err, metav1.StatusReasonForbidden) || err == nil && system == nil {
 		return "", nil
 	}

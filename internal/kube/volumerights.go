@@ -1,29 +1,6 @@
 package kube
 
-import "context"
-
-// right is one that a Role grants; in the whole cluster where no namespace is named.
-type right struct {
-	verb      string
-	kind      kind
-	namespace string
-}
-
-// lacking returns in words which of some rights these credentials do not have.
-func (s *session) lacking(ctx context.Context, needed []right) ([]string, error) {
-	var missing []string
-	for _, r := range needed {
-		what := call{verb: r.verb, resource: r.kind.rbac(), namespace: r.namespace}
-		allowed, err := s.may(ctx, r.kind, what)
-		if err != nil {
-			return nil, err
-		}
-		if !allowed {
-			missing = append(missing, what.right())
-		}
-	}
-	return missing, nil
-}
+import "k8s.io/apimachinery/pkg/runtime/schema"
 
 // captureRights are what snapping a group takes. To delete is among them: what a
 // failed run has begun is removed by the run itself.
@@ -47,4 +24,12 @@ func pruneRights(namespace string) []right {
 		{"list", snapshotKind, namespace}, {"get", snapshotKind, namespace}, {"delete", snapshotKind, namespace},
 		{"get", snapshotContentKind, ""}, {"patch", snapshotContentKind, ""},
 	}
+}
+
+// snapshotGranted is what a group is snapped by, for a Role: those know no versions.
+func (g Volumes) snapshotGranted() kind {
+	if !g.Group {
+		return snapshotKind
+	}
+	return kind{GroupVersionKind: schema.GroupVersionKind{Group: groupSnapshotGroup, Kind: "VolumeGroupSnapshot"}, resource: "volumegroupsnapshots", namespaced: true}
 }
