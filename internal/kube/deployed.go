@@ -10,12 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// What doctor reads beyond what is captured, in the namespaces of a source and in
-// the cluster.
-var (
-	examinedKinds        = []kind{deploymentKind, statefulSetKind, claimKind}
-	examinedClusterKinds = []kind{volumeKind, snapshotClassKind}
-)
+// examinedKinds are what doctor reads in namespaces beyond what is captured.
+var examinedKinds = []kind{deploymentKind, statefulSetKind, claimKind}
 
 // Deployed is what runs in the namespaces of a source, so far as it may be seen.
 type Deployed struct {
