@@ -38,7 +38,7 @@ func (d *Deployed) judge(captured []string) []source.Finding {
 			findings = append(findings, source.Finding{Check: check, Severity: severity, Evidence: evidence + firstOf(where), Remedy: remedy})
 		}
 	}
-	add(checkUnread, source.Warning, "not everything was looked at, for want of the rights ", d.Unread,
+	add(checkUnread, source.Info, "not everything was looked at, for want of the rights ", d.Unread,
 		"grant them to whoever runs doctor, or look by hand")
 	add(checkWorkloads, source.Warning, "these are not captured, and so neither are the versions of their images: ", d.notCaptured(captured),
 		"add deployments.apps and statefulsets.apps to kinds of the source, or keep the manifests with their tags elsewhere")

@@ -40,7 +40,7 @@ func TestWhatARestoreWouldNotBringBack(t *testing.T) {
 		},
 		"volumes that may not be seen": {
 			Deployed{Unread: []string{`"list" on persistentvolumes in the whole cluster`}, Claims: []Claim{{"openim", "data", "", false}}}, all,
-			[]string{"kubernetes.unread warning"}, "persistentvolumes",
+			[]string{"kubernetes.unread info"}, "persistentvolumes",
 		},
 		"a program that keeps it": {Deployed{Workloads: []Running{{Workload: api, Keeper: "Argo CD"}}}, all, []string{"kubernetes.kept info"}, "openim-api (Argo CD)"},
 	}

@@ -25,6 +25,13 @@ var defaultPasswords = []string{"openIM123", "minioadmin"}
 // without separators.
 var secretNames = []string{"password", "passwd", "secret", "secretkey", "secretaccesskey", "accesskeysecret", "apikey"}
 
+// secretReferences are how names end that hold the name of a Secret, though they end
+// like those above.
+var secretReferences = []string{"existingsecret", "pullsecret", "tlssecret"}
+
+// inURL is a password in an address, as of mongodb://USER:PASSWORD@HOST.
+var inURL = regexp.MustCompile(`[a-z]://[^/\s:@"']*:([^/\s@"']+)@`)
+
 // assignment is a setting in a file of an environment or of MySQL.
 var assignment = regexp.MustCompile(`^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*["']?([^"'#]*?)["']?\s*$`)
 
@@ -50,12 +57,16 @@ func (p *passwords) look(namespace, kind, name string, content map[string][]byte
 }
 
 // secretsIn calls fn with everything under a key that looks like a secret's value:
-// the whole text, or a setting of the YAML, JSON or assignments that it is.
+// the whole text, a setting of the YAML, JSON or assignments that it is, or a password
+// in an address.
 func secretsIn(key, text string, fn func(value string)) {
 	text = strings.TrimSpace(text)
 	if isSecretName(key) {
 		meant(text, fn)
 		return
+	}
+	for _, found := range inURL.FindAllStringSubmatch(text, -1) {
+		meant(found[1], fn)
 	}
 	settings, err := parse([]byte(text))
 	if err == nil && settings != nil {
@@ -89,7 +100,8 @@ func secretsBelow(value any, fn func(value string)) {
 
 func isSecretName(name string) bool {
 	bare := strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name))
-	return slices.ContainsFunc(secretNames, func(ending string) bool { return strings.HasSuffix(bare, ending) })
+	ends := func(ending string) bool { return strings.HasSuffix(bare, ending) }
+	return slices.ContainsFunc(secretNames, ends) && !slices.ContainsFunc(secretReferences, ends)
 }
 
 // meant calls fn unless the value is empty or names a variable to be put there.

@@ -28,6 +28,11 @@ func TestPasswordsThatAreNotWellKept(t *testing.T) {
 		"an empty one":                         {"ConfigMap", "config.yaml", "redis: {password: ''}\n", false, false},
 		"one that is put there later":          {"ConfigMap", "config.yaml", "redis: {password: $REDIS_PASSWORD}\n", false, false},
 		"the name of a Secret":                 {"ConfigMap", "config.yaml", "mysql: {secretName: hunter2, passwordFile: /run/hunter2}\n", false, false},
+		"the names of Secrets of a chart":      {"ConfigMap", "values.yaml", "auth: {existingSecret: hunter2, tlsSecret: hunter2}\nimagePullSecret: hunter2\n", false, false},
+		"an address with a password":           {"ConfigMap", "openim-config.yaml", "mongo: {uri: \"mongodb://root:openIM123@mongo:27017/openim\"}\n", true, true},
+		"an address with a user alone":         {"ConfigMap", "openim-config.yaml", "mongo: {uri: \"mongodb://root@mongo:27017/openim\"}\n", false, false},
+		"an address in an environment":         {"ConfigMap", "MONGO_URI", "mongodb://root:hunter2@mongo:27017/openim", true, false},
+		"an address with a variable":           {"ConfigMap", "MONGO_URI", "mongodb://root:$PASSWORD@mongo:27017/openim", false, false},
 		"a section that is named like a value": {"ConfigMap", "config.yaml", "secret: {enabled: yes}\n", false, false},
 		"binary":                               {"ConfigMap", "bin", "\x00\xff=", false, false},
 	}

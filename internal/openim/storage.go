@@ -24,15 +24,17 @@ type Workload struct {
 func (w Workload) isSeaweedFS() bool {
 	named := func(image string) bool {
 		repository := image[strings.LastIndexByte(image, '/')+1:]
-		return strings.HasPrefix(repository, "seaweedfs")
+		return strings.HasPrefix(repository, "seaweedfs") && !strings.Contains(repository, "csi") // its driver keeps nothing
 	}
 	return slices.ContainsFunc(w.Images, named) || strings.HasPrefix(w.Labels["app.kubernetes.io/name"], "seaweedfs") || w.Labels["app"] == "seaweedfs"
 }
 
-// holdsNoData are volumes of SeaweedFS's pods that may be lost: logs, and what is
-// there for the time of a request.
+// holdsNoData tells volumes of SeaweedFS's pods that may be lost, by a part of their
+// names: logs, and what is there for the time of a request.
 func holdsNoData(name string) bool {
-	return strings.Contains(name, "log") || strings.Contains(name, "tmp") || strings.Contains(name, "cache")
+	return slices.ContainsFunc(strings.Split(name, "-"), func(part string) bool {
+		return slices.Contains([]string{"log", "logs", "tmp", "temp", "cache"}, part)
+	})
 }
 
 // Storage says which of SeaweedFS's parts keep data where it goes with a node or a

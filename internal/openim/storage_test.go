@@ -18,6 +18,8 @@ func TestStorageThatGoesWithANode(t *testing.T) {
 		"a pod's own directory":  {Workload{filer, []string{"r:5000/mirror/seaweedfs@sha256:00"}, nil, map[string]string{"data": "emptyDir"}}, source.Error},
 		"known by its labels":    {Workload{filer, []string{"weed:1"}, map[string]string{"app.kubernetes.io/name": "seaweedfs"}, map[string]string{"data": "hostPath"}}, source.Error},
 		"claims, and logs":       {Workload{filer, []string{"chrislusf/seaweedfs:3.39"}, nil, map[string]string{"data": "claim", "logs": "emptyDir", "config": ""}}, source.OK},
+		"a name that holds log":  {Workload{filer, []string{"chrislusf/seaweedfs:3.39"}, nil, map[string]string{"catalog": "hostPath"}}, source.Error},
+		"its CSI driver":         {Workload{"DaemonSet seaweedfs/csi", []string{"chrislusf/seaweedfs-csi-driver:1.2"}, nil, map[string]string{"socket-dir": "emptyDir"}}, ""},
 		"another program's data": {Workload{"Deployment openim/fluentd", []string{"fluentd:1"}, nil, map[string]string{"data": "hostPath"}}, ""},
 	}
 	for name, tt := range tests {
