@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -41,7 +42,7 @@ func planOutside(ctx context.Context, p *repository.Pruner, sources map[string]s
 		err := plan.look(limited, p, s, swept)
 		cancel()
 		if err != nil {
-			*plan = Outside{Source: name, Points: []string{}, Warning: "what it keeps outside the repository is not known: " + oneLine(err)}
+			*plan = Outside{Source: name, Points: []string{}, Warning: "what it keeps outside the repository is not known: " + fault.OneLine(err.Error())}
 		}
 		if plan.Objects+plan.Kept > 0 || err != nil {
 			plans = append(plans, plan)
@@ -117,8 +118,6 @@ func (o *Outside) remove(ctx context.Context, s source.Outsider) {
 	defer cancel()
 	var err error
 	if o.Removed, err = s.RemoveOutside(ctx, o.listed); err != nil {
-		o.Warning = "not all that it keeps outside the repository was removed: " + oneLine(err)
+		o.Warning = "not all that it keeps outside the repository was removed: " + fault.OneLine(err.Error())
 	}
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -48,7 +48,7 @@ func (c *account) after(ctx context.Context, err error) error {
 	if err != nil {
 		event, code = hook.Failure, fault.KindOf(err).ExitCode()
 		failed := failureOf(err)
-		c.facts.Result, c.facts.Error, c.facts.Hint = failed.Code, oneLine(err.Error()), failed.Try
+		c.facts.Result, c.facts.Error, c.facts.Hint = failed.Code, fault.OneLine(err.Error()), failed.Try
 		if wasStopped(ctx, err) {
 			c.facts.Result = "stopped"
 		}

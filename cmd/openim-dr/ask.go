@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/restore"
@@ -120,16 +121,16 @@ func latestLine(latest []sourceAge) string {
 	same := true
 	for _, s := range latest {
 		same = same && s.age == latest[0].age
-		parts = append(parts, s.source+" "+ageOf(s.age.Seconds())+" old")
+		parts = append(parts, s.source+" "+quantity.Age(s.age.Seconds())+" old")
 	}
 	if same && len(latest) > 1 {
-		return "latest: " + ageOf(latest[0].age.Seconds()) + " old"
+		return "latest: " + quantity.Age(latest[0].age.Seconds()) + " old"
 	}
 	return "latest: " + strings.Join(parts, ", ")
 }
 
 func (p pointChoice) line() string {
-	return fmt.Sprintf("%s  %s old  %s  (%s)", p.id, ageOf(p.age.Seconds()), strings.Join(p.sources, ", "), p.stream)
+	return fmt.Sprintf("%s  %s old  %s  (%s)", p.id, quantity.Age(p.age.Seconds()), strings.Join(p.sources, ", "), p.stream)
 }
 
 // askSources returns what of the point is wanted; everything is the default.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/verify"
 )
@@ -132,7 +133,7 @@ func writeCheck(p *page, r *verify.CheckResult) {
 	p.line("")
 	rows := make([][]any, 0, len(r.Findings))
 	for _, f := range r.Findings[:min(len(r.Findings), mostShown)] {
-		rows = append(rows, []any{string(f.Kind), pointsText(f), printable(f.File), oneLine(printable(f.Expected)), oneLine(printable(f.Got))})
+		rows = append(rows, []any{string(f.Kind), pointsText(f), printable(f.File), fault.OneLine(printable(f.Expected)), fault.OneLine(printable(f.Got))})
 	}
 	p.table([]column{left("finding"), left("points"), left("file"), left("expected"), left("got")}, rows)
 	if len(r.Findings) > mostShown {

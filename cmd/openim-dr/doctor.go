@@ -134,7 +134,7 @@ func examineHooks(hooks []config.Hook) []source.Finding {
 	for i, h := range hooksOf(hooks) {
 		if err := h.Ready(); err != nil {
 			findings = append(findings, source.Finding{
-				Check: "hooks.ready", Severity: source.Error, Evidence: fmt.Sprintf("hooks[%d], %s on %s: %s", i, h, h.On, oneLine(err.Error())),
+				Check: "hooks.ready", Severity: source.Error, Evidence: fmt.Sprintf("hooks[%d], %s on %s: %s", i, h, h.On, fault.OneLine(err.Error())),
 				Remedy: "see that the program is there, and that the secrets can be read where openim-dr runs",
 			})
 		}
@@ -217,9 +217,9 @@ func fine(check, evidence string) source.Finding {
 
 // found turns an error into a finding.
 func found(check, prefix string, err error) source.Finding {
-	f := source.Finding{Check: check, Severity: source.Error, Evidence: prefix + oneLine(err.Error()), Remedy: "see the evidence"}
+	f := source.Finding{Check: check, Severity: source.Error, Evidence: prefix + fault.OneLine(err.Error()), Remedy: "see the evidence"}
 	if e, ok := fault.Outermost(err); ok && e.Try != "" {
-		f.Remedy = oneLine(e.Try)
+		f.Remedy = fault.OneLine(e.Try)
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
@@ -110,7 +111,7 @@ func whyUnseen(why error) string {
 	case errors.Is(why, storage.ErrNotSaid):
 		return storage.ErrNotSaid.Error()
 	default:
-		return oneLine(why.Error())
+		return fault.OneLine(why.Error())
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 )
 
 // printer prints results as text at once, or as JSON at the end.
@@ -72,16 +73,14 @@ func (p *printer) finish(err error) int {
 
 // explain prints the error and hint lines.
 func (p *printer) explain(err error) {
-	p.say("error: %s\n", oneLine(err.Error()))
+	p.say("error: %s\n", fault.OneLine(err.Error()))
 	if e, ok := fault.Outermost(err); ok && e.Try != "" {
-		p.say("hint: %s\n", oneLine(e.Try))
+		p.say("hint: %s\n", fault.OneLine(e.Try))
 	}
 }
 
 // say prints to stderr. Where that fails nobody is left to be told.
 func (p *printer) say(format string, args ...any) { _, _ = fmt.Fprintf(p.stderr, format, args...) }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // failure is an error as JSON.
 type failure struct {
@@ -93,9 +92,9 @@ type failure struct {
 }
 
 func failureOf(err error) failure {
-	f := failure{Code: fault.KindOf(err).String(), Why: oneLine(err.Error())}
+	f := failure{Code: fault.KindOf(err).String(), Why: fault.OneLine(err.Error())}
 	if e, ok := fault.Outermost(err); ok {
-		f.Doing, f.Target, f.Why, f.Try = e.Doing, e.Target, oneLine(e.Reason()), oneLine(e.Try)
+		f.Doing, f.Target, f.Why, f.Try = e.Doing, e.Target, fault.OneLine(e.Reason()), fault.OneLine(e.Try)
 	}
 	return f
 }
@@ -184,14 +183,9 @@ func size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 func count(n int64) string { return humanize.Comma(n) }
 
 // plural writes "1 row" and "2,000 rows".
-func plural(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(n) + " " + noun + "s"
-}
+func plural(n int64, noun string) string { return quantity.Plural(n, noun) }
 
-func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+func utc(t time.Time) string { return quantity.UTC(t) }
 
 func seconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
 )
 
 // askPassphrase takes it from the environment, else from the terminal.
@@ -67,7 +69,7 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read answer: %w", err)
 	}
-	if oneLine(typed) != "yes" {
+	if fault.OneLine(typed) != "yes" {
 		return errDeclined
 	}
 	return nil

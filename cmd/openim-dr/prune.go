@@ -39,7 +39,7 @@ type pruned struct {
 	Sweep *repository.SweepPlan `json:"sweep"`
 	// Freed is what is not paid for any more once that is deleted; without prices
 	// there is none.
-	Freed *monthly `json:"freed,omitempty"`
+	Freed *quantity.Monthly `json:"freed,omitempty"`
 	// Outside is what goes with points and stands outside the repository, by source.
 	Outside []*retention.Outside `json:"outside,omitempty"`
 }
@@ -146,7 +146,7 @@ func (a *app) planOnly(ctx context.Context, d *deployment, order retention.Order
 
 // showPrune plans, and shows what was decided and what would be deleted. What is
 // refused is shown all the same.
-func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retention.Order, prices *pricing) (*retention.Pruning, error) {
+func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retention.Order, prices *quantity.Pricing) (*retention.Pruning, error) {
 	todo, err := retention.PlanPrune(ctx, p, order)
 	if todo != nil {
 		a.printPlan(todo, p.Instance, prices)
@@ -155,7 +155,7 @@ func (a *app) showPrune(ctx context.Context, p *repository.Pruner, order retenti
 }
 
 // pruneUnderLease shows a plan, and carries out the very one that was shown.
-func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order retention.Order, prices *pricing, yes bool) error {
+func (a *app) pruneUnderLease(ctx context.Context, p *repository.Pruner, order retention.Order, prices *quantity.Pricing, yes bool) error {
 	todo, err := a.showPrune(ctx, p, order, prices)
 	if err != nil || todo.Nothing() {
 		return err

@@ -4,15 +4,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/retention"
 )
 
 // printPlan shows what was decided about every point.
-func (a *app) printPlan(todo *retention.Pruning, instance string, prices *pricing) {
+func (a *app) printPlan(todo *retention.Pruning, instance string, prices *quantity.Pricing) {
 	result := pruned{todo.Decisions, todo.Forget, todo.Share, todo.Deletes, nil, todo.Outside}
 	if prices != nil && todo.Deletes != nil && todo.Deletes.Files > 0 {
-		freed := prices.of(todo.Deletes.Bytes)
+		freed := prices.Of(todo.Deletes.Bytes)
 		result.Freed = &freed
 	}
 	a.out.print(result, func(p *page) {
@@ -25,10 +26,10 @@ func (a *app) printPlan(todo *retention.Pruning, instance string, prices *pricin
 }
 
 // writeSweep says what is deleted.
-func writeSweep(p *page, s *repository.SweepPlan, freed *monthly) {
+func writeSweep(p *page, s *repository.SweepPlan, freed *quantity.Monthly) {
 	p.line("%s to be deleted (%s of %s), with %s forgotten before", plural(s.Files, "file"), size(s.Bytes), size(s.OfBytes), plural(int64(len(s.Points)), "point"))
 	if freed != nil {
-		p.line("that saves %s", freed.text())
+		p.line("that saves %s", freed.Text())
 	}
 	for _, id := range s.Waiting {
 		p.line("point %s waits: a run builds on it that may be alive", id)

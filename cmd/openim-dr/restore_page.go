@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/openim-dr/openim-dr/restore"
 
@@ -17,7 +16,7 @@ import (
 func writePlan(p *page, plan *restore.Plan, every bool) {
 	rows := make([][]any, 0, len(plan.Set))
 	for _, m := range plan.Set {
-		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), ageOf(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
+		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), quantity.Age(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
 	}
 	p.table([]column{left("source"), left("kind"), left("point"), left("time"), number("age"), number("content"), number("bytes")}, rows)
 	p.line("")
@@ -28,7 +27,7 @@ func writePlan(p *page, plan *restore.Plan, every bool) {
 	p.table([]column{number("step"), left("action"), left("target"), number("content"), number("bytes")}, rows)
 	p.line("")
 	for _, m := range plan.Set {
-		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), ageOf(m.AgeSeconds))
+		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), quantity.Age(m.AgeSeconds))
 	}
 	for _, m := range plan.Set {
 		p.line("proven   %s", provenLine(m))
@@ -49,7 +48,7 @@ func writePlan(p *page, plan *restore.Plan, every bool) {
 	if plan.Estimate == nil {
 		p.line("time     not known: no proof yet, which would have measured a restore of %s", strings.Join(plan.Unmeasured, ", "))
 	} else {
-		p.line("time     about %s, as drills have measured it", whole(*plan.Estimate))
+		p.line("time     about %s, as drills have measured it", quantity.Whole(*plan.Estimate))
 	}
 }
 
@@ -95,9 +94,9 @@ func provenLine(m restore.Member) string {
 	case other == nil:
 		return m.Source + ": no drill has shown of any point that it comes back"
 	case other.OlderSeconds < 0:
-		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s newer", m.Source, other.Point, utc(other.Time), ageOf(-other.OlderSeconds))
+		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s newer", m.Source, other.Point, utc(other.Time), quantity.Age(-other.OlderSeconds))
 	default:
-		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s older: latest-proven would restore that", m.Source, other.Point, utc(other.Time), ageOf(other.OlderSeconds))
+		return fmt.Sprintf("%s: no drill has shown that this comes back, but of point %s, of %s, %s older: latest-proven would restore that", m.Source, other.Point, utc(other.Time), quantity.Age(other.OlderSeconds))
 	}
 }
 
@@ -110,19 +109,6 @@ func amount(rows, objects int64) string {
 		parts = append(parts, plural(objects, "object"))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// ageOf is rounded to what matters.
-func ageOf(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < 48*time.Hour:
-		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
-	default:
-		return plural(int64(d/(24*time.Hour)), "day")
-	}
 }
 
 // writeRestored prints what came back, and every difference.

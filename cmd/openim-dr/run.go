@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,9 +17,12 @@ import (
 	"github.com/openim-dr/openim-dr/internal/daemon"
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/status"
 )
 
 const (
+	// observeInterval is how often a daemon looks how things stand, besides after each run.
+	observeInterval = 5 * time.Minute
 	// reloadInterval is how often the configuration is read, and how long a daemon
 	// waits for a repository that does not answer.
 	reloadInterval = 10 * time.Second
@@ -66,9 +70,12 @@ func (a *app) run(ctx context.Context, flags runFlags) error {
 	r := &runDaemon{app: a, registry: prometheus.NewRegistry(), health: new(daemon.Health)}
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	r.metrics = daemon.NewMetrics(r.registry)
-	if err := r.load(); err != nil {
+	r.status = daemon.NewStatusMetrics(r.registry)
+	c, err := r.load()
+	if err != nil {
 		return err
 	}
+	r.take(c)
 	end, err := r.serve(ctx, flags.http)
 	if err != nil {
 		return err
@@ -96,24 +103,40 @@ type runDaemon struct {
 	app      *app
 	registry *prometheus.Registry
 	metrics  *daemon.Metrics
+	status   *daemon.StatusMetrics
 	health   *daemon.Health
-	config   *config.Config
+
+	mu     sync.Mutex
+	config *config.Config
+}
+
+// configuration is the one that counts now.
+func (r *runDaemon) configuration() *config.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config
 }
 
 // load reads the configuration.
-func (r *runDaemon) load() error {
+func (r *runDaemon) load() (*config.Config, error) {
 	if r.app.common.repository != "" {
-		return usage("run", "schedules work on the configuration's repository, and --repository names another").Hint("leave --repository out")
+		return nil, usage("run", "schedules work on the configuration's repository, and --repository names another").Hint("leave --repository out")
 	}
 	d, err := r.app.configured("run")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(d.config.Schedules) == 0 {
-		return usage("run", "the configuration has no schedules").Hint("say what to do and when; `openim-dr config example` shows every key")
+		return nil, usage("run", "the configuration has no schedules").Hint("say what to do and when; `openim-dr config example` shows every key")
 	}
-	r.config = d.config
-	return nil
+	return d.config, nil
+}
+
+// take lets a configuration count.
+func (r *runDaemon) take(c *config.Config) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.config = c
 }
 
 // serve answers under an address, if one is given, until end is called.
@@ -145,7 +168,7 @@ func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err 
 // untilMoved runs the daemon until ctx ends, or the configuration leads to another
 // repository or is that of another instance.
 func (r *runDaemon) untilMoved(ctx context.Context) error {
-	a, at := r.app, r.config
+	a, at := r.app, r.configuration()
 	store, end, err := a.openStorage(ctx, at.Repository.URL, mustExist)
 	if err != nil {
 		return r.waitFor(ctx, err)
@@ -168,17 +191,37 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 		daemon.LeaseElector{Store: store, Instance: at.Instance, Length: leaseTerms * length},
 		&repository.ScheduleLog{Store: store, Repo: repo, Instance: at.Instance}, a.log, r.metrics, r.health)
 	running.Schedule(a.schedules(at))
+	observer := r.observer()
+	running.Ended = func(daemon.Outcome) { observer.Again() }
 
-	watching, stop := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		r.watch(watching, running)
-	}()
+	beside, stop := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() { r.watch(beside, running) })
+	group.Go(func() { observer.Run(beside) })
 	running.Run(ctx)
 	stop()
-	<-watched
+	group.Wait()
 	return nil
+}
+
+// observer looks at how things stand by the configuration as it is then.
+func (r *runDaemon) observer() *daemon.Observer {
+	var eyes *observer
+	var of *config.Config
+	return &daemon.Observer{
+		Every: observeInterval, Log: r.app.log,
+		Look: func(ctx context.Context) (*status.Report, error) {
+			if now := r.configuration(); now != of {
+				d, err := r.app.worker(now, "").deployment()
+				if err != nil {
+					return nil, err
+				}
+				eyes, of = newObserver(r.app, d, false), now
+			}
+			return eyes.look(ctx)
+		},
+		Tell: []func(context.Context, *status.Report){func(_ context.Context, s *status.Report) { r.status.Set(s) }},
+	}
 }
 
 // waitFor waits where the repository may yet answer, and returns any other error.
@@ -205,22 +248,22 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 			return
 		case <-ticker.C:
 		}
-		before := r.config
-		err := r.load()
+		before := r.configuration()
+		now, err := r.load()
 		if r.health.Set(daemon.ConfigurationPart, err); err != nil {
 			r.app.log.Error("the configuration is not right, and the one before stays", "error", err.Error())
 			continue
 		}
-		switch now := r.config; {
-		case reflect.DeepEqual(before, now):
-			r.config = before
-		case now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository):
+		if reflect.DeepEqual(before, now) {
+			continue
+		}
+		r.take(now)
+		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) {
 			r.app.log.Info("the configuration has another repository; what runs is let end")
 			running.Drain()
 			return
-		default:
-			r.app.log.Info("the configuration has changed")
-			running.Schedule(r.app.schedules(now))
 		}
+		r.app.log.Info("the configuration has changed")
+		running.Schedule(r.app.schedules(now))
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -179,10 +180,12 @@ schedules:
 		at := from
 		p.await(&at, "run ended well", `"schedule":"`+schedule+`"`)
 	}
+	seen := 0
+	p.await(&seen, "how things stand has changed", `"state":"warning"`) // there is a point, and no drill
 	if status, body := fetch(t, url+"/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz answers %d: %s", status, body)
 	}
-	if _, body := fetch(t, url+"/metrics"); !strings.Contains(body, `openim_dr_schedule_attempts_total{result="ok",schedule="media"}`) || !strings.Contains(body, "openim_dr_leader 1") {
+	if _, body := fetch(t, url+"/metrics"); !strings.Contains(body, `openim_dr_schedule_attempts_total{result="ok",schedule="media"}`) || !strings.Contains(body, "openim_dr_leader 1") || !strings.Contains(body, `openim_dr_source_newest_point_timestamp_seconds{source="media"}`) {
 		t.Errorf("/metrics:\n%s", body)
 	}
 	text, err := os.ReadFile(config)
@@ -206,7 +209,27 @@ schedules:
 	}
 	p.stop()
 	requireOutput(t, " media ", "list", "--config", config)
-	requireOutput(t, "findings   none", "check", "--config", config)
+	requireNothingDamaged(t, config)
+}
+
+// requireNothingDamaged checks a repository in which a run may have been stopped: what
+// that left behind is unreferenced, and nothing is worse.
+func requireNothingDamaged(t *testing.T, config string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := newApp(strings.NewReader(""), &stdout, &stderr).execute([]string{"check", "--config", config, "-o", "json"})
+	var found struct {
+		Points   int
+		Findings []struct{ Kind, File string }
+	}
+	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || code != 0 || found.Points == 0 {
+		t.Fatalf("check ends with exit code %d (%v):\n%s%s", code, err, &stdout, &stderr)
+	}
+	for _, f := range found.Findings {
+		if f.Kind != "unreferenced" {
+			t.Errorf("check finds %s %s", f.Kind, f.File)
+		}
+	}
 }
 
 // TestDaemonsTakeOver suspends and kills the daemon that leads: another one goes on,

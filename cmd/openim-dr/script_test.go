@@ -56,7 +56,7 @@ type commands map[string]func(ts *testscript.TestScript, neg bool, args []string
 // runScript runs one script with variables and commands besides the common ones.
 func runScript(t *testing.T, file string, variables map[string]string, more commands) {
 	t.Helper()
-	all := commands{"status": status, "keys": keys, "expand": expand, "capture": capture, "damage": damage}
+	all := commands{"status": requireStatus, "keys": keys, "expand": expand, "capture": capture, "damage": damage}
 	maps.Copy(all, more)
 	testscript.Run(t, testscript.Params{
 		Files:              []string{file},
@@ -73,10 +73,10 @@ func runScript(t *testing.T, file string, variables map[string]string, more comm
 	})
 }
 
-// status runs a program and requires its exit code:
+// requireStatus runs a program and requires its exit code:
 //
 //	status 4 openim-dr restore latest
-func status(ts *testscript.TestScript, neg bool, args []string) {
+func requireStatus(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status CODE PROGRAM ARGUMENT...")
 	}

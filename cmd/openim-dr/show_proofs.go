@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -22,7 +23,7 @@ func writeProofs(p *page, s *shown) {
 		p.line("")
 		rows := make([][]any, 0, len(s.Proofs))
 		for _, b := range s.Proofs {
-			rows = append(rows, []any{b.Drill, utc(b.Ended), passedOrFailed(b), extent(b), restoredOf(b, s.Point), comparedBy(b), objective(whole(b.RTO.Seconds), b.RTO.Met), objective(ageOf(b.RPO.Seconds), b.RPO.Met)})
+			rows = append(rows, []any{b.Drill, utc(b.Ended), passedOrFailed(b), extent(b), restoredOf(b, s.Point), comparedBy(b), objective(quantity.Whole(b.RTO.Seconds), b.RTO.Met), objective(quantity.Age(b.RPO.Seconds), b.RPO.Met)})
 		}
 		p.table([]column{left("drill"), left("ended"), left("outcome"), left("extent"), left("sources"), left("compared"), number("rto"), number("rpo")}, rows)
 		for _, b := range s.Proofs {
@@ -88,11 +89,6 @@ func comparedBy(b *repository.BriefProof) string {
 		text += fmt.Sprintf("; %s not equal", count(total.Unequal))
 	}
 	return text
-}
-
-// whole is a time to the second.
-func whole(seconds float64) string {
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
 }
 
 // objective adds to a time whether it was within what is wanted.

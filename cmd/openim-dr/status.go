@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/status"
 )
 
 const (
@@ -70,7 +72,7 @@ func (a *app) status(ctx context.Context, flags statusFlags) error {
 	if err != nil {
 		return err
 	}
-	o := &observer{app: a, deployment: d, noCost: flags.noCost, counts: map[string]stored{}}
+	o := newObserver(a, d, flags.noCost)
 	if flags.watch {
 		repeat(ctx, watchInterval, func() { a.redraw(o.look(ctx)) })
 		return nil
@@ -98,11 +100,11 @@ func repeat(ctx context.Context, every time.Duration, show func()) {
 
 // redraw puts a status in the place of what was on the terminal. That it could not be
 // had is shown too, and does not end the watch.
-func (a *app) redraw(s *statusReport, err error) {
+func (a *app) redraw(s *status.Report, err error) {
 	const clearScreen = "\x1b[H\x1b[2J"
 	var p page
 	if err != nil {
-		p.line("unknown: %s", oneLine(err.Error()))
+		p.line("unknown: %s", fault.OneLine(err.Error()))
 	} else {
 		writeStatus(&p, s)
 	}
@@ -118,29 +120,27 @@ type observer struct {
 	noCost bool
 
 	mu     sync.Mutex
-	counts map[string]stored // by URL, of the last count
+	counts map[string]status.Stored // by URL, of the last count
 }
 
-// stored is what one place holds.
-type stored struct {
-	files, bytes int64
-	at           time.Time
+func newObserver(a *app, d *deployment, noCost bool) *observer {
+	return &observer{app: a, deployment: d, noCost: noCost, counts: map[string]status.Stored{}}
 }
 
 // look finds out the status now. Only the repository itself has to be readable.
-func (o *observer) look(ctx context.Context) (*statusReport, error) {
-	places := placesOf(o.config, o.url)
+func (o *observer) look(ctx context.Context) (*status.Report, error) {
+	places := status.Places(o.config, o.url)
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range places {
 		group.Go(func() error {
 			p := &places[i]
 			if i == 0 {
-				p.err = o.visit(groupCtx, p)
-				return p.err
+				p.Err = o.visit(groupCtx, p)
+				return p.Err
 			}
 			ctx, cancel := context.WithTimeout(groupCtx, placeTimeout)
 			defer cancel()
-			p.err = o.visit(ctx, p)
+			p.Err = o.visit(ctx, p)
 			return nil
 		})
 	}
@@ -150,47 +150,47 @@ func (o *observer) look(ctx context.Context) (*statusReport, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return judgeStatus(o.config, places, time.Now()), nil
+	return status.Judge(o.config, places, time.Now()), nil
 }
 
 // visit reads what one place holds.
-func (o *observer) visit(ctx context.Context, p *visited) error {
-	store, end, err := o.openStorage(ctx, p.url, mustExist)
+func (o *observer) visit(ctx context.Context, p *status.Place) error {
+	store, end, err := o.openStorage(ctx, p.URL, mustExist)
 	if err != nil {
 		return err
 	}
 	defer end()
-	repo, err := repository.Open(ctx, store, repository.Options{Trust: o.trust, Cache: manifestCache(p.url)})
+	repo, err := repository.Open(ctx, store, repository.Options{Trust: o.trust, Cache: manifestCache(p.URL)})
 	if err != nil {
 		return err
 	}
-	if p.listing, err = repo.List(ctx); err != nil {
+	if p.Listing, err = repo.List(ctx); err != nil {
 		return err
 	}
-	if p.url == o.url {
-		if p.runs, err = scheduleRuns(ctx, o.config, store, repo); err != nil {
+	if p.URL == o.url {
+		if p.Runs, err = scheduleRuns(ctx, o.config, store, repo); err != nil {
 			return err
 		}
 	}
 	if !o.noCost {
-		p.stored, p.notCounted = o.count(ctx, p.url, repo)
+		p.Stored, p.NotCounted = o.count(ctx, p.URL, repo)
 	}
 	return nil
 }
 
 // count counts what is stored, or returns the last count while that is young.
-func (o *observer) count(ctx context.Context, url string, repo *repository.Repository) (*stored, error) {
+func (o *observer) count(ctx context.Context, url string, repo *repository.Repository) (*status.Stored, error) {
 	o.mu.Lock()
 	last, counted := o.counts[url]
 	o.mu.Unlock()
-	if counted && time.Since(last.at) < countInterval {
+	if counted && time.Since(last.At) < countInterval {
 		return &last, nil
 	}
 	files, bytes, err := repo.Stored(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := stored{files, bytes, time.Now().UTC().Truncate(time.Second)}
+	now := status.Stored{Files: files, Bytes: bytes, At: time.Now().UTC().Truncate(time.Second)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.counts[url] = now

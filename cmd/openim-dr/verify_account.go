@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/hook"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/report"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/verify"
@@ -164,7 +165,7 @@ func writeMeasures(p *page, proof *repository.Proof) {
 		rto = proof.RTO.ProjectedSeconds
 	}
 	p.line("rto      %s%s%s", seconds(rto), map[bool]string{false: " projected to everything"}[proof.Full], promised(proof.RTO.ObjectiveSeconds, proof.RTO.Met))
-	p.line("rpo      %s%s", ageOf(proof.RPO.Seconds), promised(proof.RPO.ObjectiveSeconds, proof.RPO.Met))
+	p.line("rpo      %s%s", quantity.Age(proof.RPO.Seconds), promised(proof.RPO.ObjectiveSeconds, proof.RPO.Met))
 	if s := proof.Sample; s != nil && s.Confidence > 0 {
 		p.line("sample   %d of %d objects: %.1f %% sure that fewer than %.2g %% are bad", s.Objects, s.Of, 100*s.Confidence, 100*s.BadShare)
 	}
@@ -175,9 +176,9 @@ func promised(objective float64, met *bool) string {
 	case met == nil:
 		return ""
 	case *met:
-		return ", within the objective of " + ageOf(objective)
+		return ", within the objective of " + quantity.Age(objective)
 	default:
-		return ", MISSES the objective of " + ageOf(objective)
+		return ", MISSES the objective of " + quantity.Age(objective)
 	}
 }
 

@@ -73,6 +73,8 @@ type Limits struct {
 type Objectives struct {
 	RPO quantity.Duration `yaml:"rpo,omitempty" jsonschema_description:"how old the newest restorable state may be: 1h"`
 	RTO quantity.Duration `yaml:"rto,omitempty" jsonschema_description:"how long a restore may take, from the word to the last comparison: 30m"`
+	// Proof bounds the age of the last drill that has shown a source to come back.
+	Proof quantity.Duration `yaml:"proof,omitempty" jsonschema_description:"how long ago a drill may have shown that a source comes back: 35d"`
 }
 
 // Hook is a command or an HTTP request before or after a run.

@@ -67,7 +67,7 @@ func (d *decoder) validateHeaders(key string, h Hook) {
 
 // validateObjectives refuses a promise that nobody can keep.
 func (d *decoder) validateObjectives(o Objectives) {
-	for key, value := range map[string]quantity.Duration{"objectives.rpo": o.RPO, "objectives.rto": o.RTO} {
+	for key, value := range map[string]quantity.Duration{"objectives.rpo": o.RPO, "objectives.rto": o.RTO, "objectives.proof": o.Proof} {
 		if _, given := d.lines[key]; given && value <= 0 {
 			d.problem(key, "it is not more than nothing")
 		}

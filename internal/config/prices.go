@@ -9,13 +9,16 @@ type Prices struct {
 	PerMonth map[string]quantity.Price `yaml:"perMonth" jsonschema_description:"what a GiB costs in a month, by storage class: {standard: 0.020, archive: 0.0012}"`
 }
 
-// PriceOf returns the price of a storage class, if it is known.
-func (c *Config) PriceOf(class string) (quantity.Price, bool) {
+// PricingOf returns what a storage class costs, or nil where it has no price.
+func (c *Config) PricingOf(class string) *quantity.Pricing {
 	if c.Prices == nil {
-		return 0, false
+		return nil
 	}
 	price, known := c.Prices.PerMonth[class]
-	return price, known
+	if !known {
+		return nil
+	}
+	return &quantity.Pricing{Currency: c.Prices.Currency, Price: price}
 }
 
 func (d *decoder) validatePrices(c *Config) {
@@ -36,7 +39,7 @@ func (d *decoder) validatePrices(c *Config) {
 
 // validateClass reports whether a place says its storage class.
 func (d *decoder) validateClass(c *Config, at, class string) bool {
-	if _, known := c.PriceOf(class); class != "" && !known {
+	if class != "" && c.PricingOf(class) == nil {
 		d.problem(child(at, "storageClass"), "prices.perMonth has no such class")
 	}
 	return class != ""

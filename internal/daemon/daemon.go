@@ -19,6 +19,9 @@ type Daemon struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Health  *Health
+	// Ended is told how each run has ended, by the runs themselves: it does not wait.
+	// It may be nil.
+	Ended func(Outcome)
 
 	mu        sync.Mutex
 	schedules []Schedule
@@ -60,6 +63,7 @@ func (d *Daemon) Run(ctx context.Context) {
 		led := false
 		err := d.Elector.Lead(ctx, func(ctx context.Context) {
 			led = true
+			d.Health.Set(RepositoryPart, nil)
 			d.Log.Info("this daemon leads")
 			d.Metrics.leads(true)
 			defer d.Metrics.leads(false)
@@ -149,7 +153,7 @@ func (d *Daemon) work(ctx context.Context) {
 func (d *Daemon) start(ctx context.Context, group *sync.WaitGroup, s Schedule, before *running) *running {
 	planning, retire := context.WithCancel(ctx)
 	this := &running{definition: s.Definition, retire: retire, done: make(chan struct{})}
-	r := &runner{Schedule: s, ledger: d.Ledger, log: d.Log, metrics: d.Metrics, health: d.Health}
+	r := &runner{Schedule: s, ledger: d.Ledger, log: d.Log, metrics: d.Metrics, health: d.Health, ended: d.Ended}
 	group.Go(func() {
 		defer close(this.done)
 		defer retire()
@@ -159,6 +163,7 @@ func (d *Daemon) start(ctx context.Context, group *sync.WaitGroup, s Schedule, b
 		}
 		d.Metrics.begins(s.Name)
 		defer d.Metrics.ends(s.Name)
+		defer d.Health.Set(r.part(), nil)
 		r.loop(planning, ctx)
 	})
 	return this

@@ -45,6 +45,7 @@ type runner struct {
 	log     *slog.Logger
 	metrics *Metrics
 	health  *Health
+	ended   func(Outcome)
 
 	last   time.Time // when the last run was due
 	number int       // of its record
@@ -67,11 +68,14 @@ func (r *runner) loop(planning, working context.Context) {
 		if sleepUntil(planning, t.due.Add(r.jitter())) != nil {
 			return
 		}
-		run := r.take(working, t, whence)
+		run, err := r.take(working, t, whence)
 		if working.Err() != nil {
 			return // whoever leads next makes up for it
 		}
 		r.note(working, run)
+		if r.ended != nil {
+			r.ended(Outcome{Run: run, Err: err, Next: r.Next(run.Ended)})
+		}
 		r.last, makeUp, whence = t.due, r.Queue, overrun
 	}
 }
@@ -81,6 +85,9 @@ const (
 	missed  = "missed"  // no daemon was there
 	overrun = "overrun" // the run before was still going on
 )
+
+// part is what the schedule is called among the parts of a daemon.
+func (r *runner) part() string { return "schedule " + r.Name }
 
 func (r *runner) tellPassed(t turn, whence string) {
 	if t.passed > 0 {
@@ -106,7 +113,7 @@ func (r *runner) recall(ctx context.Context) bool {
 			run = &repository.ScheduleRun{Schedule: r.Name, Number: 1, Due: now, Started: now, Ended: now, Result: repository.ScheduleNew}
 			err = r.ledger.Append(ctx, *run)
 		}
-		if r.health.Set(RepositoryPart, err); err == nil {
+		if r.health.Set(r.part(), err); err == nil {
 			r.remember(run, time.Now())
 			return true
 		}
@@ -132,7 +139,7 @@ func (r *runner) remember(run *repository.ScheduleRun, now time.Time) {
 }
 
 // take runs the job, and again where that may help.
-func (r *runner) take(ctx context.Context, t turn, whence string) repository.ScheduleRun {
+func (r *runner) take(ctx context.Context, t turn, whence string) (repository.ScheduleRun, error) {
 	run := repository.ScheduleRun{Schedule: r.Name, Number: r.number + 1, Due: t.due, Started: time.Now().UTC()}
 	if whence == missed {
 		run.Missed = t.passed
@@ -154,16 +161,16 @@ func (r *runner) take(ctx context.Context, t turn, whence string) repository.Sch
 		r.metrics.attempt(run, run.Ended.Sub(began))
 		if err == nil {
 			r.log.Info("schedule: run ended well", "schedule", r.Name, "seconds", run.Ended.Sub(run.Started).Seconds())
-			return run
+			return run, nil
 		}
 		again := run.Ended.Add(retryDelay(run.Attempts))
 		if ctx.Err() != nil || !mayHelp(err) || !again.Before(giveUp) {
 			r.log.Error("schedule: run failed", "schedule", r.Name, "error", err, "hint", hintOf(err), "next", r.Next(run.Ended))
-			return run
+			return run, err
 		}
 		r.log.Warn("schedule: run failed, and is tried again", "schedule", r.Name, "error", err, "hint", hintOf(err), "at", again.Truncate(time.Second))
 		if sleepUntil(ctx, again) != nil {
-			return run
+			return run, err
 		}
 	}
 }
@@ -204,7 +211,7 @@ func (r *runner) note(ctx context.Context, run repository.ScheduleRun) {
 			return
 		}
 		err := r.ledger.Append(ctx, run)
-		switch r.health.Set(RepositoryPart, err); {
+		switch r.health.Set(r.part(), err); {
 		case err == nil:
 			r.number = run.Number
 			r.log.Debug("schedule: run is noted", "schedule", r.Name, "number", run.Number, "result", run.Result)

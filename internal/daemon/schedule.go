@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"time"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
 // Timetable says when a schedule is due: the first time after another, and the zero
@@ -33,6 +35,13 @@ type Schedule struct {
 // Job does what a schedule is for. It is tried again where the kind of its error says
 // that it may succeed unchanged, unless that is Final.
 type Job func(ctx context.Context) error
+
+// Outcome is how a run has ended, after all its attempts.
+type Outcome struct {
+	Run  repository.ScheduleRun
+	Err  error     // of the last attempt; nil where it ended well
+	Next time.Time // when the schedule is due next
+}
 
 // Final is an error after which a job is not tried again.
 func Final(err error) error { return &final{err} }

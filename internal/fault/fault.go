@@ -135,3 +135,6 @@ func walk(err error, visit func(*Error)) {
 		}
 	}
 }
+
+// OneLine returns a text without line breaks, each stretch of white space a blank.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

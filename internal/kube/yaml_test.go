@@ -51,7 +51,7 @@ func TestDocumentsHoldAnything(t *testing.T) {
 		w := &documentWriter{w: &out}
 		for range 2 { // the second behind a separator
 			if err := w.write(u); err != nil {
-				t.Skip("a text that the library cannot write")
+				t.Fatal(err)
 			}
 		}
 		if w.written != int64(out.Len()) {

@@ -85,3 +85,32 @@ func (m Money) String() string {
 
 // MarshalText returns String.
 func (m Money) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// Pricing is what keeping costs in one place; nil where that is not known.
+type Pricing struct {
+	Currency string
+	Price    Price
+}
+
+// Monthly is what some bytes cost in a month; both are empty where that is not known.
+type Monthly struct {
+	PerMonth *Money `json:"perMonth,omitempty"`
+	Currency string `json:"currency,omitempty"`
+}
+
+// Of is what some bytes cost.
+func (p *Pricing) Of(bytes int64) Monthly {
+	if p == nil {
+		return Monthly{}
+	}
+	money := p.Price.Of(bytes)
+	return Monthly{&money, p.Currency}
+}
+
+// Text is the amount behind something that is said, or nothing.
+func (m Monthly) Text() string {
+	if m.PerMonth == nil {
+		return ""
+	}
+	return m.PerMonth.String() + " " + m.Currency + " a month"
+}

@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"cmp"
@@ -11,104 +11,29 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
-
-// States, the worst of which wins.
-const (
-	stateOK       = "ok"
-	stateWarning  = "warning"
-	stateCritical = "critical"
-)
-
-// statusReport is the whole answer.
-type statusReport struct {
-	State       string           `json:"state"`
-	Reasons     []reason         `json:"reasons"` // the critical ones first
-	Instance    string           `json:"instance"`
-	Time        time.Time        `json:"time"`
-	Streams     []streamStatus   `json:"streams"`
-	Objectives  objectivesStatus `json:"objectives"`
-	Proofs      []provenStatus   `json:"proofs"`
-	Schedules   []scheduleStatus `json:"schedules"`
-	Copies      []copyStatus     `json:"copies"` // the repository first
-	ThreeTwoOne threeTwoOne      `json:"threeTwoOne"`
-	Cost        costStatus       `json:"cost"`
-}
-
-// reason is why the state is not ok.
-type reason struct {
-	Severity string `json:"severity"`
-	Text     string `json:"text"`
-}
-
-// streamStatus is the end of one stream.
-type streamStatus struct {
-	Stream     string    `json:"stream"`
-	Point      string    `json:"point"`
-	Time       time.Time `json:"time"`
-	AgeSeconds float64   `json:"ageSeconds"`
-	Seq        int64     `json:"seq"`
-	Head       string    `json:"head"`   // SHA-256 of the manifest
-	Points     int       `json:"points"` // that were not forgotten
-	Complete   bool      `json:"complete"`
-	// IncompleteSince is when the first of the incomplete points at the end began.
-	IncompleteSince *time.Time `json:"incompleteSince"`
-}
-
-type objectivesStatus struct {
-	RPO rpoStatus `json:"rpo"`
-	RTO rtoStatus `json:"rto"`
-}
-
-// rpoStatus is how old what can be restored is.
-type rpoStatus struct {
-	ObjectiveSeconds *float64    `json:"objectiveSeconds"` // null: nothing was promised
-	Sources          []rpoSource `json:"sources"`
-}
-
-type rpoSource struct {
-	Source     string     `json:"source"`
-	Point      string     `json:"point,omitempty"`
-	Time       *time.Time `json:"time"` // of the state that comes back; null: none does
-	AgeSeconds *float64   `json:"ageSeconds"`
-	Met        *bool      `json:"met"`
-}
-
-// rtoStatus is how long the last drill took that restored every source.
-type rtoStatus struct {
-	ObjectiveSeconds *float64 `json:"objectiveSeconds"`
-	MeasuredSeconds  *float64 `json:"measuredSeconds"` // null: no drill has measured it
-	Drill            string   `json:"drill,omitempty"`
-	Met              *bool    `json:"met"`
-}
-
-// provenStatus is the newest proven point of a source.
-type provenStatus struct {
-	Source     string     `json:"source"`
-	Point      string     `json:"point,omitempty"`
-	Proven     *time.Time `json:"proven"`     // when the drill ended; null: never
-	AgeSeconds *float64   `json:"ageSeconds"` // since then
-}
 
 // judging is the making of a status.
 type judging struct {
 	config  *config.Config
-	places  []visited // the repository first
+	places  []Place // the repository first
 	sources []string
 	now     time.Time
-	status  *statusReport
+	status  *Report
 }
 
-// judgeStatus says how things stand, by what was found and nothing else.
-func judgeStatus(c *config.Config, places []visited, now time.Time) *statusReport {
-	j := &judging{config: c, places: places, now: now, status: &statusReport{
-		State: stateOK, Reasons: []reason{}, Instance: c.Instance, Time: now.UTC().Truncate(time.Second),
+// Judge says how things stand, by what was found in places, the repository first, and
+// nothing else.
+func Judge(c *config.Config, places []Place, now time.Time) *Report {
+	j := &judging{config: c, places: places, now: now, status: &Report{
+		State: OK, Reasons: []Reason{}, Instance: c.Instance, Time: now.UTC().Truncate(time.Second),
 	}}
 	for _, s := range c.Sources {
 		j.sources = append(j.sources, s.Name)
 	}
-	points := places[0].listing
+	points := places[0].Listing
 	j.broken(points)
 	j.rpo(points)
 	j.proofs(points)
@@ -117,15 +42,15 @@ func judgeStatus(c *config.Config, places []visited, now time.Time) *statusRepor
 	j.schedules()
 	j.doubtful(points)
 	j.copies()
-	slices.SortStableFunc(j.status.Reasons, func(a, b reason) int { return strings.Compare(a.Severity, b.Severity) })
+	slices.SortStableFunc(j.status.Reasons, func(a, b Reason) int { return strings.Compare(a.Severity, b.Severity) })
 	if len(j.status.Reasons) > 0 {
 		j.status.State = j.status.Reasons[0].Severity
 	}
 	return j.status
 }
 
-func (j *judging) say(severity, format string, args ...any) {
-	j.status.Reasons = append(j.status.Reasons, reason{severity, fmt.Sprintf(format, args...)})
+func (j *judging) say(severity string, code Code, subject, format string, args ...any) {
+	j.status.Reasons = append(j.status.Reasons, Reason{severity, code, subject, fmt.Sprintf(format, args...)})
 }
 
 func (j *judging) age(since time.Time) *float64 {
@@ -139,10 +64,10 @@ func (j *judging) broken(l *repository.Listing) {
 	damaged := damagedIn(l)
 	tooNew := len(l.Broken) - damaged
 	if damaged > 0 {
-		j.say(stateCritical, "%s damaged: openim-dr check says which", plural(int64(damaged), "manifest")+are(damaged))
+		j.say(Critical, ManifestDamaged, "", "%s damaged: openim-dr check says which", quantity.Plural(int64(damaged), "manifest")+are(damaged))
 	}
 	if tooNew > 0 {
-		j.say(stateWarning, "%s of a later version of openim-dr, and not counted", plural(int64(tooNew), "point")+are(tooNew))
+		j.say(Warning, ManifestLater, "", "%s of a later version of openim-dr, and not counted", quantity.Plural(int64(tooNew), "point")+are(tooNew))
 	}
 }
 
@@ -165,26 +90,50 @@ func are(n int) string {
 // rpo holds the newest restorable state of every source against what was promised.
 func (j *judging) rpo(l *repository.Listing) {
 	promised := j.config.Objectives.RPO.Duration()
-	rpo := rpoStatus{ObjectiveSeconds: orNull(promised), Sources: []rpoSource{}}
+	rpo := RPO{ObjectiveSeconds: orNull(promised), Sources: []RPOSource{}}
 	for _, name := range j.sources {
-		s := rpoSource{Source: name}
+		s := RPOSource{Source: name}
 		newest := l.Newest(j.config.Instance, name)
 		if newest == nil {
-			j.say(stateCritical, "source %s has no restorable point", name)
+			j.say(Critical, SourceLost, name, "source %s has no restorable point", name)
 		} else {
 			part, _ := newest.SourceNamed(name)
-			s.Point, s.Time, s.AgeSeconds = newest.Point, &part.Started, j.age(part.Started)
+			s.Point, s.Time, s.AgeSeconds, s.Summary = newest.Point, &part.Started, j.age(part.Started), &part.Summary
 		}
 		if promised > 0 {
 			met := newest != nil && *s.AgeSeconds <= promised.Seconds()
 			s.Met = &met
 			if newest != nil && !met {
-				j.say(stateCritical, "the newest restorable state of source %s is %s old, and the objective is %s", name, ageOf(*s.AgeSeconds), j.config.Objectives.RPO)
+				j.say(Critical, RPOBreached, name, "the newest restorable state of source %s is %s old, and the objective is %s", name, quantity.Age(*s.AgeSeconds), j.config.Objectives.RPO)
+			} else if met {
+				j.atRisk(name, s.Time.Add(promised))
 			}
 		}
 		rpo.Sources = append(rpo.Sources, s)
 	}
 	j.status.Objectives.RPO = rpo
+}
+
+// atRisk warns where the newest state of a source will be too old before the next run
+// that takes it is due. Where no schedule takes it, nobody can tell.
+func (j *judging) atRisk(name string, tooOld time.Time) {
+	var next time.Time
+	for _, s := range j.config.Schedules {
+		if !slices.Contains(s.Sources, name) {
+			continue
+		}
+		last := j.now
+		if run := j.places[0].Runs[s.Name]; run != nil && !run.Due.IsZero() {
+			last = run.Due // the run after it may be going on
+		}
+		if due := s.Cron.Next(last); !due.IsZero() && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	if next.After(tooOld) {
+		j.say(Warning, RPOAtRisk, name, "the newest restorable state of source %s will be older than the objective of %s at %s, and the next run that takes it is due at %s",
+			name, j.config.Objectives.RPO, quantity.UTC(tooOld), quantity.UTC(next))
+	}
 }
 
 func orNull(d time.Duration) *float64 {
@@ -197,20 +146,23 @@ func orNull(d time.Duration) *float64 {
 
 // proofs judges what drills have shown of each source.
 func (j *judging) proofs(l *repository.Listing) {
-	j.status.Proofs = []provenStatus{}
+	j.status.Proofs = []Proven{}
 	var never []string
 	for _, name := range j.sources {
-		s := provenStatus{Source: name}
+		s := Proven{Source: name}
 		if p := l.NewestProven(j.config.Instance, name); p != nil {
 			s.Point, s.Proven = p.Point, p.ProvenSource(name)
 			s.AgeSeconds = j.age(*s.Proven)
+			if most := j.config.Objectives.Proof; most > 0 && *s.AgeSeconds > most.Duration().Seconds() {
+				j.say(Warning, ProofOverdue, name, "the last drill that has shown that source %s comes back was %s ago, and the objective is %s: openim-dr verify", name, quantity.Age(*s.AgeSeconds), most)
+			}
 		} else if l.Newest(j.config.Instance, name) != nil {
 			never = append(never, name)
 		}
 		j.status.Proofs = append(j.status.Proofs, s)
 	}
 	if len(never) > 0 {
-		j.say(stateWarning, "no drill has shown that %s back: openim-dr verify", comes(never))
+		j.say(Warning, ProofMissing, "", "no drill has shown that %s back: openim-dr verify", comes(never))
 	}
 	j.lastDrill(l)
 }
@@ -229,32 +181,32 @@ func (j *judging) lastDrill(l *repository.Listing) {
 	if len(last) == 0 || last[0].Passed {
 		return
 	}
-	severity := stateWarning
+	severity := Warning
 	if f := last[0].Failure; f == repository.FailedDamaged || f == repository.FailedDiffers {
-		severity = stateCritical
+		severity = Critical
 	}
 	why := "it did not pass"
 	if len(last[0].Reasons) > 0 {
 		why = last[0].Reasons[0]
 	}
-	j.say(severity, "the last drill, of %s, has failed: %s", utc(last[0].Started), why)
+	j.say(severity, DrillFailed, "", "the last drill, of %s, has failed: %s", quantity.UTC(last[0].Started), why)
 }
 
 // rto holds the last restore of everything that was measured against what was promised.
 func (j *judging) rto(l *repository.Listing) {
 	promised := j.config.Objectives.RTO.Duration()
-	rto := rtoStatus{ObjectiveSeconds: orNull(promised)}
+	rto := RTO{ObjectiveSeconds: orNull(promised)}
 	if b := j.measured(l); b != nil {
 		rto.Drill, rto.MeasuredSeconds = b.Drill, &b.RTO.Seconds
 	}
 	switch {
 	case promised <= 0:
 	case rto.MeasuredSeconds == nil:
-		j.say(stateWarning, "how long a restore of every source takes was never measured, and the objective is %s", j.config.Objectives.RTO)
+		j.say(Warning, RTOUnknown, "", "how long a restore of every source takes was never measured, and the objective is %s", j.config.Objectives.RTO)
 	default:
 		met := *rto.MeasuredSeconds <= promised.Seconds()
 		if rto.Met = &met; !met {
-			j.say(stateWarning, "the last drill took %s to restore, and the objective is %s", whole(*rto.MeasuredSeconds), j.config.Objectives.RTO)
+			j.say(Warning, RTOBreached, "", "the last drill took %s to restore, and the objective is %s", quantity.Whole(*rto.MeasuredSeconds), j.config.Objectives.RTO)
 		}
 	}
 	j.status.Objectives.RTO = rto
@@ -276,7 +228,7 @@ func (j *judging) measured(l *repository.Listing) *repository.BriefProof {
 
 // streams judges how each stream of the instance ends.
 func (j *judging) streams(l *repository.Listing) {
-	j.status.Streams = []streamStatus{}
+	j.status.Streams = []Stream{}
 	byName := map[string][]*repository.Point{}
 	for _, p := range l.Points {
 		if p.Instance == j.config.Instance && p.Untrusted == nil {
@@ -285,7 +237,7 @@ func (j *judging) streams(l *repository.Listing) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		head := l.Head(j.config.Instance, name)
-		s := streamStatus{
+		s := Stream{
 			Stream: name, Point: head.Point, Time: head.Started, AgeSeconds: *j.age(head.Started), Seq: head.Seq, Head: head.SHA256, Complete: head.Complete,
 			IncompleteSince: incompleteSince(byName[name]),
 		}
@@ -295,7 +247,7 @@ func (j *judging) streams(l *repository.Listing) {
 			}
 		}
 		if s.IncompleteSince != nil && name != repository.RollbackStream {
-			j.say(stateWarning, "stream %s has had incomplete points since %s", name, utc(*s.IncompleteSince))
+			j.say(Warning, StreamIncomplete, name, "stream %s has had incomplete points since %s", name, quantity.UTC(*s.IncompleteSince))
 		}
 		j.status.Streams = append(j.status.Streams, s)
 	}
@@ -327,9 +279,9 @@ func (j *judging) doubtful(l *repository.Listing) {
 		}
 	}
 	if untrusted > 0 {
-		j.say(stateWarning, "%s not signed by anybody who is trusted", plural(int64(untrusted), "point")+are(untrusted))
+		j.say(Warning, PointUntrusted, "", "%s not signed by anybody who is trusted", quantity.Plural(int64(untrusted), "point")+are(untrusted))
 	}
 	if quarantined > 0 {
-		j.say(stateWarning, "%s quarantined: openim-dr list --all", plural(int64(quarantined), "point")+are(quarantined))
+		j.say(Warning, PointQuarantined, "", "%s quarantined: openim-dr list --all", quantity.Plural(int64(quarantined), "point")+are(quarantined))
 	}
 }
