@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ of the source; not so where only secrets and configmaps are captured.
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.configRBAC(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.account, "service-account", "openim-dr/openim-dr", "`NAMESPACE/NAME` of the account")
-	cmd.Flags().StringSliceVar(&flags.purposes, "for", []string{string(kube.ForBackup)}, "what it may do: backup, restore, quiesce")
+	cmd.Flags().StringSliceVar(&flags.purposes, "for", nil, "what it may do: backup, restore, quiesce, elect; default backup, and elect where daemon.election is kubernetes")
 	cmd.Flags().StringVar(&flags.source, "source", "", "the source, where several are of kind kubernetes")
 	return cmd
 }
@@ -60,7 +61,7 @@ func (a *app) configRBAC(ctx context.Context, flags rbacFlags) error {
 	if err != nil {
 		return err
 	}
-	accesses, err := accessesOf(ctx, c, flags)
+	accesses, err := accessesOf(ctx, c, account, flags)
 	if err != nil {
 		return err
 	}
@@ -73,8 +74,8 @@ func (a *app) configRBAC(ctx context.Context, flags rbacFlags) error {
 }
 
 // accessesOf computes what each purpose takes, in one cluster.
-func accessesOf(ctx context.Context, c *config.Config, flags rbacFlags) ([]*kube.Access, error) {
-	purposes, err := purposesOf(flags.purposes)
+func accessesOf(ctx context.Context, c *config.Config, account kube.Account, flags rbacFlags) ([]*kube.Access, error) {
+	purposes, err := purposesOf(c, flags.purposes)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +87,10 @@ func accessesOf(ctx context.Context, c *config.Config, flags rbacFlags) ([]*kube
 	})
 	var accesses []*kube.Access
 	for _, purpose := range purposes {
+		if purpose == kube.ForElect {
+			accesses = append(accesses, electionAccess(c, account))
+			continue
+		}
 		access, err := accessOf(ctx, c, sources, purpose, flags.source)
 		if err != nil {
 			return nil, err
@@ -118,13 +123,32 @@ func accessOf(ctx context.Context, c *config.Config, sources []config.Source, pu
 	return cluster.AccessFor(ctx, purpose)
 }
 
+// electionAccess is in the namespace of the Lease, which is by default that of the pod.
+func electionAccess(c *config.Config, account kube.Account) *kube.Access {
+	s := leaseSettings(c)
+	s.Namespace = cmp.Or(s.Namespace, account.Namespace)
+	return kube.ElectionAccess(s)
+}
+
 // purposesOf reads --for, in the order in which things are printed.
-func purposesOf(given []string) ([]kube.Purpose, error) {
-	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForQuiesce}
+func purposesOf(c *config.Config, given []string) ([]kube.Purpose, error) {
+	if given == nil {
+		captured := slices.ContainsFunc(c.Sources, func(s config.Source) bool { return s.Kind == kube.Kind })
+		if captured || !c.ElectedByKubernetes() {
+			given = append(given, string(kube.ForBackup))
+		}
+		if c.ElectedByKubernetes() {
+			given = append(given, string(kube.ForElect))
+		}
+	}
+	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForQuiesce, kube.ForElect}
 	for _, name := range given {
 		if !slices.Contains(all, kube.Purpose(name)) {
-			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, quiesce, or several of them with commas")
+			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, quiesce, elect, or several of them with commas")
 		}
+	}
+	if slices.Contains(given, string(kube.ForElect)) && !c.ElectedByKubernetes() {
+		return nil, usage(printingRights, "daemon.election is not kubernetes").Hint("leave elect out of --for")
 	}
 	chosen := slices.DeleteFunc(all, func(p kube.Purpose) bool { return !slices.Contains(given, string(p)) })
 	if len(chosen) == 0 {

@@ -26,9 +26,6 @@ const (
 	// reloadInterval is how often the configuration is read, and how long a daemon
 	// waits for a repository that does not answer.
 	reloadInterval = 10 * time.Second
-	// leaseTerms is how many lengths of a run's lease that of the daemon has: it is
-	// held always, and each renewal is a file.
-	leaseTerms = 5
 	// httpTimeout bounds each request, and the wait for the last ones at the end.
 	httpTimeout = 10 * time.Second
 )
@@ -45,9 +42,10 @@ drills, prunes, copies and checks, each as the verb of that name does it. What i
 running then is stopped, and counts as not done.
 
 How each run ended is noted in the repository, so that a daemon that was away knows
-what it has missed. Several daemons of one instance may run at once: one leads, and
-another takes over where that one is gone. A run that failed is tried again where
-that may help.
+what it has missed. Several daemons of one instance may run at once: one leads, by a
+lease of the repository or by a Lease of Kubernetes (daemon.election), and another
+takes over where that one is gone. A run that failed is tried again where that may
+help.
 
 The configuration is read again when its file changes. One that is not right changes
 nothing: the daemon goes on with the one before, and says so in its log and under
@@ -166,7 +164,7 @@ func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err 
 }
 
 // untilMoved runs the daemon until ctx ends, or the configuration leads to another
-// repository or is that of another instance.
+// repository, is that of another instance, or elects otherwise.
 func (r *runDaemon) untilMoved(ctx context.Context) error {
 	a, at := r.app, r.configuration()
 	store, end, err := a.openStorage(ctx, at.Repository.URL, mustExist)
@@ -183,12 +181,11 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 		return r.waitFor(ctx, err)
 	}
 	r.health.Set(daemon.RepositoryPart, nil)
-	length := at.Repository.LeaseLength.Duration()
-	if length <= 0 {
-		length = repository.DefaultLeaseLength
+	elector, err := electorOf(at, store)
+	if err != nil {
+		return err
 	}
-	running := daemon.New(
-		daemon.LeaseElector{Store: store, Instance: at.Instance, Length: leaseTerms * length},
+	running := daemon.New(elector,
 		&repository.ScheduleLog{Store: store, Repo: repo, Instance: at.Instance}, a.log, r.metrics, r.health)
 	running.Schedule(a.schedules(at))
 	observer := r.observer()
@@ -258,8 +255,8 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 			continue
 		}
 		r.take(now)
-		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) {
-			r.app.log.Info("the configuration has another repository; what runs is let end")
+		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) || !reflect.DeepEqual(now.Daemon, before.Daemon) {
+			r.app.log.Info("the configuration has another repository or election; what runs is let end")
 			running.Drain()
 			return
 		}

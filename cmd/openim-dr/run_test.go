@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -94,6 +95,62 @@ func (p *daemonProcess) await(from *int, texts ...string) string {
 			p.t.Fatalf("daemon %d never said %q", p.Process.Pid, texts)
 		}
 	}
+}
+
+// said is how many lines the daemon has written.
+func (p *daemonProcess) said() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.lines)
+}
+
+// whoever calls act, waits for a line that any of some daemons writes then, and returns
+// that daemon.
+func whoever(t *testing.T, daemons []*daemonProcess, text string, act func()) *daemonProcess {
+	t.Helper()
+	said := make([]int, len(daemons))
+	for i, p := range daemons {
+		said[i] = p.said()
+	}
+	act()
+	found := make(chan *daemonProcess, len(daemons))
+	for i, p := range daemons {
+		go func() { // until the line comes, or the daemon has ended, as all do with the test
+			for from := said[i]; ; {
+				line, more := p.line(from)
+				switch {
+				case strings.Contains(line, text):
+					found <- p
+					return
+				case line != "":
+					from++
+					continue
+				}
+				select {
+				case <-more:
+				case <-p.ended:
+					return
+				}
+			}
+		}()
+	}
+	select {
+	case p := <-found:
+		return p
+	case <-time.After(daemonPatience):
+		t.Fatalf("no daemon said %q", text)
+		return nil
+	}
+}
+
+// line returns one line, or what is closed when there are more.
+func (p *daemonProcess) line(at int) (line string, more <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at < len(p.lines) {
+		return p.lines[at], nil
+	}
+	return "", p.more
 }
 
 func holdsAll(line string, texts []string) bool {
@@ -232,28 +289,43 @@ func requireNothingDamaged(t *testing.T, config string) {
 	}
 }
 
-// TestDaemonsTakeOver suspends and kills the daemon that leads: another one goes on,
-// what wakes up does no harm, and nothing is run twice (invariant 8).
+// TestDaemonsTakeOver suspends and kills the daemon that leads, of three: another one
+// goes on, what wakes up does no harm, and nothing is run twice (invariant 8).
 func TestDaemonsTakeOver(t *testing.T) {
 	t.Parallel()
 	env := testbed.Need(t)
-	config := setUp(t, daemonSources(t, env, env.NewBucket(t), `
+	elections := map[string]string{
+		"repository": "daemon: {election: repository}",
+		"kubernetes": "daemon: {election: kubernetes, lease: {kubeconfig: " + env.Kubeconfig + ", namespace: " + env.NewNamespace(t) + ", length: 9s}}",
+	}
+	for name, election := range elections {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := setUp(t, daemonSources(t, env, env.NewBucket(t), "\n"+election+`
 schedules:
 - {name: media, cron: "@every 1s", sources: [media]}`))
-	first := startDaemon(t, config)
-	at, other := 0, 0
-	first.await(&at, "run is noted")
-	second := startDaemon(t, config)
-	second.await(&other, "another daemon leads")
-	first.signal(syscall.SIGSTOP)
-	second.await(&other, "run is noted")
-	first.signal(syscall.SIGCONT)
-	first.await(&at, "does not lead")
-	second.signal(syscall.SIGKILL)
-	first.await(&at, "this daemon leads")
-	first.await(&at, "run is noted")
-	first.stop()
-	requireNoneTwice(t, filepath.Join(filepath.Dir(config), "repo", "schedules", "test@media"))
+			first := startDaemon(t, config)
+			at := 0
+			first.await(&at, "run is noted")
+			others := []*daemonProcess{startDaemon(t, config), startDaemon(t, config)}
+			for _, other := range others {
+				standing := 0
+				other.await(&standing, "another daemon leads")
+			}
+			second := whoever(t, others, "run is noted", func() { first.signal(syscall.SIGSTOP) })
+			first.signal(syscall.SIGCONT)
+			first.await(&at, "does not lead")
+			rest := slices.DeleteFunc(append(others, first), func(p *daemonProcess) bool { return p == second })
+			whoever(t, rest, "run is noted", func() {
+				second.signal(syscall.SIGKILL)
+				<-second.ended
+			})
+			for _, p := range rest {
+				p.stop()
+			}
+			requireNoneTwice(t, filepath.Join(filepath.Dir(config), "repo", "schedules", "test@media"))
+		})
+	}
 }
 
 // requireNoneTwice reads how runs of a schedule ended.

@@ -33,6 +33,7 @@ type Config struct {
 	Verify     *Verify             `yaml:"verify,omitempty" jsonschema_description:"how openim-dr verify restores points into scratch servers, and what it expects of them"`
 	Copies     []Copy              `yaml:"copies,omitempty" jsonschema_description:"other places that hold the points too"`
 	Schedules  []Schedule          `yaml:"schedules,omitempty" jsonschema_description:"what openim-dr run does, and when"`
+	Daemon     *Daemon             `yaml:"daemon,omitempty" jsonschema_description:"how openim-dr run works"`
 	Retention  *Retention          `yaml:"retention,omitempty" jsonschema_description:"which points openim-dr prune keeps; without it nothing is ever forgotten"`
 	Prices     *Prices             `yaml:"prices,omitempty" jsonschema_description:"what keeping costs; without it nothing is estimated"`
 	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`

@@ -186,7 +186,7 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, hooks, instance, limits, objectives, prices, quiesce, repository, retention, schedules, sources, targets, verify"},
+		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, daemon, hooks, instance, limits, objectives, prices, quiesce, repository, retention, schedules, sources, targets, verify"},
 		"unknown nested key":           {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":      {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":       {strings.Replace(head, "repository:\n", "repository:\n  control: x\n", 1) + tail, "repository.control: it is not in this version"},
@@ -224,6 +224,9 @@ func TestProblems(t *testing.T) {
 		"no distance":                  {head + tail + "copies: [{name: eu, url: a, maxBehind: hunter2}]\n", "line 15: copies[0].maxBehind: it is not a duration"},
 		"no rate":                      {head + tail + "limits: {bandwidth: hunter2}\n", "line 15: limits.bandwidth: it is not a rate"},
 		"no frequency":                 {head + tail + "limits: {requests: hunter2}\n", "line 15: limits.requests: it is not a frequency"},
+		"no such election":             {head + tail + "daemon: {election: hunter2}\n", "line 15: daemon.election: it is not one of repository, kubernetes"},
+		"Lease that elects nobody":     {head + tail + "daemon: {lease: {name: hunter2}}\n", "line 15: daemon.lease: it would do nothing"},
+		"Lease that is too short":      {head + tail + "daemon: {election: kubernetes, lease: {length: 1s}}\n", "line 15: daemon.lease.length: it is not a number of whole seconds between 5s and 10m0s"},
 		"no promise":                   {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},
 		"hook of no event":             {head + tail + "hooks: [{on: hunter2, command: [x]}]\n", "line 15: hooks[0].on: it is not one of [before success failure]"},
 		"hook without an event":        {head + tail + "hooks:\n- command: [x]\n", "line 16: hooks[0].on: it is not one of"},

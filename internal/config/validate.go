@@ -34,6 +34,7 @@ func (d *decoder) validate(c *Config) {
 	d.validateCopies(c.Copies, c.Repository.URL)
 	d.validateRetention("retention", c.Retention)
 	d.validateSchedules(c)
+	d.validateDaemon(c.Daemon)
 	d.validatePrices(c)
 	d.validateHooks(c.Hooks)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {

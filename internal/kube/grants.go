@@ -17,6 +17,7 @@ const (
 	ForBackup  Purpose = "backup"
 	ForRestore Purpose = "restore"
 	ForQuiesce Purpose = "quiesce"
+	ForElect   Purpose = "elect"
 )
 
 // Access is the least that a purpose takes in the cluster of a source.

@@ -76,6 +76,9 @@ func (m *manifests) grant(access *Access) {
 		places[g.namespace] = append(places[g.namespace], g)
 	}
 	comment := []string{fmt.Sprintf("Source %s: what %s takes.", access.name, access.purpose)}
+	if access.purpose == ForElect {
+		comment = []string{"What it takes to elect one of several daemons by a Lease."}
+	}
 	for _, note := range access.notes {
 		comment = append(comment, wrapped(note)...)
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -74,12 +73,11 @@ func (c *Cluster) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// silence turns off the library's own log, which goes to standard error: what
-// happens is returned.
-var silence = sync.OnceFunc(func() { klog.SetLogger(logr.Discard()) })
+// The library's own log goes to standard error, and is turned off: what happens is
+// returned. Later than here that would race with whoever uses the library.
+func init() { klog.SetLogger(logr.Discard()) }
 
 func newSession(config *rest.Config, cluster string) (*session, error) {
-	silence()
 	config = dynamic.ConfigFor(config)
 	config.Timeout = requestTimeout
 	config.Dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext

@@ -43,7 +43,6 @@ type snapped struct {
 
 func newSnapped(t *testing.T, policy snapshotv1.DeletionPolicy) *snapped {
 	t.Helper()
-	silence() // before there is a goroutine that might log
 	cluster := newCluster(t)
 	s := &snapped{cluster: cluster, namespace: cluster.namespace(t, nil)}
 	s.Storage = cluster.env.NewStorage(t, s.namespace)
