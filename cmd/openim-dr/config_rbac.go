@@ -41,7 +41,7 @@ of the source; not so where only secrets and configmaps are captured.
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.configRBAC(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.account, "service-account", "openim-dr/openim-dr", "`NAMESPACE/NAME` of the account")
-	cmd.Flags().StringSliceVar(&flags.purposes, "for", nil, "what it may do: backup, restore, quiesce, elect; default backup, and elect where daemon.election is kubernetes")
+	cmd.Flags().StringSliceVar(&flags.purposes, "for", nil, "what it may do: backup, restore, quiesce, doctor, elect; default backup, and elect where daemon.election is kubernetes")
 	cmd.Flags().StringVar(&flags.source, "source", "", "the source, where several are of kind kubernetes")
 	return cmd
 }
@@ -141,10 +141,10 @@ func purposesOf(c *config.Config, given []string) ([]kube.Purpose, error) {
 			given = append(given, string(kube.ForElect))
 		}
 	}
-	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForQuiesce, kube.ForElect}
+	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForQuiesce, kube.ForDoctor, kube.ForElect}
 	for _, name := range given {
 		if !slices.Contains(all, kube.Purpose(name)) {
-			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, quiesce, elect, or several of them with commas")
+			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, quiesce, doctor, elect, or several of them with commas")
 		}
 	}
 	if slices.Contains(given, string(kube.ForElect)) && !c.ElectedByKubernetes() {

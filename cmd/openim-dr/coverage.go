@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/bucket"
@@ -33,12 +34,11 @@ func examineCoverage(ctx context.Context, c *config.Config) []source.Finding {
 		}
 	}
 	all := func(ctx context.Context, fn func(namespace, kind, name string, data map[string][]byte) error) error {
+		var failed []error
 		for _, seen := range clusters {
-			if err := seen.Data(ctx, fn); err != nil {
-				return err
-			}
+			failed = append(failed, seen.Data(ctx, fn))
 		}
-		return nil
+		return errors.Join(failed...)
 	}
 	return openim.Coverage(ctx, all, configured)
 }

@@ -34,7 +34,7 @@ func examineDeployed(ctx context.Context, c *config.Config) []source.Finding {
 func workloadsOf(d *kube.Deployed) []openim.Workload {
 	workloads := make([]openim.Workload, 0, len(d.Workloads))
 	for _, r := range d.Workloads {
-		w := openim.Workload{Name: r.String(), Images: r.Images, Labels: r.Labels, Volumes: map[string]string{}}
+		w := openim.Workload{Name: r.String(), Images: r.Images, Words: r.Words, Labels: r.Labels, Volumes: map[string]string{}}
 		for _, v := range r.Volumes {
 			w.Volumes[v.Name] = v.On
 		}

@@ -93,7 +93,7 @@ func (s *Source) examineStranger(ctx context.Context, bucket string, who strange
 	switch {
 	case err == nil:
 		return source.Finding{Check: who.check, Severity: source.Error, Evidence: who.who + " can list bucket " + bucket, Remedy: who.remedy}
-	case statusOf(err) >= http.StatusBadRequest && statusOf(err) < http.StatusInternalServerError:
+	case statusOf(err) == http.StatusUnauthorized || statusOf(err) == http.StatusForbidden:
 		return source.Finding{Check: who.check, Severity: source.OK, Evidence: fmt.Sprintf("%s is refused by bucket %s (status %d)", who.who, bucket, statusOf(err))}
 	default:
 		return source.Finding{Check: who.check, Severity: source.Warning, Evidence: "could not be found out: " + err.Error(), Remedy: "run doctor again"}

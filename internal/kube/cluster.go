@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	kubeyaml "sigs.k8s.io/yaml"
 
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -48,7 +49,8 @@ func (c *Cluster) excluded(u *unstructured.Unstructured) bool {
 // Data calls fn with the decoded content of every ConfigMap and Secret of the
 // configured namespaces, so far as these kinds are configured, as it is in
 // the cluster now. A kind that only a pattern configures and that is forbidden is
-// passed over, as in a capture.
+// passed over, as in a capture. Of a Helm release, which its Secret packs, the values
+// that were given to it are shown, under a key that names its chart.
 func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string, data map[string][]byte) error) error {
 	s, err := c.open(ctx)
 	if err != nil {
@@ -70,6 +72,9 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 			}
 			l := listing{kind: k, namespace: namespace, selector: c.settings.LabelSelector}
 			err := s.list(ctx, l, func(u *unstructured.Unstructured) error {
+				if u.GetLabels()[helmStatusLabel] != "" && u.GetLabels()["owner"] == "helm" {
+					return showRelease(namespace, u, fn)
+				}
 				return fn(namespace, k.Kind, u.GetName(), content(u))
 			})
 			if err != nil && (chosen.named[k.GroupKind()] || !answered(err, metav1.StatusReasonForbidden)) {
@@ -79,3 +84,22 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 	}
 	return nil
 }
+
+// showRelease calls fn with the values of a release that is deployed. Of its other
+// revisions nothing is used any more, and one that cannot be read is no matter here: a
+// capture says so.
+func showRelease(namespace string, u *unstructured.Unstructured, fn func(namespace, kind, name string, data map[string][]byte) error) error {
+	release, err := readRelease(u)
+	if err != nil || release.status != helmDeployed {
+		return nil //nolint:nilerr // see above
+	}
+	values, err := kubeyaml.Marshal(release.config)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	return fn(namespace, "Helm release", release.name, map[string][]byte{ValuesOfChart + release.chart.Name: values})
+}
+
+// ValuesOfChart begins the keys under which Data shows the values that were given to a
+// Helm release; the name of its chart follows.
+const ValuesOfChart = "values.yaml of chart "

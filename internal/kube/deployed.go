@@ -3,15 +3,24 @@ package kube
 import (
 	"context"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// examinedKinds are what doctor reads in namespaces beyond what is captured.
-var examinedKinds = []kind{deploymentKind, statefulSetKind, claimKind}
+// examinedKinds are what doctor reads in namespaces beyond what is captured. A Job is
+// over some day, and so is none of them.
+var examinedKinds = []kind{deploymentKind, statefulSetKind, daemonSetKind, cronJobKind, podKind, claimKind}
+
+var (
+	daemonSetKind = kind{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "DaemonSet"}, "daemonsets", true}
+	cronJobKind   = kind{schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "CronJob"}, "cronjobs", true}
+)
 
 // Deployed is what runs in the namespaces of a source, so far as it may be seen.
 type Deployed struct {
@@ -22,19 +31,22 @@ type Deployed struct {
 	volumes   bool     // PersistentVolumes and classes could be read
 }
 
-// Running is a Deployment or StatefulSet, without what may be secret.
+// Running is a workload, or a Pod that belongs to none.
 type Running struct {
 	Workload
-	Labels  map[string]string // of its pods
-	Images  []string
-	Volumes []Volume
-	Keeper  string // who would overwrite it: a program, or the kind of its owner
+	Labels   map[string]string // of its pods
+	Images   []string
+	Words    []string // of the commands of its containers; what they hold may be secret
+	Volumes  []Volume
+	Keeper   string // who would overwrite it: a program, or the kind of its owner
+	Captured bool   // by the settings of the source
+	resource string // as the API names its kind
 }
 
 // Volume is one of a pod's.
 type Volume struct {
 	Name string
-	On   string // hostPath, emptyDir, claim, or empty for what holds no data
+	On   string // hostPath, emptyDir, ephemeral, claim, or empty for what holds no data
 }
 
 // Claim is a PersistentVolumeClaim that has its volume.
@@ -61,10 +73,15 @@ func (c *Cluster) Deployed(ctx context.Context) (*Deployed, error) {
 	for _, namespace := range namespaces {
 		for _, k := range examinedKinds {
 			err := d.read(ctx, s, listing{kind: k, namespace: namespace}, func(u *unstructured.Unstructured) {
-				if k != claimKind {
-					d.Workloads = append(d.Workloads, runningOf(s, k, u))
-				} else if volume, _, _ := unstructured.NestedString(u.Object, "spec", "volumeName"); volume != "" {
+				volume, _, _ := unstructured.NestedString(u.Object, "spec", "volumeName")
+				switch {
+				case k == claimKind && volume != "":
 					bound[volume] = &Claim{Namespace: namespace, Name: u.GetName()}
+				case k == claimKind, k == podKind && metav1.GetControllerOfNoCopy(u) != nil:
+				default:
+					r := runningOf(s, k, u)
+					r.Captured = c.captures(k, u)
+					d.Workloads = append(d.Workloads, r)
 				}
 			})
 			if err != nil {
@@ -121,8 +138,15 @@ func (d *Deployed) readVolumes(ctx context.Context, s *session, bound map[string
 // has no images and no volumes.
 func runningOf(s *session, k kind, u *unstructured.Unstructured) Running {
 	w := newWorkload(s, k, u)
-	r := Running{Workload: w.described(), Keeper: keeperOf(u)}
-	field, _, _ := unstructured.NestedMap(u.Object, "spec", "template")
+	r := Running{Workload: w.described(), Keeper: keeperOf(u), resource: k.rbac()}
+	field := u.Object // of a Pod
+	switch k {
+	case podKind:
+	case cronJobKind:
+		field, _, _ = unstructured.NestedMap(u.Object, "spec", "jobTemplate", "spec", "template")
+	default:
+		field, _, _ = unstructured.NestedMap(u.Object, "spec", "template")
+	}
 	var template corev1.PodTemplateSpec
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(field, &template); err != nil {
 		return r
@@ -130,6 +154,9 @@ func runningOf(s *session, k kind, u *unstructured.Unstructured) Running {
 	r.Labels = template.Labels
 	for _, c := range slices.Concat(template.Spec.InitContainers, template.Spec.Containers) {
 		r.Images = append(r.Images, c.Image)
+		for _, text := range slices.Concat(c.Command, c.Args) {
+			r.Words = append(r.Words, strings.Fields(text)...)
+		}
 	}
 	for _, v := range template.Spec.Volumes {
 		r.Volumes = append(r.Volumes, Volume{v.Name, standsOn(v)})
@@ -149,10 +176,23 @@ func standsOn(v corev1.Volume) string {
 		return "hostPath"
 	case v.EmptyDir != nil:
 		return "emptyDir"
-	case v.PersistentVolumeClaim != nil, v.Ephemeral != nil:
+	case v.Ephemeral != nil: // its claim goes with the pod
+		return "ephemeral"
+	case v.PersistentVolumeClaim != nil:
 		return "claim"
 	}
 	return ""
+}
+
+// captures reports whether the settings of the source have an object captured.
+func (c *Cluster) captures(k kind, u *unstructured.Unstructured) bool {
+	chosen := func(name string) bool {
+		return strings.EqualFold(name, k.rbac()) || matchesAny([]string{name}, k.rbac())
+	}
+	selector, err := labels.Parse(c.settings.LabelSelector)
+	return err == nil && selector.Matches(labels.Set(u.GetLabels())) &&
+		slices.ContainsFunc(c.settings.Kinds, chosen) && !slices.ContainsFunc(c.settings.Exclude.Kinds, chosen) &&
+		(len(c.settings.Names) == 0 || matchesAny(c.settings.Names, u.GetName())) && !c.excluded(u)
 }
 
 // keeperOf names who brings an object back as it is described elsewhere.

@@ -18,6 +18,7 @@ const (
 	ForRestore Purpose = "restore"
 	ForQuiesce Purpose = "quiesce"
 	ForElect   Purpose = "elect"
+	ForDoctor  Purpose = "doctor"
 )
 
 // Access is the least that a purpose takes in the cluster of a source.
@@ -72,6 +73,9 @@ func (a *Access) note(format string, args ...any) {
 // they capture. The cluster is asked which kinds it serves, unless only Secrets and
 // ConfigMaps are captured: these every cluster has.
 func (c *Cluster) AccessFor(ctx context.Context, purpose Purpose) (*Access, error) {
+	if purpose == ForDoctor {
+		return c.doctorAccess(), nil
+	}
 	chosen, err := c.kindsToGrant(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find the kinds of source %q: %w", c.name, err)
@@ -94,6 +98,17 @@ func (c *Cluster) AccessFor(ctx context.Context, purpose Purpose) (*Access, erro
 		a.note("Of these API groups nothing is known, since they do not answer: %s.", strings.Join(chosen.broken, ", "))
 	}
 	return a, nil
+}
+
+// doctorAccess is what doctor takes beside what a backup does. Without it doctor says
+// what it was not allowed to look at.
+func (c *Cluster) doctorAccess() *Access {
+	a := &Access{name: c.name, purpose: ForDoctor}
+	a.each(examinedKinds, a.places(c.settings.Namespaces), func(k kind, namespace string) []right { return []right{readRight(k, namespace)} })
+	a.add(readRight(volumeKind, ""), readRight(snapshotClassKind, ""))
+	a.note("With these and those for backup doctor looks at everything: what runs, on which volumes, and whether they can be snapped.")
+	a.compact()
+	return a
 }
 
 // alwaysServed are the kinds that need not be looked for.

@@ -57,6 +57,31 @@ func TestABackupRunsWithThePrintedRights(t *testing.T) {
 	}
 }
 
+// Doctor looks at everything with what is printed for it and for a backup, and says
+// what it could not look at without.
+func TestDoctorLooksWithThePrintedRights(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t)
+	namespace := cluster.namespace(t, nil)
+	source := cluster.source(t, nil, namespace)
+	backup, err := source.AccessFor(t.Context(), ForBackup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := source.AccessFor(t.Context(), ForDoctor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := cluster.granted(t, namespace, backup)
+	if d, _ := cluster.source(t, func(s *Settings) { s.Kubeconfig = before }, namespace).Uncovered(t.Context()); len(d.Unread) != len(access.grants) {
+		t.Errorf("with the rights of a backup it could not look at %q", d.Unread)
+	}
+	after := cluster.granted(t, namespace, backup, access)
+	if d, _ := cluster.source(t, func(s *Settings) { s.Kubeconfig = after }, namespace).Uncovered(t.Context()); len(d.Unread) > 0 {
+		t.Errorf("with its own it could not look at %q", d.Unread)
+	}
+}
+
 // restorable are objects of kinds that take more than others to be written.
 const restorable = `
 {apiVersion: v1, kind: Secret, metadata: {name: NAME, namespace: NAME, labels: {of: NAME}}, type: Opaque, data: {password: aHVudGVyMg==}}

@@ -27,11 +27,12 @@ func (c *Cluster) Uncovered(ctx context.Context) (*Deployed, []source.Finding) {
 	if err != nil {
 		return &Deployed{}, []source.Finding{finding(checkUnread, err)}
 	}
-	return d, d.judge(c.settings.Kinds)
+	return d, d.judge()
 }
 
-// judge holds what runs against the kinds that are captured.
-func (d *Deployed) judge(captured []string) []source.Finding {
+// judge says what of what runs is not captured, and what of it would not come back as
+// it was.
+func (d *Deployed) judge() []source.Finding {
 	var findings []source.Finding
 	add := func(check string, severity source.Severity, evidence string, where []string, remedy string) {
 		if len(where) > 0 {
@@ -40,8 +41,9 @@ func (d *Deployed) judge(captured []string) []source.Finding {
 	}
 	add(checkUnread, source.Info, "not everything was looked at, for want of the rights ", d.Unread,
 		"grant them to whoever runs doctor, or look by hand")
-	add(checkWorkloads, source.Warning, "these are not captured, and so neither are the versions of their images: ", d.notCaptured(captured),
-		"add deployments.apps and statefulsets.apps to kinds of the source, or keep the manifests with their tags elsewhere")
+	left, kinds := d.notCaptured()
+	add(checkWorkloads, source.Warning, "these are not captured, and so neither are the versions of their images: ", left,
+		"add "+strings.Join(kinds, ", ")+" to kinds of the source, with names, labelSelector and exclude that let them in, or keep the manifests with their tags elsewhere")
 	add(checkImages, source.Warning, "these images may be others tomorrow, since their tag is latest or none: ", d.loose(),
 		"name a version or a digest: OpenIM changes its schemas when another version starts")
 	add(checkSnapshots, source.Warning, "no snapshot can be taken of these volumes: ", d.unsnappable(),
@@ -54,22 +56,17 @@ func (d *Deployed) judge(captured []string) []source.Finding {
 	return findings
 }
 
-// notCaptured are workloads of kinds that the settings do not list.
-func (d *Deployed) notCaptured(captured []string) []string {
-	has := func(k kind) bool {
-		return slices.ContainsFunc(captured, func(name string) bool {
-			return strings.EqualFold(name, k.rbac()) || matchesAny([]string{name}, k.rbac())
-		})
-	}
-	var names []string
-	for _, k := range []kind{deploymentKind, statefulSetKind} {
-		for _, w := range d.Workloads {
-			if w.Kind == k.Kind && !has(k) {
-				names = append(names, w.String())
-			}
+// notCaptured are workloads that the settings leave out, and the resources of which
+// they are.
+func (d *Deployed) notCaptured() (names, resources []string) {
+	for _, w := range d.Workloads {
+		if !w.Captured {
+			names = append(names, w.String())
+			resources = append(resources, w.resource)
 		}
 	}
-	return names
+	slices.Sort(resources)
+	return names, slices.Compact(resources)
 }
 
 // loose are images that a name does not pin.

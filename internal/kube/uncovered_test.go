@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -18,40 +19,71 @@ import (
 func TestWhatARestoreWouldNotBringBack(t *testing.T) {
 	api := Workload{Kind: "Deployment", Namespace: "openim", Name: "openim-api"}
 	database := Workload{Kind: "StatefulSet", Namespace: "openim", Name: "mysql"}
-	all := []string{"secrets", "deployments.apps", "StatefulSets.apps"}
 	tests := map[string]struct {
-		found    Deployed
-		captured []string
-		want     []string
-		saying   string
+		found  Deployed
+		want   []string
+		saying string
 	}{
 		"nothing is left out": {
-			Deployed{Workloads: []Running{{Workload: api, Images: []string{"r:5000/openim/api:v3.3.0", "busybox@sha256:00"}}, {Workload: database}}, volumes: true,
+			Deployed{Workloads: []Running{{Workload: api, Captured: true, Images: []string{"r:5000/openim/api:v3.3.0", "busybox@sha256:00"}}, {Workload: database, Captured: true}}, volumes: true,
 				Claims: []Claim{{"openim", "data", "pd.csi.storage.gke.io", true}, {"openim", "pending", "", false}}, Snappable: []string{"pd.csi.storage.gke.io"}},
-			all, []string{"kubernetes.workloads ok"}, "2 workloads",
+			[]string{"kubernetes.workloads ok"}, "2 workloads",
 		},
-		"workloads that are not captured": {Deployed{Workloads: []Running{{Workload: api}, {Workload: database}}}, []string{"secrets", "deployments.apps"}, []string{"kubernetes.workloads warning"}, "StatefulSet openim/mysql"},
-		"an image of any version":         {Deployed{Workloads: []Running{{Workload: api, Images: []string{"openim/api:latest"}}}}, all, []string{"kubernetes.images warning"}, "openim/api:latest"},
-		"an image without a tag":          {Deployed{Workloads: []Running{{Workload: api, Images: []string{"r:5000/api"}}}}, all, []string{"kubernetes.images warning"}, "r:5000/api"},
-		"a volume without a driver":       {Deployed{volumes: true, Claims: []Claim{{"openim", "data", "", true}}}, all, []string{"kubernetes.snapshots warning"}, "openim/data (no CSI driver)"},
+		"workloads that are not captured": {Deployed{Workloads: []Running{{Workload: api, Captured: true}, {Workload: database, resource: "statefulsets.apps"}}}, []string{"kubernetes.workloads warning"}, "StatefulSet openim/mysql"},
+		"an image of any version":         {Deployed{Workloads: []Running{{Workload: api, Captured: true, Images: []string{"openim/api:latest"}}}}, []string{"kubernetes.images warning"}, "openim/api:latest"},
+		"an image without a tag":          {Deployed{Workloads: []Running{{Workload: api, Captured: true, Images: []string{"r:5000/api"}}}}, []string{"kubernetes.images warning"}, "r:5000/api"},
+		"a volume without a driver":       {Deployed{volumes: true, Claims: []Claim{{"openim", "data", "", true}}}, []string{"kubernetes.snapshots warning"}, "openim/data (no CSI driver)"},
 		"a driver without a class": {
-			Deployed{volumes: true, Claims: []Claim{{"openim", "data", "a.example.com", true}}, Snappable: []string{"b.example.com"}}, all,
+			Deployed{volumes: true, Claims: []Claim{{"openim", "data", "a.example.com", true}}, Snappable: []string{"b.example.com"}},
 			[]string{"kubernetes.snapshots warning"}, "no VolumeSnapshotClass for a.example.com",
 		},
 		"volumes that may not be seen": {
-			Deployed{Unread: []string{`"list" on persistentvolumes in the whole cluster`}, Claims: []Claim{{"openim", "data", "", false}}}, all,
+			Deployed{Unread: []string{`"list" on persistentvolumes in the whole cluster`}, Claims: []Claim{{"openim", "data", "", false}}},
 			[]string{"kubernetes.unread info"}, "persistentvolumes",
 		},
-		"a program that keeps it": {Deployed{Workloads: []Running{{Workload: api, Keeper: "Argo CD"}}}, all, []string{"kubernetes.kept info"}, "openim-api (Argo CD)"},
+		"a program that keeps it": {Deployed{Workloads: []Running{{Workload: api, Captured: true, Keeper: "Argo CD"}}}, []string{"kubernetes.kept info"}, "openim-api (Argo CD)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			findings := tt.found.judge(tt.captured)
+			findings := tt.found.judge()
 			if diff := cmp.Diff(tt.want, severities(findings)); diff != "" {
 				t.Fatalf("findings (-want +got):\n%s", diff)
 			}
 			if f := findings[0]; !strings.Contains(f.Evidence, tt.saying) || f.Severity != source.OK && f.Remedy == "" {
 				t.Errorf("it says %q, and to do %q; want %q", f.Evidence, f.Remedy, tt.saying)
+			}
+		})
+	}
+}
+
+// What settings let in is captured, and nothing else.
+func TestWhatSettingsCapture(t *testing.T) {
+	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{
+		"name": "openim-api", "namespace": "openim", "labels": map[string]any{"app": "openim"},
+	}}}
+	tests := map[string]struct {
+		settings Settings
+		want     bool
+	}{
+		"by its kind":          {Settings{Kinds: []string{"Deployments.apps"}}, true},
+		"by a pattern":         {Settings{Kinds: []string{"*.apps"}}, true},
+		"other kinds":          {Settings{Kinds: []string{"secrets"}}, false},
+		"its kind is excluded": {Settings{Kinds: []string{"*"}, Exclude: Exclude{Kinds: []string{"deployments.apps"}}}, false},
+		"its name is excluded": {Settings{Kinds: []string{"*"}, Exclude: Exclude{Names: []string{"openim-*"}}}, false},
+		"other names":          {Settings{Kinds: []string{"*"}, Names: []string{"mysql"}}, false},
+		"its name":             {Settings{Kinds: []string{"*"}, Names: []string{"openim-*"}}, true},
+		"other labels":         {Settings{Kinds: []string{"*"}, LabelSelector: "app=mysql"}, false},
+		"labels that it has":   {Settings{Kinds: []string{"*"}, LabelSelector: "app in (openim)"}, true},
+		"the defaults":         {Settings{}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := New("cluster", &tt.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.captures(deploymentKind, u); got != tt.want {
+				t.Errorf("captured: %t, want %t", got, tt.want)
 			}
 		})
 	}

@@ -1,6 +1,9 @@
 package openim
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"path"
 	"regexp"
 	"slices"
@@ -16,6 +19,7 @@ const (
 	mongoDB store = "mongodb"
 	mySQL   store = "mysql"
 	redis   store = "redis"
+	kafka   store = "kafka"
 	objects store = "objects"
 )
 
@@ -40,13 +44,19 @@ func usesIn(data map[string][]byte) (uses map[string][]use, unread []string) {
 	uses = map[string][]use{}
 	split := isSplit(data)
 	for key, text := range data {
-		settings, err := parse(text)
+		documents, err := parse(text)
 		if err != nil && (split && isYAML(key) || strings.Contains("\n"+string(text), "\nmongo:")) {
 			unread = append(unread, key)
 		}
-		found := wholeFile(settings)
-		if split {
-			found = append(found, splitFile(key, settings)...)
+		var found []use
+		for _, settings := range documents {
+			found = append(found, wholeFile(settings)...)
+			if split {
+				found = append(found, splitFile(key, settings)...)
+			}
+			if isOwnChart(key) {
+				found = append(found, chartValues(settings)...)
+			}
 		}
 		if len(found) > 0 {
 			uses[key] = found
@@ -56,20 +66,24 @@ func usesIn(data map[string][]byte) (uses map[string][]use, unread []string) {
 	return uses, unread
 }
 
-// parse reads a YAML mapping; anything else has no settings.
-func parse(text []byte) (map[string]any, error) {
-	var settings map[string]any
-	var top yaml.Node
-	if err := yaml.Unmarshal(text, &top); err != nil {
-		return nil, err
+// parse reads the YAML documents that are mappings; anything else has no settings.
+func parse(text []byte) (documents []map[string]any, err error) {
+	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var top yaml.Node
+		if err := decoder.Decode(&top); errors.Is(err, io.EOF) {
+			return documents, nil
+		} else if err != nil {
+			return documents, err
+		}
+		if len(top.Content) != 1 || top.Content[0].Kind != yaml.MappingNode {
+			continue
+		}
+		var settings map[string]any
+		if err := top.Decode(&settings); err != nil {
+			return documents, err
+		}
+		documents = append(documents, settings)
 	}
-	if len(top.Content) != 1 || top.Content[0].Kind != yaml.MappingNode {
-		return nil, nil
-	}
-	if err := top.Decode(&settings); err != nil {
-		return nil, err
-	}
-	return settings, nil
 }
 
 // wholeFile reads config.yaml of versions 3.0 to 3.4, under whatever name.
@@ -81,6 +95,7 @@ func wholeFile(settings map[string]any) []use {
 	}
 	uses := append(mongo, addressed(mySQL, "mysql.", section(settings, "mysql"))...)
 	uses = append(uses, addressed(redis, "redis.", section(settings, "redis"))...)
+	uses = append(uses, addressed(kafka, "kafka.", section(settings, "kafka"))...)
 	return append(uses, objectStore(section(settings, "object"))...)
 }
 
@@ -104,6 +119,8 @@ func splitFile(key string, settings map[string]any) []use {
 		return addressed(mongoDB, "", settings)
 	case stem(key) == "redis":
 		return addressed(redis, "", settings)
+	case stem(key) == "kafka":
+		return addressed(kafka, "", settings)
 	case stem(key) == "openim-rpc-third":
 		return objectStore(section(settings, "object"))
 	}
@@ -121,7 +138,7 @@ func section(settings map[string]any, name string) map[string]any {
 
 // addressed reads the uri or the address of a store; uri wins, as in OpenIM.
 func addressed(kind store, prefix string, settings map[string]any) []use {
-	for _, name := range []string{"uri", "address"} {
+	for _, name := range []string{"uri", "address", "addr"} {
 		if hosts := hostsOf(settings[name]); hosts != "" {
 			return []use{{kind, prefix + name, hosts, nameOf(settings["database"])}}
 		}

@@ -47,6 +47,10 @@ var coverages = []coverage{
 		"OpenIM keeps login tokens, and before version 3.8 the only copy of its sequence numbers there",
 		"keep its persistence on and its volume safe; after a loss everybody logs in again, and sequence numbers have to be raised above MongoDB's before OpenIM starts",
 	},
+	{
+		kafka, "openim.kafka", "Kafka or Redpanda", []string{"kafka", "redpanda"}, source.Info,
+		"what is in its topics was accepted and is not stored yet: messages of some seconds", "before a planned move let the topics drain; what a loss takes from them is sent again by nobody",
+	},
 }
 
 // Coverage finds OpenIM's configuration in a cluster and says what of the
@@ -64,7 +68,7 @@ func Coverage(ctx context.Context, data Data, sources []Configured) []source.Fin
 		at := func(key string) string { return fmt.Sprintf("%s %s/%s key %s", kind, namespace, name, key) }
 		for _, key := range slices.Sorted(maps.Keys(uses)) {
 			for _, u := range uses[key] {
-				found[u.store] = append(found[u.store], place{u, at(key)})
+				found[u.store] = append(found[u.store], place{u, at(key), namespace})
 			}
 		}
 		for _, key := range bad {

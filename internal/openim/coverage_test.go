@@ -92,6 +92,22 @@ func TestCoverage(t *testing.T) {
 			[]string{"openim.mongodb error", "openim.objects ok", "openim.redis warning"},
 			[]string{"key mongodb.yml sets address to mongodb-service:27017", "key redis.yml sets address", "object.enable to minio"},
 		},
+		"the values of a release of OpenIM": {
+			map[string]string{valuesOfChart + "openim-server": "redis: {external: {host: dragonfly.dragonfly.svc, password: hunter2}}\nkafka: {external: {brokers: [ \"redpanda-0:9092\" ]}}\n" +
+				"object: {enable: true, minio: {endpoint: \"http://seaweedfs-filer:8333\", bucket: openim, secretAccessKey: hunter2}}\nconfig: {mongo: {address: [ \"mongo:27017\" ]}}\n"}, all,
+			[]string{"openim.mongodb error", "openim.objects ok", "openim.redis warning", "openim.kafka info"},
+			[]string{"key values.yaml of chart openim-server sets config.mongo.address to mongo:27017", "redis.external.host to dragonfly.dragonfly.svc", "kafka.external.brokers to redpanda-0:9092", "object.minio.endpoint to seaweedfs-filer:8333 (openim)"},
+		},
+		"the values of another release": {
+			map[string]string{valuesOfChart + "wordpress": "redis: {host: r, password: hunter2}\n"}, all,
+			[]string{"openim.configuration warning"}, nil,
+		},
+		"a second document": {
+			map[string]string{"all.yaml": "kind: A\n---\nmongo: {address: [ \"mongo:27017\" ]}\n"}, all, []string{"openim.mongodb error"}, []string{"mongo:27017"},
+		},
+		"Kafka": {
+			map[string]string{"config.yaml": "kafka: {addr: [ \"kafka:9092\" ]}\ntokenPolicy: {expire: 90}\n"}, all, []string{"openim.kafka info"}, []string{"kafka.addr to kafka:9092", "accepted and is not stored yet"},
+		},
 		"MongoDB and Redis not used": {
 			map[string]string{"config.yaml": "mongo: {uri: '', address: []}\nredis: {address: []}\nmysql: {address: [ m:3306 ]}\ntokenPolicy: {expire: 90}\n"}, all,
 			[]string{"openim.mysql ok"}, nil,

@@ -19,7 +19,8 @@ type Configured struct {
 // place is a use and where it was found.
 type place struct {
 	use
-	at string
+	at        string
+	namespace string // of the object that it was found in
 }
 
 func (p place) String() string {
@@ -61,7 +62,7 @@ func (c coverage) compared(p place, covering []Configured) []source.Finding {
 			Remedy:   fmt.Sprintf("add %s to what the source captures", p.part),
 		}}
 	}
-	if slices.ContainsFunc(holding, func(s Configured) bool { return maySame(p.address, s.Address) }) {
+	if slices.ContainsFunc(holding, func(s Configured) bool { return maySame(p.address, p.namespace, s.Address) }) {
 		return nil
 	}
 	return []source.Finding{{
@@ -72,16 +73,25 @@ func (c coverage) compared(p place, covering []Configured) []source.Finding {
 }
 
 // maySame reports whether two addresses may mean one server. A Service has a short
-// name and longer ones; what is reached by a tunnel or by number has none to compare.
-func maySame(used, configured string) bool {
+// name, which the namespace of who uses it completes, and longer ones; what is reached
+// by a tunnel or by number has none to compare.
+func maySame(used, namespace, configured string) bool {
 	of := bareHosts(configured)
 	if used == withheld || of == withheld || of == "" {
 		return true
 	}
 	for one := range strings.SplitSeq(used, ",") {
 		for other := range strings.SplitSeq(of, ",") {
-			a, b := hostOf(one), hostOf(other)
-			if nameless(a) || nameless(b) || a == b || isLongerName(a, b) || isLongerName(b, a) {
+			a, portA := hostOf(one)
+			b, portB := hostOf(other)
+			if nameless(a) || nameless(b) {
+				return true
+			}
+			if !strings.Contains(a, ".") {
+				a += "." + namespace
+			}
+			samePort := portA == "" || portB == "" || portA == portB
+			if samePort && (a == b || strings.HasPrefix(a, b+".") || isPodOf(a, b)) {
 				return true
 			}
 		}
@@ -89,20 +99,30 @@ func maySame(used, configured string) bool {
 	return false
 }
 
-// hostOf drops the port.
-func hostOf(address string) string {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
+// hostOf returns the host, of a Service as NAME.NAMESPACE, and the port if there is one.
+func hostOf(address string) (host, port string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = address, ""
 	}
-	return strings.ToLower(strings.TrimSuffix(address, "."))
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if labels := strings.Split(host, "."); len(labels) > 2 { // svc, and the cluster's domain
+		if at := slices.Index(labels, "svc"); at >= 2 {
+			host = strings.Join(labels[:at], ".")
+		}
+	}
+	return host, port
+}
+
+// isPodOf reports whether one of two hosts is a pod's name in the other, a Service.
+func isPodOf(a, b string) bool {
+	return strings.Count(b, ".") > 0 && strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a)
 }
 
 // nameless is a host that is given by number, or is this machine.
 func nameless(host string) bool {
 	return host == "" || host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
 }
-
-func isLongerName(long, short string) bool { return strings.HasPrefix(long, short+".") }
 
 func namesOf(sources []Configured) string {
 	var names []string

@@ -78,3 +78,34 @@ func TestNamesThatAreNotPlainAreNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressesThatMayMeanOneServer(t *testing.T) {
+	tests := map[string]struct {
+		used, configured string
+		want             bool
+	}{
+		"the same":                           {"openim-mysql:3306", "openim-mysql:3306", true},
+		"completed by its namespace":         {"openim-mysql:3306", "openim-mysql.openim:3306", true},
+		"with the cluster's domain":          {"openim-mysql", "openim-mysql.openim.svc.cluster.local:3306", true},
+		"with another cluster's domain":      {"openim-mysql.openim.svc.prod.example", "openim-mysql.openim.svc:3306", true},
+		"of another namespace":               {"openim-mysql:3306", "openim-mysql.staging:3306", false},
+		"of other namespaces, at length":     {"mysql.prod.svc:3306", "mysql.staging.svc:3306", false},
+		"another port":                       {"openim-mysql:3306", "openim-mysql:3307", false},
+		"one port is not said":               {"openim-mysql", "openim-mysql:3307", true},
+		"a pod of a Service":                 {"mysql-0.mysql.openim.svc:3306", "mysql.openim.svc:3306", true},
+		"one of several":                     {"m1.db:3306,m2.db:3306", "m2.db:3306", true},
+		"by number":                          {"10.0.0.7:3306", "openim-mysql:3306", true},
+		"by a tunnel":                        {"openim-mysql:3306", "localhost:13306", true},
+		"outside of the cluster":             {"db.example.com:3306", "db.example.com:3306", true},
+		"elsewhere outside of it":            {"db.example.com:3306", "db2.example.com:3306", false},
+		"a name that only begins like it":    {"openim-mysql:3306", "openim-mysql-2:3306", false},
+		"an address that cannot be compared": {withheld, "openim-mysql-2:3306", true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := maySame(tt.used, "openim", tt.configured); got != tt.want {
+				t.Errorf("%s and %s may be one: %t, want %t", tt.used, tt.configured, got, tt.want)
+			}
+		})
+	}
+}

@@ -17,13 +17,14 @@ const (
 )
 
 // defaultPasswords are those that OpenIM's own installation scripts and manifests
-// give to its databases, its object storage and its tokens, and those with which
-// MinIO starts. Whoever has read them gets in.
-var defaultPasswords = []string{"openIM123", "minioadmin"}
+// give to its databases, its object storage and its tokens, those with which MinIO
+// starts, and that of the production checklist for SeaweedFS. Whoever has read them
+// gets in.
+var defaultPasswords = []string{"openIM123", "minioadmin", "admin123"}
 
 // secretNames are how names of settings end that hold a secret, in small letters and
 // without separators.
-var secretNames = []string{"password", "passwd", "secret", "secretkey", "secretaccesskey", "accesskeysecret", "apikey"}
+var secretNames = []string{"password", "passwd", "passphrase", "secret", "secretkey", "secretaccesskey", "accesskeysecret", "apikey", "privatekey", "token"}
 
 // secretReferences are how names end that hold the name of a Secret, though they end
 // like those above.
@@ -56,10 +57,16 @@ func (p *passwords) look(namespace, kind, name string, content map[string][]byte
 	}
 }
 
+// mostNested bounds how deep texts within texts are looked into: values of a chart that
+// hold a file, which holds a file.
+const mostNested = 3
+
 // secretsIn calls fn with everything under a key that looks like a secret's value:
 // the whole text, a setting of the YAML, JSON or assignments that it is, or a password
 // in an address.
-func secretsIn(key, text string, fn func(value string)) {
+func secretsIn(key, text string, fn func(value string)) { secretsWithin(key, text, 0, fn) }
+
+func secretsWithin(key, text string, depth int, fn func(value string)) {
 	text = strings.TrimSpace(text)
 	if isSecretName(key) {
 		meant(text, fn)
@@ -68,9 +75,11 @@ func secretsIn(key, text string, fn func(value string)) {
 	for _, found := range inURL.FindAllStringSubmatch(text, -1) {
 		meant(found[1], fn)
 	}
-	settings, err := parse([]byte(text))
-	if err == nil && settings != nil {
-		secretsBelow(settings, fn)
+	documents, err := parse([]byte(text))
+	for _, settings := range documents {
+		secretsBelow(settings, depth, fn)
+	}
+	if err == nil && len(documents) > 0 {
 		return
 	}
 	for line := range strings.Lines(text) {
@@ -80,22 +89,40 @@ func secretsIn(key, text string, fn func(value string)) {
 	}
 }
 
-// secretsBelow goes through settings, lists in them too.
-func secretsBelow(value any, fn func(value string)) {
+// secretsBelow goes through settings, lists and texts of several lines in them too.
+func secretsBelow(value any, depth int, fn func(value string)) {
 	switch value := value.(type) {
 	case map[string]any:
+		if name, named := value["name"].(string); named && isSecretName(name) { // as of a container's environment
+			meant(scalar(value["value"]), fn)
+		}
 		for name, below := range value {
-			if text, ok := below.(string); ok && isSecretName(name) {
+			if text := scalar(below); text != "" && isSecretName(name) {
 				meant(text, fn)
 				continue
 			}
-			secretsBelow(below, fn)
+			secretsBelow(below, depth, fn)
 		}
 	case []any:
 		for _, below := range value {
-			secretsBelow(below, fn)
+			secretsBelow(below, depth, fn)
+		}
+	case string:
+		if strings.Contains(value, "\n") && depth < mostNested {
+			secretsWithin("", value, depth+1, fn)
 		}
 	}
+}
+
+// scalar is a text or a number as it was written, and nothing for what is neither.
+func scalar(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case int, int64, uint64, float64:
+		return fmt.Sprint(value)
+	}
+	return ""
 }
 
 func isSecretName(name string) bool {

@@ -11,12 +11,31 @@ import (
 // checkStorage is the check of what the object storage keeps its data on.
 const checkStorage = "openim.storage"
 
-// Workload is a Deployment or StatefulSet, so far as it tells where it keeps data.
+// Workload is what runs, so far as it tells where it keeps data.
 type Workload struct {
 	Name    string // in words, with its kind and namespace
 	Images  []string
+	Words   []string          // of its commands
 	Labels  map[string]string // of its pods
-	Volumes map[string]string // name -> hostPath, emptyDir, claim
+	Volumes map[string]string // name -> hostPath, emptyDir, ephemeral, claim
+}
+
+// seaweedFSParts are those of SeaweedFS that keep data; "server" is all of them in one.
+// A filer whose names are in a database of its own keeps none.
+var seaweedFSParts = []string{"master", "volume", "filer", "server"}
+
+// part is which of these a workload is, by the label of the chart or else by the first
+// such word of its command, or nothing.
+func (w Workload) part() string {
+	if label := w.Labels["app.kubernetes.io/component"]; slices.Contains(seaweedFSParts, label) {
+		return label
+	}
+	for _, word := range w.Words {
+		if slices.Contains(seaweedFSParts, word) {
+			return word
+		}
+	}
+	return ""
 }
 
 // isSeaweedFS goes by the image, which mirrors rename only in front, or by the labels
@@ -49,10 +68,15 @@ func Storage(workloads []Workload) []source.Finding {
 		}
 		seen++
 		var names []string
+		kept := false
 		for name, on := range w.Volumes {
-			if (on == "hostPath" || on == "emptyDir") && !holdsNoData(name) {
+			if slices.Contains([]string{"hostPath", "emptyDir", "ephemeral"}, on) && !holdsNoData(name) {
 				names = append(names, fmt.Sprintf("volume %s on %s", name, on))
 			}
+			kept = kept || on != "" && !holdsNoData(name)
+		}
+		if part := w.part(); part != "" && !kept {
+			names = append(names, fmt.Sprintf("the %s has no volume at all", part))
 		}
 		slices.Sort(names)
 		if len(names) > 0 {
@@ -63,10 +87,10 @@ func Storage(workloads []Workload) []source.Finding {
 	case seen == 0:
 		return nil
 	case len(bad) == 0:
-		return []source.Finding{{Check: checkStorage, Severity: source.OK, Evidence: fmt.Sprintf("%d workloads of SeaweedFS keep no data on hostPath or emptyDir", seen)}}
+		return []source.Finding{{Check: checkStorage, Severity: source.OK, Evidence: fmt.Sprintf("%d workloads of SeaweedFS keep no data where it goes with a node or a pod", seen)}}
 	}
 	return []source.Finding{{
 		Check: checkStorage, Severity: source.Error, Evidence: "data of SeaweedFS goes with its node or pod: " + shortened(bad),
-		Remedy: "give master, volume and filer PersistentVolumeClaims; without the filer's data no object has a name, and snapshots of the others restore nothing",
+		Remedy: "give master, volume and filer PersistentVolumeClaims; without the filer's data no object has a name, and snapshots of the others restore nothing. A filer whose store is a database needs none: back that up",
 	}}
 }

@@ -27,13 +27,36 @@ type SeaweedFS struct {
 // StartSeaweedFS starts a master, a volume server, a filer and an S3 gateway.
 func (e *Env) StartSeaweedFS(t testing.TB) *SeaweedFS {
 	t.Helper()
-	identities := filepath.Join(t.TempDir(), "s3.json")
-	data, err := json.Marshal(map[string]any{"identities": []any{map[string]any{
+	return e.startSeaweedFS(t, e.ownIdentity())
+}
+
+// StartOpenSeaweedFS starts one that takes any key, since it has no identities.
+func (e *Env) StartOpenSeaweedFS(t testing.TB) *SeaweedFS {
+	t.Helper()
+	return e.startSeaweedFS(t)
+}
+
+// StartAnonymousSeaweedFS starts one that also takes whoever has no key, since that is
+// what its identity "anonymous" means.
+func (e *Env) StartAnonymousSeaweedFS(t testing.TB) *SeaweedFS {
+	t.Helper()
+	return e.startSeaweedFS(t, e.ownIdentity(), map[string]any{"name": "anonymous", "actions": []string{"Admin", "Read", "List"}})
+}
+
+// ownIdentity may do everything with the testbed's keys.
+func (e *Env) ownIdentity() any {
+	return map[string]any{
 		"name": "test", "actions": []string{"Admin", "Read", "Write", "List", "Tagging"},
 		"credentials": []any{map[string]string{"accessKey": e.S3AccessKey, "secretKey": e.S3SecretKey}},
-	}}})
+	}
+}
+
+func (e *Env) startSeaweedFS(t testing.TB, identities ...any) *SeaweedFS {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "s3.json")
+	data, err := json.Marshal(map[string]any{"identities": identities})
 	if err == nil {
-		err = os.WriteFile(identities, data, 0o600)
+		err = os.WriteFile(file, data, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +69,7 @@ func (e *Env) StartSeaweedFS(t testing.TB) *SeaweedFS {
 	start := func(name string, args ...string) string {
 		t.Helper()
 		args = append([]string{
-			"run", "--detach", "--pull", "never", "--label", e.label, "--network", "host", "--volume", identities + ":/etc/s3.json:ro",
+			"run", "--detach", "--pull", "never", "--label", e.label, "--network", "host", "--volume", file + ":/etc/s3.json:ro",
 			e.SeaweedFSImage, "-logtostderr=true", name, fmt.Sprintf("-port=%d", ports[name]), fmt.Sprintf("-port.grpc=%d", ports[name+".grpc"]), "-ip.bind=127.0.0.1",
 		}, args...)
 		id := docker(t.Context(), t, args...)
@@ -57,7 +80,11 @@ func (e *Env) StartSeaweedFS(t testing.TB) *SeaweedFS {
 	start("master", "-ip=127.0.0.1", "-mdir=/data", "-raftHashicorp", "-electionTimeout=1s", "-volumeSizeLimitMB=64")
 	s.volume = start("volume", "-ip=127.0.0.1", "-dir=/data", "-max=50", "-mserver="+peer("master"))
 	start("filer", "-ip=127.0.0.1", "-master="+peer("master"), "-defaultStoreDir=/data")
-	start("s3", "-filer="+peer("filer"), "-config=/etc/s3.json")
+	gateway := []string{"-filer=" + peer("filer")}
+	if len(identities) > 0 {
+		gateway = append(gateway, "-config=/etc/s3.json")
+	}
+	start("s3", gateway...)
 	s.client = e.S3At(t, s.Endpoint)
 	s.await(t)
 	return s
