@@ -79,6 +79,7 @@ func (a *app) run(ctx context.Context, flags runFlags) error {
 		return err
 	}
 	defer end()
+	giveBackStart()
 	for ctx.Err() == nil {
 		if err := r.untilMoved(ctx); err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // rank is when a restore brings a kind back. Everything of one rank is there, in
@@ -69,7 +68,7 @@ func rankOf(gk schema.GroupKind) rank {
 
 // isBuiltIn reports whether Kubernetes itself serves a group.
 func isBuiltIn(group string) bool {
-	return group == definitionKind.Group || group == "apiregistration.k8s.io" || scheme.Scheme.IsGroupRegistered(group)
+	return group == definitionKind.Group || group == "apiregistration.k8s.io" || builtIn.IsGroupRegistered(group)
 }
 
 // sortKinds gives kinds the order in which they are captured and restored. It does

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
@@ -142,7 +141,7 @@ func (r *rehearsal) each(ctx context.Context, p *point, shown progress.Task, try
 // offline holds a document against the type of its kind. A kind that Kubernetes
 // itself does not have can only be tried on a server.
 func (r *rehearsal) offline(_ context.Context, namespace string, u *unstructured.Unstructured) error {
-	typed, err := scheme.Scheme.New(u.GroupVersionKind())
+	typed, err := builtIn.New(u.GroupVersionKind())
 	if err != nil {
 		r.leave(namespace, u, "only a server knows its kind: verify.given can name one")
 		return nil
