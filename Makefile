@@ -12,7 +12,7 @@ TOOL    := go tool -modfile=tools/go.mod
 # Without paths in it what was built in one clone serves the next.
 TESTBED := go run -trimpath ./internal/testbed/cmd/testbed
 # Modules of their own, with tests of their own.
-NESTED  := internal/testbed/servers/gcs
+NESTED  := internal/testbed/servers/gcs deploy/helm/alerts
 
 .PHONY: help
 help: ## this list

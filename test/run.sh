@@ -32,8 +32,11 @@ gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$e
   -race "${uninstrumented[@]}" -trimpath -p 2 -parallel 4 -count=1 -timeout 40m "$@" ./... || status=1
 (cd internal/testbed/servers/gcs &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -trimpath -count=1 -timeout 10m ./...) || status=1
-cat "$events".main "$events".gcs >"$events"
-rm -f "$events".main "$events".gcs
+# Without the race detector: all that it would watch is Prometheus.
+(cd deploy/helm/alerts &&
+  gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.alerts" -- -trimpath -count=1 -timeout 10m ./...) || status=1
+cat "$events".main "$events".gcs "$events".alerts >"$events"
+rm -f "$events".main "$events".gcs "$events".alerts
 
 echo
 echo "Slowest tests:"
