@@ -10,6 +10,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/status"
 )
 
 type listFlags struct {
@@ -22,24 +23,7 @@ type listFlags struct {
 
 // listed is one line of list.
 type listed struct {
-	ID       string    `json:"id"`
-	Time     time.Time `json:"time"`
-	Instance string    `json:"instance"`
-	Stream   string    `json:"stream"`
-	Seq      int64     `json:"seq"`
-	Complete bool      `json:"complete"`
-	Sources  []string  `json:"sources"`
-	Stored   int64     `json:"stored"`
-	Trusted  bool      `json:"trusted"`
-	Proven   bool      `json:"proven"`
-	// ProvenAt is the end of the oldest of the drills that prove it.
-	ProvenAt *time.Time `json:"provenAt"`
-	// LastDrillFailed says that the last one did not pass, whatever earlier ones did.
-	LastDrillFailed bool `json:"lastDrillFailed"`
-	Held            bool `json:"held"`
-	Forgotten       bool `json:"forgotten"`
-	Quarantined     bool `json:"quarantined"`
-	Shredded        bool `json:"shredded"`
+	status.Point
 	// Cost is there on request.
 	Cost *listedCost `json:"cost,omitempty"`
 }
@@ -97,7 +81,7 @@ func (a *app) list(ctx context.Context, flags listFlags) error {
 	shown := []listed{}
 	for _, p := range listing.Points {
 		if flags.wants(p) {
-			shown = append(shown, listedOf(p))
+			shown = append(shown, listed{Point: status.PointOf(p)})
 		}
 	}
 	if !flags.cost {
@@ -132,36 +116,6 @@ func (f listFlags) wants(p *repository.Point) bool {
 	}
 }
 
-func listedOf(p *repository.Point) listed {
-	l := listed{
-		ID: p.Point, Time: p.Started, Instance: p.Instance, Stream: p.Stream, Seq: p.Seq, Complete: p.Complete,
-		Sources: []string{}, Stored: p.Stored, Trusted: p.Untrusted == nil, Proven: p.Proven != nil, ProvenAt: p.Proven,
-		LastDrillFailed: len(p.Proofs) > 0 && !p.Proofs[0].Passed,
-		Held:            p.Held != nil, Forgotten: p.Forgotten != nil, Quarantined: p.Quarantined != "", Shredded: p.Shredded != nil,
-	}
-	for _, s := range p.Sources {
-		l.Sources = append(l.Sources, s.Name)
-	}
-	return l
-}
-
-// notes says what is out of the ordinary about a point.
-func (l listed) notes() string {
-	var notes []string
-	for _, n := range []struct {
-		holds bool
-		text  string
-	}{
-		{!l.Complete, "incomplete"}, {!l.Trusted, "not trusted"}, {l.Held, "held"},
-		{l.Shredded, "shredded"}, {l.Forgotten, "forgotten"}, {l.Quarantined, "quarantined"}, {l.LastDrillFailed, "last drill failed"},
-	} {
-		if n.holds {
-			notes = append(notes, n.text)
-		}
-	}
-	return strings.Join(notes, ", ")
-}
-
 // date is enough for a table; show has the time.
 func date(t *time.Time) string {
 	if t == nil {
@@ -177,7 +131,7 @@ func writeList(p *page, points []listed) {
 	}
 	rows := make([][]any, 0, len(points))
 	for _, l := range points {
-		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), date(l.ProvenAt), l.notes()})
+		rows = append(rows, []any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", "), size(l.Stored), date(l.ProvenAt), strings.Join(l.Notes(), ", ")})
 	}
 	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("stored"), left("proven"), left("notes")}, rows)
 }
@@ -189,7 +143,7 @@ func writeListWithCosts(p *page, points []listed) {
 	}
 	rows := make([][]any, 0, len(points))
 	for _, l := range points {
-		rows = append(rows, slices.Concat([]any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", ")}, l.costCells(), []any{l.notes()}))
+		rows = append(rows, slices.Concat([]any{l.ID, utc(l.Time), l.Stream, strings.Join(l.Sources, ", ")}, l.costCells(), []any{strings.Join(l.Notes(), ", ")}))
 	}
 	p.table([]column{left("point"), left("time"), left("stream"), left("sources"), number("own"), number("shared"), number("exclusive"), number("per month"), left("notes")}, rows)
 }

@@ -30,16 +30,15 @@ func (u Unit) number(n int64) string {
 	return humanize.Comma(n)
 }
 
+// name of the unit.
+func (u Unit) name() string { return [...]string{Bytes: "bytes", Rows: "rows", Objects: "objects"}[u] }
+
 // amount writes n in the unit.
 func (u Unit) amount(n int64) string {
-	switch u {
-	case Rows:
-		return u.number(n) + " rows"
-	case Objects:
-		return u.number(n) + " objects"
-	default:
+	if u == Bytes {
 		return u.number(n)
 	}
+	return u.number(n) + " " + u.name()
 }
 
 // counted returns "12 of 40 rows", or "12 rows" where the total is unknown.

@@ -15,7 +15,7 @@ import (
 )
 
 // drillText is the page of a drill, picturesText its pictures, and
-// drillStyleText what it has of style besides that of every page.
+// drillStyleText what it has of style besides that of every page and of trends.
 var (
 	//go:embed drill.html
 	drillText string
@@ -25,7 +25,7 @@ var (
 	drillStyleText string
 )
 
-var drillTemplate = newPage("drill", drillText, map[string]string{"drill-style": drillStyleText, "pictures": picturesText}, template.FuncMap{
+var drillTemplate = newPage("drill", drillText, map[string]string{"drill-style": TrendStyle + drillStyleText, "pictures": picturesText, "trends": TrendParts}, template.FuncMap{
 	"seconds": secondsFigure,
 	"promise": promiseFigure,
 	"size":    sizeFigure,

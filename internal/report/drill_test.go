@@ -220,7 +220,7 @@ func TestTrendKeepsTheNewest(t *testing.T) {
 	if last := trend.Drills[trendDrills-1]; last.Drill != d.Proof.Drill || last.RTO != 754.25 {
 		t.Errorf("the last is %+v, want this drill", last)
 	}
-	if len(trend.Dates) > datesAtMost || trend.Dates[0].Text != "2026-12-01" {
+	if len(trend.Dates) > 8 || trend.Dates[0].Text != "2026-12-01" {
 		t.Errorf("dates %+v", trend.Dates)
 	}
 }

@@ -47,9 +47,10 @@ func (p *drillPage) Look() string {
 }
 
 // Word is the outcome; no colour is needed to understand it.
-func (p *drillPage) Word() string { return outcomeOf(p.Passed(), p.Proof.Full) }
+func (p *drillPage) Word() string { return OutcomeOf(p.Passed(), p.Proof.Full) }
 
-func outcomeOf(passed, full bool) string {
+// OutcomeOf says how a drill ended, in words.
+func OutcomeOf(passed, full bool) string {
 	switch {
 	case passed && full:
 		return "passed"

@@ -16,18 +16,13 @@ import (
 //go:embed report.html
 var pageText string
 
-// styleText is the style of every page.
-//
-//go:embed style.css
-var styleText string
-
 var pageTemplate = newPage("report", pageText, nil, nil)
 
 // newPage returns the template of a page, with the style and the words that all
 // have, and with parts and words of its own.
 func newPage(name, text string, parts map[string]string, own template.FuncMap) *template.Template {
 	page := template.New(name).Funcs(words).Funcs(own)
-	template.Must(page.New("style").Parse(styleText))
+	template.Must(page.New("style").Parse(Style))
 	for part, text := range parts {
 		template.Must(page.New(part).Parse(text))
 	}

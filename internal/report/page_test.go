@@ -256,8 +256,8 @@ func requirePicture(t *testing.T, figure *element) {
 // TestColoursCanBeRead holds every pair of colours against the contrast that
 // WCAG 2 asks of text (4.5:1), by day and by night.
 func TestColoursCanBeRead(t *testing.T) {
-	schemes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(styleText, -1)
-	if len(schemes) != 3 || !strings.Contains(styleText, "prefers-color-scheme: dark") || !strings.Contains(styleText, "@media print") {
+	schemes := regexp.MustCompile(`(?s):root \{(.*?)\}`).FindAllStringSubmatch(Style, -1)
+	if len(schemes) != 3 || !strings.Contains(Style, "prefers-color-scheme: dark") || !strings.Contains(Style, "@media print") {
 		t.Fatalf("found %d schemes, want one for light, dark and print", len(schemes))
 	}
 	for i, scheme := range schemes {

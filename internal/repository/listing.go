@@ -36,22 +36,35 @@ func (r *Repository) List(ctx context.Context) (*Listing, error) {
 	return r.list(ctx, func(*Point) {})
 }
 
-// ListBriefly is List for who judges points by the thousand: without the files of
-// each and what its sources say of their kind, which take most of the memory. What
-// each point needs is noted, for Pruner.PlanSweep.
+// ListLightly is List for who judges points by the thousand: without the files of
+// each, its keys and what its sources say of their kind, which take most of the memory.
+func (r *Repository) ListLightly(ctx context.Context) (*Listing, error) {
+	return r.list(ctx, func(p *Point) {
+		p.lighten()
+		p.Keys = Keys{}
+	})
+}
+
+// ListBriefly is ListLightly that keeps which keys there are, and notes what each point
+// needs, for Pruner.PlanSweep.
 func (r *Repository) ListBriefly(ctx context.Context) (*Listing, *Needs, error) {
 	needs := &Needs{of: map[string]*need{}}
 	listing, err := r.list(ctx, func(p *Point) {
 		needs.add(p.Point, needOf(p.Point, p.Manifest))
-		p.Files, p.Keys.Wrapped = nil, nil
-		for i := range p.Sources {
-			p.Sources[i].Captured = nil
-		}
+		p.lighten()
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return listing, needs, nil
+}
+
+// lighten drops what takes most of the memory of a manifest.
+func (p *Point) lighten() {
+	p.Files, p.Keys.Wrapped = nil, nil
+	for i := range p.Sources {
+		p.Sources[i].Captured = nil
+	}
 }
 
 // list is List that hands each point on as soon as it has been read, many at once.

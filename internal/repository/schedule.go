@@ -3,7 +3,9 @@ package repository
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,24 +73,58 @@ func schedulePath(name string, n int) string {
 // Last returns the newest record of a schedule. One that is damaged has a Number and
 // nothing else; where there is none it is nil.
 func (l *ScheduleLog) Last(ctx context.Context, schedule string) (*ScheduleRun, error) {
-	name := scheduleName(l.Instance, schedule)
-	numbers, err := series(ctx, l.Store, schedulesDir+name+"/")
+	numbers, err := l.numbers(ctx, schedule)
+	if err != nil || len(numbers) == 0 {
+		return nil, err
+	}
+	return l.read(ctx, schedule, numbers[len(numbers)-1])
+}
+
+// Recent returns the newest records of a schedule, at most n of them, the newest first,
+// without those that are damaged. What stands in known, newest first, is not read again.
+func (l *ScheduleLog) Recent(ctx context.Context, schedule string, n int, known []ScheduleRun) ([]ScheduleRun, error) {
+	numbers, err := l.numbers(ctx, schedule)
+	if err != nil {
+		return nil, err
+	}
+	var runs []ScheduleRun
+	for _, number := range slices.Backward(numbers[max(0, len(numbers)-n):]) {
+		if at := slices.IndexFunc(known, func(r ScheduleRun) bool { return r.Number == number }); at >= 0 {
+			runs = append(runs, known[at])
+			continue
+		}
+		run, err := l.read(ctx, schedule, number)
+		switch {
+		case errors.Is(err, storage.ErrNotExist): // swept since it was listed
+		case err != nil:
+			return nil, err
+		case !run.Due.IsZero():
+			runs = append(runs, *run)
+		}
+	}
+	return runs, nil
+}
+
+// numbers of the records of a schedule, ascending.
+func (l *ScheduleLog) numbers(ctx context.Context, schedule string) ([]int, error) {
+	numbers, err := series(ctx, l.Store, schedulesDir+scheduleName(l.Instance, schedule)+"/")
 	if err != nil {
 		return nil, fmt.Errorf("list runs of schedule %s: %w", schedule, err)
 	}
-	if len(numbers) == 0 {
-		return nil, nil //nolint:nilnil // "it never ran" is an answer
-	}
-	last := numbers[len(numbers)-1]
-	data, err := storage.Get(ctx, l.Store, schedulePath(name, last), maxPlain)
+	return numbers, nil
+}
+
+// read reads one record. One that is damaged has a Number and nothing else.
+func (l *ScheduleLog) read(ctx context.Context, schedule string, number int) (*ScheduleRun, error) {
+	data, err := storage.Get(ctx, l.Store, schedulePath(scheduleName(l.Instance, schedule), number), maxPlain)
 	if err != nil {
-		return nil, fmt.Errorf("read the last run of schedule %s: %w", schedule, err)
+		return nil, fmt.Errorf("read run %d of schedule %s: %w", number, schedule, err)
 	}
 	var run ScheduleRun
 	if json.Unmarshal(data, &run) != nil || run.Kind != kindSchedule || run.Repository != l.Repo.record.Repository || run.Schedule != schedule {
 		run = ScheduleRun{}
 	}
-	run.Number = last
+	run.Number = number
 	return &run, nil
 }
 

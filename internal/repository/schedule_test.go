@@ -72,6 +72,27 @@ func appendRun(t *testing.T, log *repository.ScheduleLog, run repository.Schedul
 	}
 }
 
+// The newest runs come first, those that are known are not read again, and damaged ones
+// are left out.
+func TestRecentScheduleRuns(t *testing.T) {
+	f, m := newFixture(t)
+	log := &repository.ScheduleLog{Store: m, Repo: f.Open(t), Instance: repotest.Instance}
+	for n := range 7 {
+		appendRun(t, log, scheduleRun("nightly", n+1))
+	}
+	m.Plant("schedules/"+repotest.Instance+"@nightly/8.json", []byte("{"))
+	known := scheduleRun("nightly", 6)
+	known.Result = "known"
+	runs, err := log.Recent(t.Context(), "nightly", 4, []repository.ScheduleRun{known})
+	var got []string
+	for _, r := range runs {
+		got = append(got, fmt.Sprintf("%d %s", r.Number, r.Result))
+	}
+	if want := []string{"7 failed", "6 known", "5 failed"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v (%v), want %v", got, err, want)
+	}
+}
+
 // Of each schedule a sweep leaves the newest hundred runs, and younger ones.
 func TestSweepClearsOldScheduleRuns(t *testing.T) {
 	f, m := newFixture(t)
