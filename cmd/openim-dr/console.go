@@ -54,6 +54,14 @@ func (c *console) logger(level slog.Level) *slog.Logger {
 
 // progress returns where to report, and what to call at the end.
 func (a *app) progress() (show progress.Reporter, end func()) {
+	show, end = a.shown()
+	if a.also != nil {
+		show = progress.Both(show, a.also)
+	}
+	return show, end
+}
+
+func (a *app) shown() (show progress.Reporter, end func()) {
 	c := a.console
 	switch {
 	case a.common.noProgress:

@@ -11,7 +11,9 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/web"
 )
 
 // app is what every verb shares: the common flags and where output goes.
@@ -28,6 +30,9 @@ type app struct {
 	given *config.Config
 	// background says that the verb runs beside others in one process.
 	background bool
+	// also is told of progress, besides whoever runs the verb, and activity of jobs.
+	also     progress.Reporter
+	activity *web.Activity
 	// goOn is what to do after a signal, where running it again is not it.
 	goOn string
 }

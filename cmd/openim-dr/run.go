@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net"
-	"net/http"
 	"reflect"
 	"sync"
 	"time"
@@ -18,6 +15,8 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/status"
+	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/web"
 )
 
 const (
@@ -51,8 +50,11 @@ The configuration is read again when its file changes. One that is not right cha
 nothing: the daemon goes on with the one before, and says so in its log and under
 /readyz. Jobs that run go on with the configuration that they began with.
 
---http answers probes under /livez and /readyz, and shows metrics for Prometheus
-under /metrics. It takes no password and shows names of the configuration alone.
+--http shows a status page under /, the same as JSON under /api/v1/, and metrics for
+Prometheus under /metrics, to whoever gives the token of daemon.http.token, if there is
+one; a browser takes it as a password, with any user. Probes are answered to everybody
+under /livez and /readyz. With daemon.http.certificate it speaks TLS. Nothing can be
+changed there.
 
 ` + exitCodes,
 		Example: `  openim-dr run --config openim-dr.yaml
@@ -60,15 +62,19 @@ under /metrics. It takes no password and shows names of the configuration alone.
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), flags) },
 	}
-	cmd.Flags().StringVar(&flags.http, "http", "", "`ADDRESS` of probes and metrics, such as :8080; without it none")
+	cmd.Flags().StringVar(&flags.http, "http", "", "`ADDRESS` of the status page, the API, metrics and probes, such as :8080; without it none")
 	return cmd
 }
 
 func (a *app) run(ctx context.Context, flags runFlags) error {
-	r := &runDaemon{app: a, registry: prometheus.NewRegistry(), health: new(daemon.Health)}
+	r := &runDaemon{app: a, registry: prometheus.NewRegistry(), health: new(daemon.Health), board: web.NewBoard()}
+	a.activity = r.board.Activity
 	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	r.metrics = daemon.NewMetrics(r.registry)
 	r.status = daemon.NewStatusMetrics(r.registry)
+	count := daemon.NewStorageMetrics(r.registry)
+	plain := a.wrap
+	a.wrap = func(s storage.Storage) storage.Storage { return storage.Counted(plain(s), count) }
 	c, err := r.load()
 	if err != nil {
 		return err
@@ -104,6 +110,8 @@ type runDaemon struct {
 	metrics  *daemon.Metrics
 	status   *daemon.StatusMetrics
 	health   *daemon.Health
+	board    *web.Board
+	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone
 
 	mu     sync.Mutex
 	config *config.Config
@@ -136,32 +144,6 @@ func (r *runDaemon) take(c *config.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.config = c
-}
-
-// serve answers under an address, if one is given, until end is called.
-func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err error) {
-	if address == "" {
-		return func() {}, nil
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, usage("listen", "%w", err).On(address).Hint("--http takes an address of this machine with a port that is free, such as :8080")
-	}
-	server := &http.Server{Handler: daemon.Handler(r.health, r.registry), ReadHeaderTimeout: httpTimeout, WriteTimeout: httpTimeout, IdleTimeout: time.Minute}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			r.app.log.Error("probes and metrics are not answered any more", "error", err.Error())
-		}
-	}()
-	r.app.log.Info("answering probes and metrics", "address", listener.Addr().String())
-	return func() {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), httpTimeout)
-		defer stop()
-		_ = server.Shutdown(ctx) // whoever still asks is let go
-		<-ended
-	}, nil
 }
 
 // untilMoved runs the daemon until ctx ends, or the configuration leads to another
@@ -206,6 +188,7 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 func (r *runDaemon) observer() *daemon.Observer {
 	var eyes *observer
 	var of *config.Config
+	r.runs = nil // those of another repository
 	return &daemon.Observer{
 		Every: observeInterval, Log: r.app.log,
 		Look: func(ctx context.Context) (*status.Report, error) {
@@ -215,10 +198,15 @@ func (r *runDaemon) observer() *daemon.Observer {
 					return nil, err
 				}
 				eyes, of = newObserver(r.app, d, false), now
+				eyes.saw = r.saw
 			}
-			return eyes.look(ctx)
+			report, err := eyes.look(ctx)
+			if err != nil && ctx.Err() == nil {
+				r.board.Failed(err)
+			}
+			return report, err
 		},
-		Tell: []func(context.Context, *status.Report){func(_ context.Context, s *status.Report) { r.status.Set(s) }},
+		Tell: []func(context.Context, *status.Report){func(_ context.Context, s *status.Report) { r.status.Set(s) }, r.board.Report},
 	}
 }
 

@@ -39,8 +39,10 @@ func definition(c *config.Config, s config.Schedule) string {
 // job does what a schedule is for, by the verb of that name.
 func (a *app) job(c *config.Config, s config.Schedule) daemon.Job {
 	return func(ctx context.Context) error {
-		w := a.worker(c, s.Name)
+		w, job := a.worker(c, s.Name), a.activity.Begin(s.Name)
+		w.also = job
 		err := orStopped(ctx, "run", w.do(ctx, s), "it counts as not done")
+		job.End(daemon.ResultOf(err))
 		if errors.Is(err, errIncomplete) {
 			return daemon.Final(err) // there is a point, and another one would lack the same
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/status"
@@ -118,6 +119,8 @@ type observer struct {
 	*app
 	*deployment
 	noCost bool
+	// saw is told what the repository holds, each time it was read. It may be nil.
+	saw func(ctx context.Context, c *config.Config, l *repository.Listing, log *repository.ScheduleLog, last map[string]*repository.ScheduleRun) error
 
 	mu     sync.Mutex
 	counts map[string]status.Stored // by URL, of the last count
@@ -164,12 +167,18 @@ func (o *observer) visit(ctx context.Context, p *status.Place) error {
 	if err != nil {
 		return err
 	}
-	if p.Listing, err = repo.List(ctx); err != nil {
+	if p.Listing, err = repo.ListLightly(ctx); err != nil {
 		return err
 	}
 	if p.URL == o.url {
-		if p.Runs, err = scheduleRuns(ctx, o.config, store, repo); err != nil {
+		log := &repository.ScheduleLog{Store: store, Repo: repo, Instance: o.config.Instance}
+		if p.Runs, err = scheduleRuns(ctx, o.config, log); err != nil {
 			return err
+		}
+		if o.saw != nil {
+			if err := o.saw(ctx, o.config, p.Listing, log, p.Runs); err != nil {
+				return err
+			}
 		}
 	}
 	if !o.noCost {

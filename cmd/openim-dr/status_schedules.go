@@ -5,12 +5,10 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/repository"
-	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // scheduleRuns reads how the schedules of a configuration were run last.
-func scheduleRuns(ctx context.Context, c *config.Config, store storage.Storage, repo *repository.Repository) (map[string]*repository.ScheduleRun, error) {
-	log := &repository.ScheduleLog{Store: store, Repo: repo, Instance: c.Instance}
+func scheduleRuns(ctx context.Context, c *config.Config, log *repository.ScheduleLog) (map[string]*repository.ScheduleRun, error) {
 	runs := make(map[string]*repository.ScheduleRun, len(c.Schedules))
 	for _, s := range c.Schedules {
 		run, err := log.Last(ctx, s.Name)

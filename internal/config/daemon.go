@@ -16,6 +16,7 @@ const (
 type Daemon struct {
 	Election string `yaml:"election,omitempty" jsonschema:"enum=repository,enum=kubernetes" jsonschema_description:"by what one of several daemons leads: a lease of the repository (default), or a Lease of the Kubernetes cluster that they run in"`
 	Lease    *Lease `yaml:"lease,omitempty" jsonschema_description:"the Lease of election: kubernetes"`
+	HTTP     HTTP   `yaml:"http,omitempty" jsonschema_description:"who may look at what openim-dr run --http shows, and how"`
 }
 
 // Lease is an object of coordination.k8s.io.
@@ -42,6 +43,7 @@ func (d *decoder) validateDaemon(given *Daemon) {
 	if given == nil {
 		return
 	}
+	d.validateHTTP(given.HTTP)
 	d.validateWord("daemon.election", given.Election, ElectByRepository, ElectByKubernetes)
 	if given.Lease == nil {
 		return

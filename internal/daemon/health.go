@@ -19,6 +19,8 @@ const (
 	RepositoryPart = "repository"
 	// ConfigurationPart is the configuration, which the owner of a daemon reads.
 	ConfigurationPart = "configuration"
+	// HTTPPart is what is answered to those who look.
+	HTTPPart = "http"
 )
 
 // Set notes what is wrong with a part, or that nothing is any more.

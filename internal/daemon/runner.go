@@ -157,7 +157,7 @@ func (r *runner) take(ctx context.Context, t turn, whence string) (repository.Sc
 		began := time.Now()
 		r.log.Info("schedule: run begins", "schedule", r.Name, "due", t.due, "attempt", run.Attempts)
 		err := r.Job(ctx)
-		run.Ended, run.Result = time.Now().UTC(), resultOf(err)
+		run.Ended, run.Result = time.Now().UTC(), ResultOf(err)
 		r.metrics.attempt(run, run.Ended.Sub(began))
 		if err == nil {
 			r.log.Info("schedule: run ended well", "schedule", r.Name, "seconds", run.Ended.Sub(run.Started).Seconds())
@@ -182,7 +182,8 @@ func hintOf(err error) string {
 	return ""
 }
 
-func resultOf(err error) string {
+// ResultOf is the result of a run: ok, or the code of the failure.
+func ResultOf(err error) string {
 	if err == nil {
 		return repository.ScheduleOK
 	}
