@@ -33,8 +33,8 @@ func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err 
 	if err != nil {
 		return nil, usage("listen", "%w", err).On(address).Hint("--http takes an address of this machine with a port that is free, such as :8080")
 	}
-	serve := server.Serve
-	if server.TLSConfig != nil {
+	serve, secured := server.Serve, server.TLSConfig != nil
+	if secured {
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	ended := make(chan struct{})
@@ -44,7 +44,7 @@ func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err 
 			r.app.log.Error("probes and metrics are not answered any more", "error", err.Error())
 		}
 	}()
-	r.app.log.Info("answering probes and metrics", "address", listener.Addr().String(), "tls", server.TLSConfig != nil)
+	r.app.log.Info("answering probes and metrics", "address", listener.Addr().String(), "tls", secured)
 	return func() {
 		r.board.Close()
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), httpTimeout)

@@ -137,13 +137,18 @@ func reached(seconds float64) string {
 	return Duration(seconds)
 }
 
-// date names so many times below the last panel that their dates stand apart.
+// date names so many times below the last panel that their dates stand apart: hours
+// where they are of one day or two.
 func (t *Trend) date(times []Measured) {
 	t.Dates = nil
+	format := time.DateOnly
+	if times[len(times)-1].At.Sub(times[0].At) < 48*time.Hour {
+		format = "15:04"
+	}
 	most := max(int(t.Width/dateWidth), 1)
 	every := (len(times) + most - 1) / most
 	for i := len(times) - 1; i >= 0; i -= every {
-		t.Dates = append(t.Dates, label{X: t.x(i, len(times)), Y: t.Height - 8, Text: times[i].At.Format(time.DateOnly)})
+		t.Dates = append(t.Dates, label{X: t.x(i, len(times)), Y: t.Height - 8, Text: times[i].At.UTC().Format(format)})
 	}
 }
 
