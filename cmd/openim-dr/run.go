@@ -14,6 +14,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/daemon"
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/status"
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/web"
@@ -187,6 +188,7 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 // observer looks at how things stand by the configuration as it is then.
 func (r *runDaemon) observer() *daemon.Observer {
 	var eyes *observer
+	var covered *coverage
 	var of *config.Config
 	r.runs = nil // those of another repository
 	return &daemon.Observer{
@@ -198,10 +200,17 @@ func (r *runDaemon) observer() *daemon.Observer {
 					return nil, err
 				}
 				eyes, of = newObserver(r.app, d, false), now
-				eyes.saw = r.saw
+				eyes.saw, covered = r.saw, &coverage{config: now}
 			}
+			var findings []source.Finding
+			var group sync.WaitGroup
+			group.Go(func() { findings = covered.look(ctx) })
 			report, err := eyes.look(ctx)
-			if err != nil && ctx.Err() == nil {
+			group.Wait()
+			switch {
+			case err == nil:
+				report.Cover(findings)
+			case ctx.Err() == nil:
 				r.board.Failed(err)
 			}
 			return report, err
@@ -216,6 +225,7 @@ func (r *runDaemon) waitFor(ctx context.Context, err error) error {
 		return err
 	}
 	r.health.Set(daemon.RepositoryPart, err)
+	r.board.Failed(err)
 	r.app.log.Warn("the repository cannot be opened", "error", err.Error())
 	select {
 	case <-ctx.Done():

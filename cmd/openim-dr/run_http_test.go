@@ -129,7 +129,7 @@ schedules:
 		t.Errorf("schedules %+v (%v)", schedules, err)
 	}
 	var report status.Report
-	if err := json.Unmarshal([]byte(v.require("/api/v1/status", http.StatusOK)), &report); err != nil || report.State == status.OK {
+	if err := json.Unmarshal([]byte(v.require("/api/v1/status", http.StatusOK)), &report); err != nil || report.State == status.OK || report.UncoveredStores == nil {
 		t.Errorf("status %+v (%v)", report, err)
 	}
 	if page := v.require("/", http.StatusOK); !strings.Contains(page, `data-label="Source">media<`) || !strings.Contains(page, report.Objectives.RPO.Sources[0].Point[:8]) {

@@ -9,7 +9,7 @@ import (
 // StatusMetrics are what the last report says. Labels are names of the configuration.
 type StatusMetrics struct {
 	state, seen                            prometheus.Gauge
-	rpo, rto, measured                     *prometheus.GaugeVec // of no labels: Reset takes the one away
+	rpo, rto, measured, uncovered          *prometheus.GaugeVec // of no labels: Reset takes the one away
 	point, proof, rows, objects, bytes     *prometheus.GaugeVec
 	storedBytes, storedFiles, behindOfCopy *prometheus.GaugeVec
 	reasons                                *prometheus.GaugeVec
@@ -37,6 +37,7 @@ func NewStatusMetrics(registry prometheus.Registerer) *StatusMetrics {
 		rpo:          gauges("objective_rpo_seconds", "How old the newest restorable state of a source may be."),
 		rto:          gauges("objective_rto_seconds", "How long a restore may take."),
 		measured:     gauges("rto_measured_seconds", "How long the newest drill took that has restored every source."),
+		uncovered:    gauges("uncovered_stores", "Stores of the deployment that no source covers, as far as the last look has seen."),
 		point:        gauges("source_newest_point_timestamp_seconds", "When the newest restorable state of a source was captured.", "source"),
 		proof:        gauges("source_newest_proof_timestamp_seconds", "When a drill has last shown that a source comes back.", "source"),
 		rows:         gauges("source_captured_rows", "Rows in the newest restorable point of a source.", "source"),
@@ -60,6 +61,7 @@ func (m *StatusMetrics) Set(r *status.Report) {
 		m.reasons.WithLabelValues(severity).Set(n)
 	}
 	m.objectives(r)
+	m.coverage(r)
 	m.sources(r)
 	m.places(r)
 }
@@ -70,6 +72,12 @@ func (m *StatusMetrics) objectives(r *status.Report) {
 		if metric.Reset(); seconds != nil {
 			metric.WithLabelValues().Set(*seconds)
 		}
+	}
+}
+
+func (m *StatusMetrics) coverage(r *status.Report) {
+	if m.uncovered.Reset(); r.UncoveredStores != nil {
+		m.uncovered.WithLabelValues().Set(float64(*r.UncoveredStores))
 	}
 }
 

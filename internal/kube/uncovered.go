@@ -25,7 +25,9 @@ func compareNames(a, b, c, d string) int { return cmp.Or(cmp.Compare(a, b), cmp.
 func (c *Cluster) Uncovered(ctx context.Context) (*Deployed, []source.Finding) {
 	d, err := c.Deployed(ctx)
 	if err != nil {
-		return &Deployed{}, []source.Finding{finding(checkUnread, err)}
+		unseen := finding(checkUnread, err)
+		unseen.Unseen = true
+		return &Deployed{}, []source.Finding{unseen}
 	}
 	return d, d.judge()
 }

@@ -89,7 +89,7 @@ func Coverage(ctx context.Context, data Data, sources []Configured) []source.Fin
 func configurationFindings(err error, looked, stores int, unread []string) []source.Finding {
 	var findings []source.Finding
 	warn := func(evidence, remedy string) {
-		findings = append(findings, source.Finding{Check: checkConfiguration, Severity: source.Warning, Evidence: evidence, Remedy: remedy})
+		findings = append(findings, source.Finding{Check: checkConfiguration, Severity: source.Warning, Evidence: evidence, Remedy: remedy, Unseen: true})
 	}
 	if err != nil {
 		warn("OpenIM's configuration was not looked for to the end: "+err.Error(), "see the findings of the kubernetes source")

@@ -42,7 +42,7 @@ func (c coverage) findings(places []place, sources []Configured) []source.Findin
 	if len(covering) == 0 {
 		return []source.Finding{{
 			Check: c.check, Severity: c.severity,
-			Evidence: fmt.Sprintf("%s, but no source covers %s: %s", evidence, c.called, c.loss), Remedy: c.remedy,
+			Evidence: fmt.Sprintf("%s, but no source covers %s: %s", evidence, c.called, c.loss), Remedy: c.remedy, Store: c.called,
 		}}
 	}
 	findings := []source.Finding{{Check: c.check, Severity: source.OK, Evidence: evidence + "; a source of that kind is configured"}}
@@ -60,6 +60,7 @@ func (c coverage) compared(p place, covering []Configured) []source.Finding {
 			Check: c.check, Severity: c.severity,
 			Evidence: fmt.Sprintf("%s, and %s is captured by none of the sources %s: %s", p, p.part, namesOf(covering), c.loss),
 			Remedy:   fmt.Sprintf("add %s to what the source captures", p.part),
+			Store:    c.called + " " + p.part,
 		}}
 	}
 	if slices.ContainsFunc(holding, func(s Configured) bool { return maySame(p.address, p.namespace, s.Address) }) {

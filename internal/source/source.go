@@ -259,4 +259,9 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	Evidence string   `json:"evidence"`
 	Remedy   string   `json:"remedy"`
+	// Store is one of the deployment that no source covers; empty where the finding is
+	// about something else.
+	Store string `json:"-"`
+	// Unseen says that something could not be looked at, so that nothing is known of it.
+	Unseen bool `json:"-"`
 }

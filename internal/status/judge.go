@@ -42,11 +42,16 @@ func Judge(c *config.Config, places []Place, now time.Time) *Report {
 	j.schedules()
 	j.doubtful(points)
 	j.copies()
-	slices.SortStableFunc(j.status.Reasons, func(a, b Reason) int { return strings.Compare(a.Severity, b.Severity) })
-	if len(j.status.Reasons) > 0 {
-		j.status.State = j.status.Reasons[0].Severity
-	}
+	j.status.settle()
 	return j.status
+}
+
+// settle lets the worst reason win.
+func (r *Report) settle() {
+	slices.SortStableFunc(r.Reasons, func(a, b Reason) int { return strings.Compare(a.Severity, b.Severity) })
+	if len(r.Reasons) > 0 {
+		r.State = r.Reasons[0].Severity
+	}
 }
 
 func (j *judging) say(severity string, code Code, subject, format string, args ...any) {

@@ -27,6 +27,9 @@ type Report struct {
 	Copies      []Copy      `json:"copies"` // the repository first
 	ThreeTwoOne ThreeTwoOne `json:"threeTwoOne"`
 	Cost        Cost        `json:"cost"`
+	// UncoveredStores counts those of the deployment that no source covers; it is there
+	// where somebody has looked: Cover.
+	UncoveredStores *int `json:"uncoveredStores,omitempty"`
 }
 
 // Reason is why the state is not ok.
@@ -66,6 +69,7 @@ const (
 	RuleNotMet       Code = "rule321.notMet"
 	StoredUncounted  Code = "stored.uncounted"
 	StoreUncovered   Code = "store.uncovered"
+	CoverageUnknown  Code = "coverage.unknown"
 )
 
 // Stream is the end of one stream.

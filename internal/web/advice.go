@@ -26,5 +26,6 @@ var advice = map[status.Code]string{
 	status.CopyBehind:       "Copy the points: `openim-dr copy`, or schedule it more often.",
 	status.RuleNotMet:       "Configure a copy in another place, on another kind of storage.",
 	status.StoredUncounted:  "See that the credentials may list the place.",
+	status.CoverageUnknown:  "See `openim-dr doctor`. Until it has looked, nobody knows which stores of the deployment are left out.",
 	status.StoreUncovered:   "See `openim-dr doctor`. Cover it by a source, or by other means that you know to work.",
 }
