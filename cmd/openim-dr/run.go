@@ -207,6 +207,7 @@ func (r *runDaemon) observer() *daemon.Observer {
 			group.Go(func() { findings = covered.look(ctx) })
 			report, err := eyes.look(ctx)
 			group.Wait()
+			giveBackStart() // a look is nearly all that an idle daemon does, and needs much of the program
 			switch {
 			case err == nil:
 				report.Cover(findings)
