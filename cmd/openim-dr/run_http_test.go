@@ -2,63 +2,20 @@ package main
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/openim-dr/openim-dr/internal/status"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/web"
 )
-
-// certify writes a certificate of this machine and its key, and returns a pool that
-// trusts it.
-func certify(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "openim-dr"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	for name, data := range map[string][]byte{"tls.crt": certificate, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(certificate)
-	return pool
-}
 
 // visitor asks a daemon that speaks TLS.
 type visitor struct {
@@ -106,7 +63,7 @@ func TestDaemonShows(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pool := certify(t, dir)
+	pool := testbed.Certify(t, dir)
 	config := setUp(t, daemonSources(t, env, env.NewBucket(t), strings.ReplaceAll(`
 daemon: {http: {token: "file:$DIR/token", certificate: "file:$DIR/tls.crt", key: "file:$DIR/tls.key"}}
 objectives: {rpo: 1h}
@@ -139,7 +96,7 @@ schedules:
 		t.Errorf("calls of the storage are not counted:\n%s", metrics)
 	}
 
-	v.pool = certify(t, dir) // of another authority: who trusts it alone is let in now
+	v.pool = testbed.Certify(t, dir) // of another authority: who trusts it alone is let in now
 	v.require("/livez", http.StatusOK)
 	events, err := v.get("/api/v1/events")
 	if err != nil {
