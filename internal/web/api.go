@@ -51,13 +51,13 @@ func Handler(b *Board, version string) http.Handler {
 	mux.HandleFunc("/api/v1/objectives", s.objectives)
 	mux.HandleFunc("/api/v1/events", s.events)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusNotFound, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "there is nothing under this path", Try: "docs/DAEMON.md lists the paths"})
+		fail(w, http.StatusNotFound, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "there is nothing under this path", Try: "docs/DAEMON.md lists the paths"})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protect(w.Header())
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			fail(w, r, http.StatusMethodNotAllowed, FailureDetail{Code: "usage", Doing: "answer", Target: r.Method, Why: "nothing can be changed here", Try: "use GET"})
+			fail(w, http.StatusMethodNotAllowed, FailureDetail{Code: "usage", Doing: "answer", Target: r.Method, Why: "nothing can be changed here", Try: "use GET"})
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -92,7 +92,7 @@ func answer(w http.ResponseWriter, r *http.Request, document any) {
 }
 
 // fail sends what went wrong.
-func fail(w http.ResponseWriter, _ *http.Request, code int, why FailureDetail) {
+func fail(w http.ResponseWriter, code int, why FailureDetail) {
 	body, err := json.Marshal(Failure{why})
 	if err != nil {
 		panic(fmt.Sprintf("a failure cannot be written as JSON: %v", err)) // a defect of this program
@@ -110,7 +110,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 	v := s.board.current()
 	if state, why := v.state(time.Now()); state == Unknown {
 		w.Header().Set("Retry-After", "30")
-		fail(w, r, http.StatusServiceUnavailable, FailureDetail{Code: "failed", Doing: "say how things stand", Why: why, Try: "see the log of the daemon, and /readyz"})
+		fail(w, http.StatusServiceUnavailable, FailureDetail{Code: "failed", Doing: "say how things stand", Why: why, Try: "see the log of the daemon, and /readyz"})
 		return
 	}
 	answer(w, r, v.report)
@@ -119,7 +119,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) {
 func (s *server) points(w http.ResponseWriter, r *http.Request) {
 	limit, before, wrong := pageOf(r)
 	if wrong != nil {
-		fail(w, r, http.StatusBadRequest, *wrong)
+		fail(w, http.StatusBadRequest, *wrong)
 		return
 	}
 	seen := s.board.current().seen
@@ -158,7 +158,7 @@ func limitOf(r *http.Request) (int, *FailureDetail) {
 func (s *server) runs(w http.ResponseWriter, r *http.Request) {
 	limit, wrong := limitOf(r)
 	if wrong != nil {
-		fail(w, r, http.StatusBadRequest, *wrong)
+		fail(w, http.StatusBadRequest, *wrong)
 		return
 	}
 	runs := s.board.current().recent()

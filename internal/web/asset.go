@@ -45,5 +45,5 @@ func serveAsset(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	fail(w, r, http.StatusNotFound, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "there is no such file: it may be of another version", Try: "load the page again"})
+	fail(w, http.StatusNotFound, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "there is no such file: it may be of another version", Try: "load the page again"})
 }

@@ -95,7 +95,7 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 	client := s.board.hub.join()
 	if client == nil {
 		w.Header().Set("Retry-After", "30")
-		fail(w, r, http.StatusServiceUnavailable, FailureDetail{Code: "busy", Doing: "stream events", Why: fmt.Sprintf("%d clients listen already, or the daemon is ending", mostClients), Try: "ask for /api/v1/status now and then"})
+		fail(w, http.StatusServiceUnavailable, FailureDetail{Code: "busy", Doing: "stream events", Why: fmt.Sprintf("%d clients listen already, or the daemon is ending", mostClients), Try: "ask for /api/v1/status now and then"})
 		return
 	}
 	defer s.board.hub.leave(client)

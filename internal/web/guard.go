@@ -19,12 +19,12 @@ func Guard(next http.Handler, token func() (string, error)) http.Handler {
 		switch {
 		case err != nil:
 			protect(w.Header())
-			fail(w, r, http.StatusServiceUnavailable, FailureDetail{Code: "usage", Doing: "read the token", Why: "it cannot be read", Try: "see the log of the daemon"})
+			fail(w, http.StatusServiceUnavailable, FailureDetail{Code: "usage", Doing: "read the token", Why: "it cannot be read", Try: "see the log of the daemon"})
 		case want != "" && !same(given(r), want):
 			protect(w.Header())
 			w.Header().Add("WWW-Authenticate", `Basic realm="openim-dr", charset="UTF-8"`)
 			w.Header().Add("WWW-Authenticate", `Bearer realm="openim-dr"`)
-			fail(w, r, http.StatusUnauthorized, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "it takes the token of daemon.http.token", Try: "give it as a Bearer, or as a password with any user"})
+			fail(w, http.StatusUnauthorized, FailureDetail{Code: "usage", Doing: "answer", Target: r.URL.Path, Why: "it takes the token of daemon.http.token", Try: "give it as a Bearer, or as a password with any user"})
 		default:
 			next.ServeHTTP(w, r)
 		}

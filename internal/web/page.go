@@ -78,12 +78,12 @@ type source struct {
 func (s *server) page(w http.ResponseWriter, r *http.Request) {
 	_, before, wrong := pageOf(r)
 	if wrong != nil {
-		fail(w, r, http.StatusBadRequest, *wrong)
+		fail(w, http.StatusBadRequest, *wrong)
 		return
 	}
 	var body bytes.Buffer
 	if err := pageTemplate.Execute(&body, s.newPage(before, time.Now())); err != nil {
-		fail(w, r, http.StatusInternalServerError, FailureDetail{Code: "failed", Doing: "write the page", Why: err.Error(), Try: "report it: this is a defect. /api/v1/status has the same"})
+		fail(w, http.StatusInternalServerError, FailureDetail{Code: "failed", Doing: "write the page", Why: err.Error(), Try: "report it: this is a defect. /api/v1/status has the same"})
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
