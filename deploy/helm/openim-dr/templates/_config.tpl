@@ -1,4 +1,5 @@
-{{/* The configuration as it was given, which has to be there. */}}
+{{/* The configuration as it was given, which has to be there. To Helm, which reads YAML
+     1.1, the key `on` is the word true. */}}
 {{- define "openim-dr.config" -}}
 {{- if not .Values.config -}}
 {{- fail "\n\nconfig is empty: it is the configuration of openim-dr, see docs/CONFIG.md and `openim-dr config example`." -}}
@@ -6,7 +7,14 @@
 {{- if not .Values.config.schedules -}}
 {{- fail "\n\nconfig.schedules is empty: the daemon would have nothing to do." -}}
 {{- end -}}
-{{- toYaml .Values.config -}}
+{{- $config := deepCopy .Values.config -}}
+{{- range concat ($config.hooks | default list) ($config.notifications | default list) -}}
+{{- if hasKey . "true" -}}
+{{- $_ := set . "on" (get . "true") -}}
+{{- $_ := unset . "true" -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $config -}}
 {{- end -}}
 
 {{/* Names of environment variables that a configuration (.config, a tree) refers to as
@@ -47,13 +55,13 @@
 
 {{/* The scheme of what the daemon answers. */}}
 {{- define "openim-dr.http.scheme" -}}
-{{- $http := ((.Values.config.daemon | default dict).http | default dict) -}}
+{{- $http := ((include "openim-dr.config" . | fromYaml).daemon | default dict).http | default dict -}}
 {{- if $http.certificate -}}HTTPS{{- else -}}HTTP{{- end -}}
 {{- end -}}
 
 {{/* The key in the Secret that holds the token of the metrics, or nothing. */}}
 {{- define "openim-dr.http.tokenKey" -}}
-{{- $token := ((.Values.config.daemon | default dict).http | default dict).token | default "" -}}
+{{- $token := (((include "openim-dr.config" . | fromYaml).daemon | default dict).http | default dict).token | default "" -}}
 {{- if hasPrefix "env:" $token -}}
 {{- trimPrefix "env:" $token -}}
 {{- else if hasPrefix "file:/etc/openim-dr/" $token -}}

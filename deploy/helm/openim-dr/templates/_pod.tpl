@@ -22,7 +22,7 @@ imagePullPolicy: {{ $.Values.image.pullPolicy }}
 args: {{ toJson .arguments }}
 env:
   - {name: OPENIM_DR_CONFIG, value: /config/openim-dr.yaml}
-  {{- with include "openim-dr.env" (dict "config" $.Values.config "secret" (include "openim-dr.secret" $)) | trim }}
+  {{- with include "openim-dr.env" (dict "config" (include "openim-dr.config" $ | fromYaml) "secret" (include "openim-dr.secret" $)) | trim }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with $.Values.env }}

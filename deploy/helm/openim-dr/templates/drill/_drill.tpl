@@ -2,16 +2,16 @@
      its own pod, and without what it has no business with. Where sources are stays in it,
      so that a drill refuses to restore into one; their passwords are not there. */}}
 {{- define "openim-dr.drill.config" -}}
-{{- $config := omit .Values.config "schedules" "hooks" "notifications" "heartbeat" "daemon" "copies" "caches" "quiesce" "retention" "targets" "verify" -}}
+{{- $config := omit (include "openim-dr.config" . | fromYaml) "schedules" "hooks" "notifications" "heartbeat" "daemon" "copies" "caches" "quiesce" "retention" "targets" "verify" -}}
 {{- $given := list -}}
 {{- range include "openim-dr.drill.servers" . | fromJsonArray -}}
 {{- if eq .kind "mysql" -}}
 {{- $given = append $given (dict "name" .name "kind" .kind "address" (printf "127.0.0.1:%d" (int .port)) "user" "root" "password" "env:SCRATCH_PASSWORD" "tls" "preferred" "schemas" (list "*")) -}}
 {{- else -}}
-{{- $given = append $given (dict "name" .name "kind" .kind "endpoint" (printf "http://127.0.0.1:%d" (int .port)) "accessKey" "env:SCRATCH_ACCESS_KEY" "secretKey" "env:SCRATCH_SECRET_KEY" "buckets" (list "*")) -}}
+{{- $given = append $given (dict "name" .name "kind" .kind "endpoint" (printf "http://127.0.0.1:%d" (int .port)) "accessKey" "env:SCRATCH_ACCESS_KEY" "secretKey" "env:SCRATCH_SECRET_KEY" "buckets" .buckets) -}}
 {{- end -}}
 {{- end -}}
-{{- $verify := merge (dict "scratch" "given" "given" "scratch") (deepCopy .Values.drill.verify) (.Values.config.verify | default dict | deepCopy) -}}
+{{- $verify := merge (dict "scratch" "given" "given" "scratch") (deepCopy .Values.drill.verify) ((include "openim-dr.config" . | fromYaml).verify | default dict) -}}
 {{- $verify = omit $verify "mysqlImage" "seaweedfsImage" "memory" "disk" "dataDirectory" -}}
 {{- toYaml (merge (dict "targets" (dict "scratch" $given) "verify" $verify) $config) -}}
 {{- end -}}
@@ -22,12 +22,12 @@
 {{- $servers := list -}}
 {{- $mysql := 3306 -}}
 {{- $s3 := 8333 -}}
-{{- range .Values.config.sources -}}
+{{- range (include "openim-dr.config" . | fromYaml).sources -}}
 {{- if eq .kind "mysql" -}}
 {{- $servers = append $servers (dict "name" .name "kind" .kind "port" $mysql) -}}
 {{- $mysql = add $mysql 1 -}}
 {{- else if eq .kind "buckets" -}}
-{{- $servers = append $servers (dict "name" .name "kind" .kind "port" $s3 "offset" (sub $s3 8333)) -}}
+{{- $servers = append $servers (dict "name" .name "kind" .kind "port" $s3 "offset" (sub $s3 8333) "buckets" .buckets) -}}
 {{- $s3 = add $s3 1 -}}
 {{- end -}}
 {{- end -}}
@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Variables of the drill: of its own part of the configuration alone. */}}
 {{- define "openim-dr.drill.env" -}}
-{{- $own := dict "repository" (dict "url" .Values.config.repository.url) "verify" .Values.drill.verify -}}
+{{- $own := dict "repository" (dict "url" (include "openim-dr.config" . | fromYaml).repository.url) "verify" .Values.drill.verify -}}
 {{- include "openim-dr.env" (dict "config" $own "secret" (include "openim-dr.drill.secret" .)) -}}
 {{- range list "SCRATCH_PASSWORD" "SCRATCH_ACCESS_KEY" "SCRATCH_SECRET_KEY" }}
 - name: {{ . }}
