@@ -17,12 +17,12 @@ func TestRightsAreThoseOfTheConfiguration(t *testing.T) {
 	for name, tt := range map[string]struct {
 		values, account, source, purposes string
 	}{
-		"secrets and configmaps of namespaces": {"1-as-documented", "openim-dr", "", "backup"},
-		"with an election by a Lease":          {"3-two-daemons-and-a-lease", "openim-dr", "", "backup,elect"},
-		"of an account of another name":        {"4-lease-elsewhere", "backup", "", "backup,elect"},
-		"in every namespace":                   {"5-everywhere", "openim-dr", "", "backup"},
-		"kinds by name":                        {"6-kinds-by-name", "openim-dr", "cluster", "backup"},
-		"volumes":                              {"8-volumes", "openim-dr", "", "backup"},
+		"secrets and configmaps of namespaces": {"1-as-documented", "openim-dr", "", "backup,doctor"},
+		"with an election by a Lease":          {"3-two-daemons-and-a-lease", "openim-dr", "", "backup,doctor,elect"},
+		"of an account of another name":        {"4-lease-elsewhere", "backup", "", "backup,doctor,elect"},
+		"in every namespace":                   {"5-everywhere", "openim-dr", "", "backup,doctor"},
+		"kinds by name":                        {"6-kinds-by-name", "openim-dr", "cluster", "backup,doctor"},
+		"volumes":                              {"8-volumes", "openim-dr", "", "backup,doctor"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

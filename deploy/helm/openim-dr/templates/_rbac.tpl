@@ -29,15 +29,21 @@ volumesnapshotclasses.snapshot.storage.k8s.io volumesnapshotcontents.snapshot.st
 volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io
 {{- end -}}
 
-{{/* The grants of a source (.source), as JSON. */}}
+{{/* Where rights are granted for a source (.source): a Role knows no patterns. */}}
+{{- define "openim-dr.places" -}}
+{{- $places := .source.namespaces | default (list "*") | uniq -}}
+{{- range $places -}}
+{{- if include "openim-dr.isPattern" . -}}{{- $places = list "*" -}}{{- end -}}
+{{- end -}}
+{{- toJson $places -}}
+{{- end -}}
+
+{{/* What it takes to capture a source (.source), as JSON. */}}
 {{- define "openim-dr.grants" -}}
 {{- $grants := list -}}
 {{- $source := .source -}}
 {{- $scoped := concat (splitList " " (include "openim-dr.clusterScoped" . | replace "\n" " ")) .clusterScoped -}}
-{{- $places := $source.namespaces | default (list "*") | uniq -}}
-{{- range $places -}}
-{{- if include "openim-dr.isPattern" . -}}{{- $places = list "*" -}}{{- end -}}
-{{- end -}}
+{{- $places := include "openim-dr.places" . | fromJsonArray -}}
 {{- range $places -}}
 {{- if eq . "*" -}}
 {{- $grants = concat $grants (list "*  namespaces - get" "*  namespaces - list") -}}
@@ -71,10 +77,24 @@ volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io volumegroupsnapshotconte
 {{- end -}}
 {{- $grants = append $grants "* snapshot.storage.k8s.io volumesnapshotcontents - get" -}}
 {{- end -}}
+{{- include "openim-dr.compact" $grants -}}
+{{- end -}}
+
+{{/* What doctor looks at, beside what is captured, in the places of a source (.source). */}}
+{{- define "openim-dr.grants.doctor" -}}
+{{- $grants := list "*  persistentvolumes - list" "* snapshot.storage.k8s.io volumesnapshotclasses - list" -}}
+{{- range include "openim-dr.places" . | fromJsonArray -}}
+{{- $grants = concat $grants (list (printf "%s  persistentvolumeclaims - list" .) (printf "%s  pods - list" .) (printf "%s apps daemonsets - list" .) (printf "%s apps deployments - list" .) (printf "%s apps statefulsets - list" .) (printf "%s batch cronjobs - list" .)) -}}
+{{- end -}}
+{{- include "openim-dr.compact" $grants -}}
+{{- end -}}
+
+{{/* Each grant once, and not in a namespace where it is had in all. */}}
+{{- define "openim-dr.compact" -}}
 {{- $once := list -}}
-{{- range $grants | uniq | sortAlpha -}}
+{{- range uniq . | sortAlpha -}}
 {{- $everywhere := printf "* %s" (index (splitn " " 2 .) "_1") -}}
-{{- if or (hasPrefix "* " .) (not (has $everywhere $grants)) -}}
+{{- if or (hasPrefix "* " .) (not (has $everywhere $)) -}}
 {{- $once = append $once . -}}
 {{- end -}}
 {{- end -}}
@@ -106,5 +126,45 @@ volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io volumegroupsnapshotconte
   resourceNames: [{{ $part._1 }}]
   {{- end }}
   verbs: {{ splitList "," $part._2 | toJson }}
+{{- end }}
+{{- end -}}
+
+{{/* Roles and bindings of grants (.grants), one for each place, for a purpose (.purpose). */}}
+{{- define "openim-dr.roles" -}}
+{{- $account := include "openim-dr.serviceAccount" .root -}}
+{{- $name := printf "%s:%s:%s" .root.Release.Namespace $account .purpose -}}
+{{- $places := list -}}
+{{- range .grants -}}
+{{- $places = append $places (splitn " " 2 .)._0 -}}
+{{- end -}}
+{{- range $place := $places | uniq }}
+{{- $kind := ternary "ClusterRole" "Role" (eq $place "*") }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  name: {{ $name }}
+  {{- if eq $kind "Role" }}
+  namespace: {{ $place }}
+  {{- end }}
+  labels: {{- include "openim-dr.labels" $.root | nindent 4 }}
+rules: {{- include "openim-dr.rules" (dict "place" $place "grants" $.grants) | trim | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  name: {{ $name }}
+  {{- if eq $kind "Role" }}
+  namespace: {{ $place }}
+  {{- end }}
+  labels: {{- include "openim-dr.labels" $.root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    namespace: {{ $.root.Release.Namespace }}
+    name: {{ $account }}
 {{- end }}
 {{- end -}}
