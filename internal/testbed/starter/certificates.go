@@ -21,7 +21,9 @@ type certificates struct {
 	key       []byte // of the server
 }
 
-func newCertificates() (certificates, error) {
+// newCertificates makes them for a server on this machine, with more addresses where
+// it has more.
+func newCertificates(addresses []net.IP) (certificates, error) {
 	authority := template("openim-dr testbed")
 	authority.IsCA, authority.BasicConstraintsValid = true, true
 	authority.KeyUsage = x509.KeyUsageCertSign
@@ -37,7 +39,7 @@ func newCertificates() (certificates, error) {
 	server := template("127.0.0.1")
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	server.IPAddresses = append([]net.IP{net.IPv4(127, 0, 0, 1)}, addresses...)
 	server.DNSNames = []string{"localhost", "kubernetes.default.svc"}
 	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -63,6 +63,45 @@ var (
 		ldflags: kubernetesVersion,
 		usual:   "2 minutes",
 	}
+	scheduler = goServer{
+		name:    "kubernetes-scheduler",
+		module:  "kubernetes",
+		target:  "k8s.io/kubernetes/cmd/kube-scheduler",
+		ldflags: kubernetesVersion,
+		usual:   "1 minute",
+	}
+	kubelet = goServer{
+		name:    "kubelet",
+		module:  "kubernetes",
+		target:  "k8s.io/kubernetes/cmd/kubelet",
+		ldflags: kubernetesVersion,
+		usual:   "2 minutes",
+	}
+	kubeProxy = goServer{
+		name:    "kubernetes-proxy",
+		module:  "kubernetes",
+		target:  "k8s.io/kubernetes/cmd/kube-proxy",
+		ldflags: kubernetesVersion,
+		usual:   "1 minute",
+	}
+	coreDNS = goServer{
+		name:    "coredns",
+		target:  ".",
+		sources: []string{"*.go"},
+		usual:   "1 minute",
+	}
+	nodeInit = goServer{
+		name:    "node",
+		target:  ".",
+		sources: []string{"*.go"},
+		usual:   "5 seconds",
+	}
+	openimServer = goServer{
+		name:    "openim",
+		target:  ".",
+		sources: []string{"*.go"},
+		usual:   "20 seconds",
+	}
 )
 
 // kubernetesVersion is what servers call themselves. Without it that is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -57,7 +56,11 @@ func (tb *Testbed) startKubernetes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := tb.writeKubeconfig(); err != nil {
+	ca, err := os.ReadFile(tb.kubePath("ca.crt"))
+	if err != nil {
+		return err
+	}
+	if err := writeKubeconfig(tb.kubeconfig(), tb.kubeURL(), ca, tb.state.KubeToken); err != nil {
 		return err
 	}
 	if err := tb.installSnapshots(ctx); err != nil {
@@ -134,15 +137,20 @@ func (tb *Testbed) checkKubernetes(ctx context.Context) error {
 	return ask(ctx, client, http.MethodGet, tb.kubeURL()+"/readyz", "", http.StatusOK)
 }
 
-// kubeClient trusts the testbed's authority.
+// kubeClient trusts the authority of the testbed's API server.
 func (tb *Testbed) kubeClient() (client *http.Client, end func(), err error) {
-	ca, err := os.ReadFile(tb.kubePath("ca.crt"))
+	return trusting(tb.kubePath("ca.crt"))
+}
+
+// trusting returns a client that trusts the authority in a file.
+func trusting(authority string) (client *http.Client, end func(), err error) {
+	ca, err := os.ReadFile(authority)
 	if err != nil {
 		return nil, nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(ca) {
-		return nil, nil, errors.New("the testbed's ca.crt holds no certificate")
+		return nil, nil, fmt.Errorf("%s holds no certificate", authority)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	return &http.Client{Transport: transport}, transport.CloseIdleConnections, nil
@@ -160,7 +168,7 @@ func (tb *Testbed) writeKubernetesFiles() error {
 	if _, err := os.Stat(tb.kubePath("ca.crt")); err == nil {
 		return nil
 	}
-	certs, err := newCertificates()
+	certs, err := newCertificates(nil)
 	if err != nil {
 		return fmt.Errorf("make certificates: %w", err)
 	}
@@ -176,24 +184,21 @@ func (tb *Testbed) writeKubernetesFiles() error {
 	return nil
 }
 
-func (tb *Testbed) writeKubeconfig() error {
-	ca, err := os.ReadFile(tb.kubePath("ca.crt"))
-	if err != nil {
-		return err
-	}
+// writeKubeconfig says how a server is reached by whoever has a token.
+func writeKubeconfig(path, server string, authority []byte, token string) error {
 	type object = map[string]any
 	data, err := yaml.Marshal(object{
 		"apiVersion": "v1",
 		"kind":       "Config",
 		"clusters": []object{{"name": "testbed", "cluster": object{
-			"server": tb.kubeURL(), "certificate-authority-data": ca,
+			"server": server, "certificate-authority-data": authority,
 		}}},
-		"users":           []object{{"name": "testbed", "user": object{"token": tb.state.KubeToken}}},
+		"users":           []object{{"name": "testbed", "user": object{"token": token}}},
 		"contexts":        []object{{"name": "testbed", "context": object{"cluster": "testbed", "user": "testbed"}}},
 		"current-context": "testbed",
 	})
 	if err != nil {
 		return err
 	}
-	return writeFile(tb.kubeconfig(), data)
+	return writeFile(path, data)
 }

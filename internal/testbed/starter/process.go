@@ -28,6 +28,8 @@ type process struct {
 	env  []string // NAME=value, for what must not stand in its arguments
 	dir  string   // working directory
 	log  string
+	// namespaces are flags of clone(2): those that it has of its own.
+	namespaces uintptr
 }
 
 func (tb *Testbed) mark(p process) string {
@@ -52,7 +54,7 @@ func (tb *Testbed) launch(p process) error {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: p.namespaces}
 	// Servers get nothing of the caller's environment that could change what
 	// they do: proxies, credentials, certificate bundles.
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir, marker + "=" + tb.mark(p)}, p.env...)

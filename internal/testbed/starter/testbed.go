@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,6 +46,7 @@ type state struct {
 	S3SecretKey   string
 	KubeToken     string
 	RedisPassword string
+	NodeNetwork   netip.Prefix // of the Kubernetes node and the host
 }
 
 // part is one server of the testbed.

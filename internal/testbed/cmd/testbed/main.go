@@ -5,6 +5,10 @@
 //	testbed env         print addresses and credentials
 //	testbed with CMD…   run a command with the testbed up; a testbed that was
 //	                    not up before is taken down after
+//	testbed node VERB   the same verbs for a whole Kubernetes node, which stands
+//	                    beside the testbed's servers and uses none of them
+//	testbed node load FILE
+//	                    load an archive of images into the node
 package main
 
 import (
@@ -20,7 +24,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/testbed/starter"
 )
 
-const usage = "usage: testbed up | down | env | with COMMAND [ARGUMENT…]"
+const usage = "usage: testbed [node] up | down | env | with COMMAND [ARGUMENT…]; testbed node load FILE"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,17 +57,38 @@ func dispatch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if args[0] != "node" {
+		return drive(ctx, tb, args)
+	}
+	if len(args) == 3 && args[1] == "load" {
+		return tb.Node().Load(ctx, args[2])
+	}
+	return drive(ctx, tb.Node(), args[1:])
+}
+
+// servers are what is started and stopped as one.
+type servers interface {
+	Up(ctx context.Context) error
+	Down(ctx context.Context) error
+	Running(ctx context.Context) bool
+	Env() (string, error)
+}
+
+func drive(ctx context.Context, s servers, args []string) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
 	switch verb, rest := args[0], args[1:]; {
 	case verb == "up" && len(rest) == 0:
-		return tb.Up(ctx)
+		return s.Up(ctx)
 	case verb == "down" && len(rest) == 0:
-		return tb.Down(ctx)
+		return s.Down(ctx)
 	case verb == "env" && len(rest) == 0:
-		env, err := tb.Env()
+		env, err := s.Env()
 		fmt.Print(env)
 		return err
 	case verb == "with" && len(rest) > 0:
-		return with(ctx, tb, rest)
+		return with(ctx, s, rest)
 	default:
 		return errors.New(usage)
 	}
@@ -76,14 +101,14 @@ func (e *commandEnded) Error() string {
 	return fmt.Sprintf("the command ended with exit code %d", e.code)
 }
 
-// with runs a command with the testbed up and leaves the testbed as it was.
-func with(ctx context.Context, tb *starter.Testbed, command []string) (err error) {
-	if !tb.Running(ctx) {
+// with runs a command with the servers up and leaves them as they were.
+func with(ctx context.Context, s servers, command []string) (err error) {
+	if !s.Running(ctx) {
 		defer func() {
-			// A command that was interrupted gets its testbed taken down too.
-			err = errors.Join(err, tb.Down(context.WithoutCancel(ctx)))
+			// A command that was interrupted gets its servers taken down too.
+			err = errors.Join(err, s.Down(context.WithoutCancel(ctx)))
 		}()
-		if err := tb.Up(ctx); err != nil {
+		if err := s.Up(ctx); err != nil {
 			return err
 		}
 	}

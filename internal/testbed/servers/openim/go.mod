@@ -1,0 +1,3 @@
+module github.com/openim-dr/openim-dr/internal/testbed/servers/openim
+
+go 1.26.8
