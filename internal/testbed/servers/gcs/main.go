@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"net/http"
@@ -16,9 +17,10 @@ import (
 func main() {
 	listen := flag.String("listen", "", "address to serve on")
 	data := flag.String("data", "", "directory to keep objects in; without it they are in memory, and found by looking at all of them")
+	url := flag.String("url", "", "how others reach it; without it by that address")
 	flag.Parse()
 	s, err := fakestorage.NewServerWithOptions(fakestorage.Options{
-		NoListener: true, ExternalURL: "http://" + *listen, StorageRoot: *data,
+		NoListener: true, ExternalURL: cmp.Or(*url, "http://"+*listen), StorageRoot: *data,
 	})
 	if err == nil {
 		err = http.ListenAndServe(*listen, front.New(s.HTTPHandler()))
