@@ -41,7 +41,7 @@ type Env struct {
 // Need returns the running testbed, or skips the test where none runs.
 func Need(t testing.TB) *Env {
 	t.Helper()
-	path, err := find()
+	path, err := find("env")
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("testbed is not running: make testbed")
 	}
@@ -55,14 +55,14 @@ func Need(t testing.TB) *Env {
 	return env
 }
 
-// find looks for .testbed/env from the working directory upwards.
-func find() (string, error) {
+// find looks for a file in .testbed from the working directory upwards.
+func find(name string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		path := filepath.Join(dir, ".testbed", "env")
+		path := filepath.Join(dir, ".testbed", name)
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path, err
 		}
@@ -74,19 +74,10 @@ func find() (string, error) {
 	}
 }
 
-// read reads NAME=value lines. All names must be there; more may be.
+// read reads the addresses of a testbed.
 func read(path string) (*Env, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]string{}
-	for line := range strings.Lines(string(data)) {
-		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), "=")
-		values[name] = value
-	}
 	env := &Env{}
-	fields := map[string]*string{
+	return env, readValues(path, map[string]*string{
 		"MYSQL_ADDRESS":         &env.MySQLAddress,
 		"MYSQL_USER":            &env.MySQLUser,
 		"MYSQL_PASSWORD":        &env.MySQLPassword,
@@ -109,14 +100,27 @@ func read(path string) (*Env, error) {
 		"TOOLS_IMAGE":           &env.ToolsImage,
 		"CHROMIUM":              &env.Chromium,
 		"TESTBED_LABEL":         &env.label,
+	})
+}
+
+// readValues reads NAME=value lines. All names must be there; more may be.
+func readValues(path string, fields map[string]*string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), "=")
+		values[name] = value
 	}
 	for name, field := range fields {
 		if values[name] == "" {
-			return nil, fmt.Errorf("no %s in it: take the testbed down and up again", name)
+			return fmt.Errorf("no %s in it: take the testbed down and up again", name)
 		}
 		*field = values[name]
 	}
-	return env, nil
+	return nil
 }
 
 // unique returns a name that nothing else has: lower case, letters, digits and
