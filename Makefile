@@ -12,7 +12,7 @@ TOOL    := go tool -modfile=tools/go.mod
 # Without paths in it what was built in one clone serves the next.
 TESTBED := go run -trimpath ./internal/testbed/cmd/testbed
 # Modules of their own, with tests of their own.
-NESTED  := internal/testbed/servers/gcs deploy/helm/alerts
+NESTED  := $(addprefix internal/testbed/servers/,gcs coredns node openim) deploy/helm/alerts
 
 .PHONY: help
 help: ## this list
@@ -38,6 +38,10 @@ test: ## all tests on real servers, with the race detector; a skipped test fails
 .PHONY: test-long
 test-long: ## the same with the full counts
 	OPENIM_DR_TEST_LONG=1 $(TESTBED) with bash test/run.sh
+
+.PHONY: test-cluster
+test-cluster: build image ## the image and the chart on a whole Kubernetes node, which takes root
+	$(TESTBED) node with bash test/cluster.sh $(IMAGE)
 
 .PHONY: mutants
 mutants: ## break each invariant on purpose and require its test to notice

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +21,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
 
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
@@ -30,8 +33,9 @@ const (
 	openim      = "openim"       // the namespace that is backed up, and the release in it
 	backupStore = "backup-store" // where the bucket of the repository is
 	home        = "openim-dr"    // the daemon's namespace, and its release
+	drillHome   = "openim-dr-drill"
 	bucket      = "backups"
-	configFile  = "/etc/openim-dr/config/openim-dr.yaml"
+	configFile  = "/config/openim-dr.yaml"
 	emulator    = "http://gcs." + backupStore + ".svc:4443"
 )
 
@@ -43,7 +47,8 @@ type cluster struct {
 	program string // openim-dr on this machine
 	image   string // and in the node
 
-	dir           string // of keys and configuration
+	dir           string // of keys, values and configuration
+	journal       string // directory on the node, which no other run has written to
 	mysqlPassword string
 	accessKey     string
 	secretKey     string
@@ -54,7 +59,7 @@ func start(t *testing.T) *cluster {
 	node := testbed.NeedNode(t)
 	c := &cluster{
 		Node: node, client: node.Kubernetes(t), program: os.Getenv("OPENIM_DR"), image: os.Getenv("OPENIM_DR_IMAGE"),
-		dir: t.TempDir(), mysqlPassword: rand.Text(), accessKey: rand.Text(), secretKey: rand.Text(),
+		dir: t.TempDir(), journal: "/var/log/openim-" + rand.Text(), mysqlPassword: rand.Text(), accessKey: rand.Text(), secretKey: rand.Text(),
 	}
 	if c.program == "" || c.image == "" {
 		t.Fatal("OPENIM_DR and OPENIM_DR_IMAGE name the program and the image; `make test-cluster` sets them")
@@ -63,7 +68,7 @@ func start(t *testing.T) *cluster {
 		if t.Failed() {
 			c.describe(t)
 		}
-		c.remove(t, openim, backupStore, home)
+		c.remove(t, openim, home, drillHome, backupStore)
 	})
 	return c
 }
@@ -140,10 +145,11 @@ func (c *cluster) files(t *testing.T) []string {
 	}
 }
 
-// helm installs a chart, or upgrades it, and waits until its pods are ready.
-func (c *cluster) helm(t *testing.T, release, chart, namespace string, values map[string]string) {
+// helm installs a chart, or upgrades it, and waits until its pods are ready. Values
+// that are given by name go through files, since an argument can be read by all.
+func (c *cluster) helm(t *testing.T, release, chart, namespace string, values map[string]string, args ...string) {
 	t.Helper()
-	args := []string{"upgrade", "--install", release, chart, "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "100s"}
+	args = append([]string{"upgrade", "--install", release, chart, "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "100s"}, args...)
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		file := filepath.Join(t.TempDir(), "value")
 		if err := os.WriteFile(file, []byte(values[name]), 0o600); err != nil {
@@ -190,37 +196,64 @@ func (c *cluster) makeKeys(t *testing.T) map[string]string {
 	return public
 }
 
-// configure writes the configuration, and makes the Secrets that the daemon and the
-// operator have.
+// configure writes the values of the chart, and makes the Secrets of the daemon and of
+// the operator.
 func (c *cluster) configure(t *testing.T) {
 	t.Helper()
 	public := c.makeKeys(t)
-	text, err := os.ReadFile(filepath.Join("testdata", "openim-dr.yaml"))
+	text, err := os.ReadFile(filepath.Join("testdata", "values.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.NewReplacer("$OPERATOR", public["operator"], "$DRILL", public["drill"], "$SIGNER", public["signing"],
-		"$CHIEF", public["chief"], "$PROVER", public["prover"]).Replace(string(text))
-	if err := os.WriteFile(filepath.Join(c.dir, "config.yaml"), []byte(config), 0o600); err != nil {
+	repository, tag, _ := strings.Cut(c.image, ":")
+	values := strings.NewReplacer("$OPERATOR", public["operator"], "$DRILL", public["drill"], "$SIGNER", public["signing"],
+		"$CHIEF", public["chief"], "$PROVER", public["prover"], "$IMAGE", repository, "$TAG", strconv.Quote(tag),
+		"$EMULATOR", emulator, "$MYSQL", c.MySQLImage, "$SEAWEEDFS", c.SeaweedFSImage).Replace(string(text))
+	var parsed struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := yaml.Unmarshal([]byte(values), &parsed); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home, Labels: map[string]string{
-		"pod-security.kubernetes.io/enforce": "restricted",
-	}}}, metav1.CreateOptions{}); err != nil {
+	config, err := yaml.Marshal(parsed.Config)
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.secret(t, "config", map[string]string{"openim-dr.yaml": config})
-	c.secret(t, "keys", map[string]string{
+	c.write(t, "values.yaml", values)
+	c.write(t, "config.yaml", string(config))
+
+	c.namespace(t, home)
+	c.secret(t, home, "config", map[string]string{"openim-dr.yaml": string(config)})
+	c.secret(t, home, "keys", map[string]string{
 		"catalog.key": c.read(t, "catalog.key"), "signing.key": c.read(t, "signing.key"),
-		"mysql-password": c.mysqlPassword, "s3-access-key": c.accessKey, "s3-secret-key": c.secretKey,
+		"MYSQL_PASSWORD": c.mysqlPassword, "S3_ACCESS_KEY": c.accessKey, "S3_SECRET_KEY": c.secretKey,
 	})
-	c.secret(t, "operator", map[string]string{"operator.key": c.read(t, "operator.key"), "chief.key": c.read(t, "chief.key")})
+	c.secret(t, home, "operator", map[string]string{"operator.key": c.read(t, "operator.key"), "chief.key": c.read(t, "chief.key")})
 }
 
-func (c *cluster) secret(t *testing.T, name string, data map[string]string) {
+// namespace makes one that admits pods without any privilege alone.
+func (c *cluster) namespace(t *testing.T, name string) {
 	t.Helper()
-	_, err := c.client.CoreV1().Secrets(home).Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{})
+	_, err := c.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:   name,
+		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+	}}, metav1.CreateOptions{})
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) secret(t *testing.T, namespace, name string, data map[string]string) {
+	t.Helper()
+	_, err := c.client.CoreV1().Secrets(namespace).Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *cluster) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -228,9 +261,25 @@ func (c *cluster) secret(t *testing.T, name string, data map[string]string) {
 // command is openim-dr in a pod of its own, with what the daemon has.
 func (c *cluster) command(args ...string) task {
 	return task{
-		namespace: home, image: c.image, args: append(args, "--config", configFile, "--log-level", "error", "--no-progress"), secrets: []string{"config", "keys"},
-		env: []corev1.EnvVar{{Name: "STORAGE_EMULATOR_HOST", Value: emulator}},
+		namespace: home, image: c.image, args: append(args, "--config", configFile, "--log-level", "error", "--no-progress"),
+		secrets: map[string]string{"/config": "config", "/etc/openim-dr": "keys"},
+		env: []corev1.EnvVar{
+			{Name: "STORAGE_EMULATOR_HOST", Value: emulator}, fromKeys("MYSQL_PASSWORD"), fromKeys("S3_ACCESS_KEY"), fromKeys("S3_SECRET_KEY"),
+		},
 	}
+}
+
+// asOperator is a command with the operator's keys.
+func (c *cluster) asOperator(args ...string) task {
+	k := c.command(args...)
+	k.secrets["/operator"] = "operator"
+	return k
+}
+
+func fromKeys(name string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "keys"}, Key: name,
+	}}}
 }
 
 // point is a line of `openim-dr list`.
@@ -239,6 +288,7 @@ type point struct {
 	Time     time.Time // when its run began
 	Stream   string
 	Complete bool
+	Proven   bool
 	Sources  []string
 }
 
@@ -267,40 +317,40 @@ func decode(t *testing.T, text string, into any) {
 	}
 }
 
-// daemons are the pods of the daemon that have not been deleted.
-func (c *cluster) daemons(t *testing.T) []corev1.Pod {
-	t.Helper()
-	pods, err := c.client.CoreV1().Pods(home).List(t.Context(), metav1.ListOptions{LabelSelector: daemonLabel})
+// daemons are the pods of the daemon that run.
+func (c *cluster) daemons(ctx context.Context) ([]corev1.Pod, error) {
+	pods, err := c.client.CoreV1().Pods(home).List(ctx, metav1.ListOptions{LabelSelector: daemonLabel})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || p.Status.Phase != corev1.PodRunning })
+	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || p.Status.Phase != corev1.PodRunning }), nil
 }
 
 // leader waits until one of the daemons leads, and returns it and its log.
-func (c *cluster) leader(t *testing.T) (corev1.Pod, *follower) {
+func (c *cluster) leader(t *testing.T) (leader corev1.Pod, log *follower) {
 	t.Helper()
-	var leader corev1.Pod
-	pods := c.daemons(t)
-	logs := make([]*follower, len(pods))
-	for i, pod := range pods {
-		logs[i] = c.follow(t, home, pod.Name)
-	}
-	at := 0
-	await(t, fmt.Sprintf("one of %d daemons leads", len(pods)), func(context.Context) (string, bool, error) {
-		for i := range logs {
-			if logs[i].after(0, leads) > 0 {
-				leader, at = pods[i], i
+	logs := map[types.UID]*follower{}
+	await(t, "a daemon leads", func(ctx context.Context) (string, bool, error) {
+		pods, err := c.daemons(ctx)
+		if err != nil {
+			return "", false, err
+		}
+		for _, pod := range pods {
+			if logs[pod.UID] == nil {
+				logs[pod.UID] = c.follow(t, home, pod.Name)
+			}
+			if logs[pod.UID].after(0, leads) > 0 {
+				leader, log = pod, logs[pod.UID]
 				return "", true, nil
 			}
 		}
 		return fmt.Sprint(logs), false, nil
 	})
-	return leader, logs[at]
+	return leader, log
 }
 
 const (
-	daemonLabel = "app=openim-dr"
+	daemonLabel = "app.kubernetes.io/component=daemon"
 	leads       = "this daemon leads"
 	sourceBegun = "source begun"
 	runEnded    = "schedule: run ended well"
@@ -309,7 +359,7 @@ const (
 // openIM is the pod of the stand-in that does something else than to serve.
 func (c *cluster) openIM(args ...string) task {
 	return task{
-		namespace: openim, image: c.OpenIMImage, args: args, journal: true,
+		namespace: openim, image: c.OpenIMImage, args: args, journal: c.journal,
 		env: []corev1.EnvVar{
 			{Name: "MYSQL_ADDRESS", Value: "openim-mysql:3306"}, {Name: "MYSQL_PASSWORD", Value: c.mysqlPassword},
 			{Name: "S3_ENDPOINT", Value: "http://openim-seaweedfs:8333"},
@@ -325,16 +375,14 @@ func (c *cluster) installOpenIM(t *testing.T) {
 	c.helm(t, openim, "testdata/openim", openim, map[string]string{
 		"images.mysql": c.MySQLImage, "images.seaweedfs": c.SeaweedFSImage, "images.openim": c.OpenIMImage,
 		"mysqlPassword": c.mysqlPassword, "s3.accessKey": c.accessKey, "s3.secretKey": c.secretKey,
+		"journal": c.journal,
 	})
 }
 
 // installDaemon installs openim-dr, or upgrades it.
-func (c *cluster) installDaemon(t *testing.T) {
+func (c *cluster) installDaemon(t *testing.T, args ...string) {
 	t.Helper()
-	c.helm(t, home, "testdata/openim-dr", home, map[string]string{
-		"image": c.image, "emulator": emulator, "config": c.read(t, "config.yaml"),
-		"rbac": c.local(t, "config", "rbac", "--config", filepath.Join(c.dir, "config.yaml"), "--service-account", home+"/openim-dr"),
-	})
+	c.helm(t, home, "../../deploy/helm/openim-dr", home, nil, append([]string{"--values", filepath.Join(c.dir, "values.yaml")}, args...)...)
 }
 
 func (c *cluster) makeBucket(t *testing.T) {

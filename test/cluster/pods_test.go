@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +18,7 @@ import (
 )
 
 // patience is how long something may take that must come, on a busy machine.
-const patience = 5 * time.Minute
+const patience = 3 * time.Minute
 
 // interval is how long after no comes the next question.
 const interval = 200 * time.Millisecond
@@ -46,8 +45,8 @@ type task struct {
 	image     string
 	args      []string
 	env       []corev1.EnvVar
-	secrets   []string // mounted under /etc/openim-dr/NAME
-	journal   bool     // mounted at /journal
+	secrets   map[string]string // names of Secrets by where they are mounted
+	journal   string            // directory on the node that is mounted at /journal
 }
 
 // pod is that of a task. It is as restricted as a pod can be, but where it reads the
@@ -68,11 +67,11 @@ func (k task) pod() *corev1.Pod {
 		container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: path})
 	}
 	mount("tmp", "/tmp", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}})
-	for _, name := range k.secrets {
-		mount(name, path.Join("/etc/openim-dr", name), corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name}})
+	for path, name := range k.secrets {
+		mount(name, path, corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name}})
 	}
-	if k.journal {
-		mount("journal", "/journal", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/var/log/openim-journal"}})
+	if k.journal != "" {
+		mount("journal", "/journal", corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: k.journal}})
 		container.SecurityContext = nil
 	}
 	spec.Containers = []corev1.Container{container}

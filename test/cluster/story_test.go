@@ -3,11 +3,14 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -21,7 +24,9 @@ func TestDeployment(t *testing.T) {
 		{"OpenIM writes", c.openIMWrites},
 		{"the repository is made", c.repositoryIsMade},
 		{"a schedule fires and its point is complete", c.scheduleFires},
+		{"helm test passes", c.helmTestPasses},
 		{"another daemon goes on when the leader is killed in a run", c.leaderIsKilled},
+		{"the drill proves the newest point", c.drillProves},
 		{"OpenIM comes back when its namespace is lost", c.namespaceIsLost},
 		{"an upgrade keeps state", c.upgradeKeepsState},
 		{"the repository stays when the release goes", c.repositoryStays},
@@ -41,9 +46,7 @@ func (c *cluster) openIMWrites(t *testing.T) {
 func (c *cluster) repositoryIsMade(t *testing.T) {
 	c.makeBucket(t)
 	c.configure(t)
-	k := c.command("init", "--signing-key", "/etc/openim-dr/operator/chief.key")
-	k.secrets = append(k.secrets, "operator")
-	if out := c.must(t, k); !strings.Contains(out, "RECOVERY KIT") {
+	if out := c.must(t, c.asOperator("init", "--signing-key", "/operator/chief.key")); !strings.Contains(out, "RECOVERY KIT") {
 		t.Errorf("init printed no recovery kit: %s", out)
 	}
 }
@@ -53,6 +56,10 @@ func (c *cluster) scheduleFires(t *testing.T) {
 	_, log := c.leader(t)
 	log.await(t, 0, runEnded, `"often"`)
 	c.requireComplete(t, c.newest(t))
+}
+
+func (c *cluster) helmTestPasses(t *testing.T) {
+	c.RunHelm(t, "test", home, "--namespace", home, "--timeout", "100s")
 }
 
 func (c *cluster) requireComplete(t *testing.T, p point) {
@@ -88,6 +95,36 @@ func (c *cluster) leaderIsKilled(t *testing.T) {
 	c.must(t, c.command("check"))
 }
 
+// drillProves starts the Job of the restore test's CronJob, as its time does.
+func (c *cluster) drillProves(t *testing.T) {
+	c.secret(t, drillHome, "drill-keys", map[string]string{
+		"catalog.key": c.read(t, "catalog.key"), "drill.key": c.read(t, "drill.key"), "drill-signing.key": c.read(t, "prover.key"),
+	})
+	jobs, newest := c.client.BatchV1().Jobs(drillHome), c.newest(t)
+	monthly, err := c.client.BatchV1().CronJobs(drillHome).Get(t.Context(), "openim-dr-drill", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "drill-now"}, Spec: monthly.Spec.JobTemplate.Spec}
+	if _, err := jobs.Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the drill has ended", func(ctx context.Context) (string, bool, error) {
+		now, err := jobs.Get(ctx, job.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", false, err
+		}
+		if now.Status.Failed > 0 {
+			return "", false, errors.New("the drill has failed")
+		}
+		return now.Status.String(), now.Status.Succeeded > 0, nil
+	})
+	proven := slices.DeleteFunc(c.points(t), func(p point) bool { return !p.Proven })
+	if len(proven) != 1 || proven[0].ID < newest.ID {
+		t.Errorf("proven are %v, want one that is no older than %s", proven, newest.ID)
+	}
+}
+
 // audit requires that nothing is lost of what was acknowledged before a time.
 func (c *cluster) audit(t *testing.T, before time.Time) {
 	t.Helper()
@@ -113,7 +150,7 @@ func (c *cluster) namespaceIsLost(t *testing.T) {
 	c.restore(t, newest.ID, "--source", "cluster")
 	c.installOpenIM(t)
 	c.restore(t, newest.ID, "--source", "main", "--source", "media", "--quiesce", "--no-rollback-point",
-		"--overwrite", "mysql/openim-mysql.openim.svc:3306/openIM_v3", "--overwrite", "bucket/openim-seaweedfs.openim.svc:8333/openim")
+		"--overwrite", "mysql/openim-mysql.openim:3306/openIM_v3", "--overwrite", "bucket/openim-seaweedfs.openim:8333/openim")
 	c.audit(t, newest.Time)
 }
 
@@ -128,8 +165,8 @@ func (c *cluster) grantRestore(t *testing.T) {
 
 func (c *cluster) restore(t *testing.T, id string, args ...string) {
 	t.Helper()
-	k := c.command(append([]string{"restore", id, "--identity", "/etc/openim-dr/operator/operator.key", "--yes"}, args...)...)
-	k.account, k.secrets = "operator", append(k.secrets, "operator")
+	k := c.asOperator(append([]string{"restore", id, "--identity", "/operator/operator.key", "--yes"}, args...)...)
+	k.account = "operator"
 	c.must(t, k)
 }
 

@@ -118,7 +118,7 @@ func installBusybox(path, tree string) error {
 	return nil
 }
 
-var applets = []string{"cat", "df", "du", "mkdir", "rm", "sh"}
+var applets = []string{"cat", "df", "du", "grep", "mkdir", "rm", "sh", "wget"}
 
 func (tb *Testbed) weedImageRecipe(path string) string {
 	return recipe("weed image", filepath.Base(path), masterConfig, busybox, strings.Join(applets, " "))

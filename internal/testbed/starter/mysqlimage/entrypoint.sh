@@ -5,6 +5,7 @@
 #   MYSQL_ROOT_PASSWORD, MYSQL_ALLOW_EMPTY_PASSWORD, MYSQL_ROOT_HOST,
 #   MYSQL_DATABASE, MYSQL_USER, MYSQL_PASSWORD, and *_FILE of each;
 #   arguments that begin with a dash are flags of mysqld;
+#   it runs as any user who may write the data directory and /var/run/mysqld;
 #   an empty data directory is initialised.
 #
 # The image's own data directory is initialised already, and accounts are made
@@ -80,12 +81,17 @@ if [ -z "$root_password" ] && [ -z "${MYSQL_ALLOW_EMPTY_PASSWORD:-}" ]; then
 fi
 
 mkdir -p "$rundir"
-chown mysql:mysql "$datadir" "$rundir"
+if [ "$(id -u)" = 0 ]; then
+    chown mysql:mysql "$datadir" "$rundir"
+    set -- "$@" --user=mysql
+fi
 if [ ! -d "$datadir/mysql" ]; then
-    "$@" --initialize-insecure --user=mysql
+    "$@" --initialize-insecure
 fi
 (umask 077 && accounts >"$rundir/accounts.sql")
-chown mysql:mysql "$rundir/accounts.sql"
+if [ "$(id -u)" = 0 ]; then
+    chown mysql:mysql "$rundir/accounts.sql"
+fi
 unset root_password MYSQL_ROOT_PASSWORD MYSQL_PASSWORD
 
-exec "$@" --user=mysql --init-file="$rundir/accounts.sql"
+exec "$@" --init-file="$rundir/accounts.sql"

@@ -13,5 +13,5 @@ volumeMounts: [{name: journal, mountPath: /journal}]
 
 {{- /* The journal is on the node: it outlives the namespace. */ -}}
 {{- define "openim.volumes" -}}
-- {name: journal, hostPath: {path: /var/log/openim-journal, type: DirectoryOrCreate}}
+- {name: journal, hostPath: {path: {{ .Values.journal }}, type: DirectoryOrCreate}}
 {{- end -}}

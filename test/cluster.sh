@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Tests an image and the chart on the Kubernetes node, which is up:
+#
+#   test/cluster.sh IMAGE [ARGUMENT OF go test…]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+image=$1
+shift
+
+go run -trimpath ./internal/testbed/cmd/testbed node load bin/openim-dr-image.tar
+export OPENIM_DR=$PWD/bin/openim-dr OPENIM_DR_IMAGE=$image
+exec go test -tags cluster -count=1 -timeout 30m -v "$@" ./test/cluster
