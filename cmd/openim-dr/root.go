@@ -88,7 +88,7 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 	root.AddCommand(
 		newInit(a), newKeygen(a), newBackup(a), newStatus(a), newList(a), newShow(a), newChanges(a), newCheck(a), newCopy(a), newRestore(a), newVerify(a), newRunbook(a), newRun(a),
 		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a), newRekey(a), newShred(a),
-		newConfig(a), newDoctor(a), newVersion(a),
+		newConfig(a), newDoctor(a), newNotify(a), newSendNotification(a), newVersion(a),
 	)
 	return root
 }

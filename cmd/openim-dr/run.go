@@ -81,6 +81,12 @@ func (a *app) run(ctx context.Context, flags runFlags) error {
 		return err
 	}
 	r.take(c)
+	telling, silence, err := r.newTelling(ctx)
+	if err != nil {
+		return err
+	}
+	defer silence()
+	r.telling = telling
 	end, err := r.serve(ctx, flags.http)
 	if err != nil {
 		return err
@@ -113,6 +119,7 @@ type runDaemon struct {
 	health   *daemon.Health
 	board    *web.Board
 	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone
+	telling  *telling
 
 	mu     sync.Mutex
 	config *config.Config
@@ -165,6 +172,7 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 		return r.waitFor(ctx, err)
 	}
 	r.health.Set(daemon.RepositoryPart, nil)
+	r.telling.opened(nil)
 	elector, err := electorOf(at, store)
 	if err != nil {
 		return err
@@ -173,7 +181,15 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 		&repository.ScheduleLog{Store: store, Repo: repo, Instance: at.Instance}, a.log, r.metrics, r.health)
 	running.Schedule(a.schedules(at))
 	observer := r.observer()
-	running.Ended = func(daemon.Outcome) { observer.Again() }
+	running.Ended = func(o daemon.Outcome) {
+		r.telling.RunEnded(o.Run, o.Err, o.Next)
+		observer.Again()
+	}
+	book := &repository.NoticeLog{Store: store, Repo: repo, Instance: at.Instance}
+	running.Leading = func(leads bool) {
+		r.telling.lead(ctx, leads, book)
+		observer.Again()
+	}
 
 	beside, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -216,7 +232,8 @@ func (r *runDaemon) observer() *daemon.Observer {
 			}
 			return report, err
 		},
-		Tell: []func(context.Context, *status.Report){func(_ context.Context, s *status.Report) { r.status.Set(s) }, r.board.Report},
+		Tell:  []func(context.Context, *status.Report){func(_ context.Context, s *status.Report) { r.status.Set(s) }, r.board.Report, r.telling.look},
+		Blind: r.telling.Blind,
 	}
 }
 
@@ -227,6 +244,7 @@ func (r *runDaemon) waitFor(ctx context.Context, err error) error {
 	}
 	r.health.Set(daemon.RepositoryPart, err)
 	r.board.Failed(err)
+	r.telling.opened(err)
 	r.app.log.Warn("the repository cannot be opened", "error", err.Error())
 	select {
 	case <-ctx.Done():
@@ -247,6 +265,7 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 		}
 		before := r.configuration()
 		now, err := r.load()
+		r.telling.Configuration(err)
 		if r.health.Set(daemon.ConfigurationPart, err); err != nil {
 			r.app.log.Error("the configuration is not right, and the one before stays", "error", err.Error())
 			continue
@@ -255,6 +274,7 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 			continue
 		}
 		r.take(now)
+		r.telling.begin(now)
 		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) || !reflect.DeepEqual(now.Daemon, before.Daemon) {
 			r.app.log.Info("the configuration has another repository or election; what runs is let end")
 			running.Drain()

@@ -8,6 +8,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
 )
 
 // guardShrink refuses a bucket that has lost suspiciously much since the
@@ -39,8 +40,8 @@ func (m *mirror) noBucket() (*mirrored, error) {
 
 func (m *mirror) shrunk(now string) error {
 	was := m.before.list
-	return fault.New(fault.Refused, "back up bucket "+m.bucket, "%s, and at the previous point %s it held %s (%s): more than %s is missing",
-		now, m.before.point, quantity.Count(was.Objects, "object", "objects"), size(was.Bytes), m.source.settings.MaxShrink).
+	return fault.New(fault.Refused, "back up bucket "+m.bucket, "%s, and at the previous point %s it held %s (%s): more than %s %w",
+		now, m.before.point, quantity.Count(was.Objects, "object", "objects"), size(was.Bytes), m.source.settings.MaxShrink, source.ErrShrunk).
 		On("at "+m.source.settings.Endpoint).
 		Hint("find out what deleted them; to accept it once: openim-dr backup --accept-shrink %s", m.source.name)
 }

@@ -37,6 +37,9 @@ type Config struct {
 	Retention  *Retention          `yaml:"retention,omitempty" jsonschema_description:"which points openim-dr prune keeps; without it nothing is ever forgotten"`
 	Prices     *Prices             `yaml:"prices,omitempty" jsonschema_description:"what keeping costs; without it nothing is estimated"`
 	Hooks      []Hook              `yaml:"hooks,omitempty" jsonschema_description:"commands and HTTP requests before and after a run"`
+
+	Notifications []Notification `yaml:"notifications,omitempty" jsonschema_description:"whom openim-dr run tells what is wrong, and that it is over"`
+	Heartbeat     *Heartbeat     `yaml:"heartbeat,omitempty" jsonschema_description:"a URL that openim-dr run asks for while all is well, so that somebody notices when it stops"`
 }
 
 // Repository says where points live and who may open and vouch for them.

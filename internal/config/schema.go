@@ -11,6 +11,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/openim-dr/openim-dr/internal/hook"
+	"github.com/openim-dr/openim-dr/internal/notify"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/secret"
@@ -77,6 +78,8 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return oneOf(hook.Events)
 	case reflect.TypeFor[hook.Verb]():
 		return oneOf(hook.Verbs)
+	case reflect.TypeFor[notify.Event]():
+		return oneOf(notify.Events)
 	default:
 		return nil
 	}

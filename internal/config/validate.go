@@ -37,6 +37,8 @@ func (d *decoder) validate(c *Config) {
 	d.validateDaemon(c.Daemon)
 	d.validatePrices(c)
 	d.validateHooks(c.Hooks)
+	d.validateNotifications(c.Notifications)
+	d.validateHeartbeat(c.Heartbeat)
 	if _, given := d.lines["limits.workers"]; given && (c.Limits.Workers < 1 || c.Limits.Workers > maxWorkers) {
 		d.problem("limits.workers", "it is not between 1 and %d", maxWorkers)
 	}

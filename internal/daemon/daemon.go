@@ -22,6 +22,9 @@ type Daemon struct {
 	// Ended is told how each run has ended, by the runs themselves: it does not wait.
 	// It may be nil.
 	Ended func(Outcome)
+	// Leading is told when this daemon begins to lead, and when it has ended. It may be
+	// nil.
+	Leading func(bool)
 
 	mu        sync.Mutex
 	schedules []Schedule
@@ -67,6 +70,10 @@ func (d *Daemon) Run(ctx context.Context) {
 			d.Log.Info("this daemon leads")
 			d.Metrics.leads(true)
 			defer d.Metrics.leads(false)
+			if d.Leading != nil {
+				d.Leading(true)
+				defer d.Leading(false)
+			}
 			d.work(ctx)
 		})
 		switch {

@@ -9,13 +9,20 @@ import (
 	"github.com/openim-dr/openim-dr/internal/status"
 )
 
+// BlindAfter is for how long nothing can be seen before that is told: what passes by
+// itself wakes nobody.
+const BlindAfter = 15 * time.Minute
+
 // Observer looks at how things stand, again and again, and tells what it saw. Its
 // fields are set before Run.
 type Observer struct {
 	// Look judges the deployment now. An error says that nothing could be seen.
 	Look func(ctx context.Context) (*status.Report, error)
 	// Tell is called with every report, one after the other.
-	Tell  []func(ctx context.Context, r *status.Report)
+	Tell []func(ctx context.Context, r *status.Report)
+	// Blind is told with every look that shows nothing, once nothing could be seen for a
+	// while: since when, and why. It may be nil.
+	Blind func(since time.Time, err error)
 	Every time.Duration
 	Log   *slog.Logger
 
@@ -40,7 +47,7 @@ func (o *Observer) Again() {
 func (o *Observer) Run(ctx context.Context) {
 	ticker := time.NewTicker(o.Every)
 	defer ticker.Stop()
-	said, state := "", ""
+	said, state, seen := "", "", time.Now()
 	for ctx.Err() == nil {
 		report, err := o.Look(ctx)
 		switch {
@@ -51,11 +58,14 @@ func (o *Observer) Run(ctx context.Context) {
 				o.Log.Warn("how things stand cannot be seen", "error", err)
 			}
 			said = err.Error()
+			if o.Blind != nil && time.Since(seen) >= BlindAfter {
+				o.Blind(seen, err)
+			}
 		default:
 			if report.State != state {
 				o.Log.Info("how things stand has changed", "state", report.State, "reasons", len(report.Reasons))
 			}
-			said, state = "", report.State
+			said, state, seen = "", report.State, time.Now()
 			for _, tell := range o.Tell {
 				tell(ctx, report)
 			}

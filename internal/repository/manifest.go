@@ -24,6 +24,7 @@ const (
 	kindProof      = "proof"
 	kindLog        = "log"
 	kindSchedule   = "schedule"
+	kindNotices    = "notices"
 )
 
 // Header opens every signed file: what it is, and where it belongs, so that a

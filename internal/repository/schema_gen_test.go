@@ -32,6 +32,7 @@ var schemas = map[string]any{
 	"proof":         Proof{},
 	"log":           LogEntry{},
 	"schedule":      ScheduleRun{},
+	"notices":       Notices{},
 	"progress":      Progress{},
 	"bucket-list":   BucketList{},
 	"segment-packs": SegmentPacks{},

@@ -30,7 +30,8 @@ var plainFiles = map[string]*regexp.Regexp{
 	"segment-packs": regexp.MustCompile(`^index/[^/]+\.packs\.json$`),
 	"manifest":      regexp.MustCompile(`^points/[^/]+/manifest\.json$`),
 	"restore":       regexp.MustCompile(`^restores/[^/]+/[0-9]{12}\.json$`),
-	"schedule":      regexp.MustCompile(`^schedules/[^/]+/[0-9]+\.json$`),
+	"schedule":      regexp.MustCompile(`^schedules/[^/@]+@[^/@]+/[0-9]+\.json$`),
+	"notices":       regexp.MustCompile(`^schedules/[^/@]+@@notices/[0-9]+\.json$`),
 	"proof":         regexp.MustCompile(`^proofs/[^/]+/[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}\.json$`),
 }
 
@@ -84,6 +85,7 @@ func TestPlainFilesFitTheirSchemas(t *testing.T) {
 		}
 	}
 	appendRun(t, &repository.ScheduleLog{Store: m, Repo: f.Open(t), Instance: repotest.Instance}, scheduleRun("nightly", 1))
+	appendNotices(t, &repository.NoticeLog{Store: m, Repo: f.Open(t), Instance: repotest.Instance}, 1)
 	f.AppendProof(t, wholeProof(point(t, f, id)))
 	f.AppendProof(t, repotest.Proof(time.Now(), repotest.Taken(point(t, f, id), "main"))) // with all lists empty
 	seen := map[string]int{}

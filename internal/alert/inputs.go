@@ -1,0 +1,117 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/notify"
+	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/status"
+)
+
+// change changes what is known, and has it told.
+func (t *Teller) change(f func()) {
+	t.mu.Lock()
+	f()
+	t.mu.Unlock()
+	t.nudge()
+}
+
+// Report takes how things stand.
+func (t *Teller) Report(_ context.Context, r *status.Report) {
+	t.change(func() {
+		t.report = r
+		maps.DeleteFunc(t.failed, func(name string, _ Concern) bool {
+			return !slices.ContainsFunc(r.Schedules, func(s status.Schedule) bool { return about("schedule", s.Schedule) == name })
+		})
+		delete(t.alone, aboutRepository)
+	})
+}
+
+// RunEnded takes how a run of a schedule has ended, for good.
+func (t *Teller) RunEnded(run repository.ScheduleRun, err error, next time.Time) {
+	t.change(func() {
+		about := about("schedule", run.Schedule)
+		delete(t.failed, about)
+		if err != nil {
+			t.failed[about] = failure(about, run, err, next)
+		}
+		occurrence := strconv.Itoa(run.Number) + "@" + run.Due.UTC().Format(time.RFC3339)
+		if errors.Is(err, source.ErrShrunk) {
+			c := t.failed[about]
+			c.About, c.Event, c.Occurrence = "shrink/"+run.Schedule, notify.Shrink, occurrence
+			t.happened[c.About] = c
+		}
+		if run.Missed > 0 {
+			c := Concern{
+				About: "schedule.passed/" + run.Schedule, Event: notify.Missed, Severity: status.Warning, Occurrence: occurrence,
+				Text: fmt.Sprintf("schedule %s was due %s while no daemon was there", run.Schedule, quantity.Count(run.Missed, "time", "times")),
+				Try:  "see why no daemon ran: events and logs of its pods",
+			}
+			t.happened[c.About] = c
+		}
+	})
+}
+
+// failure is the concern of a run that has failed for good.
+func failure(about string, run repository.ScheduleRun, err error, next time.Time) Concern {
+	c := Concern{
+		About: about, Event: notify.Failure, Severity: status.Warning, Why: err.Error(),
+		Text: fmt.Sprintf("the run of schedule %s that was due at %s has failed (%s) after %s", run.Schedule, quantity.UTC(run.Due), run.Result, quantity.Count(run.Attempts, "attempt", "attempts")),
+	}
+	if !next.IsZero() {
+		c.Text += "; it is due next at " + quantity.UTC(next)
+	}
+	if e, ok := fault.Outermost(err); ok {
+		c.Try = e.Try
+	}
+	return c
+}
+
+// Happened takes something that has happened and does not last: of all that are about
+// the same the last one counts.
+func (t *Teller) Happened(c Concern) {
+	t.change(func() { t.happened[c.About] = c })
+}
+
+// Configuration takes what is wrong with the configuration, or nil.
+func (t *Teller) Configuration(err error) {
+	const about = "configuration"
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, was := t.standing[about]
+	switch {
+	case err == nil && !was, err != nil && before.Why == err.Error():
+		return // it is read all the time
+	case err == nil:
+		delete(t.standing, about)
+	default:
+		t.standing[about] = Concern{
+			About: about, Event: notify.Failure, Severity: status.Warning, Why: err.Error(),
+			Text: "the configuration is not right, and the daemon goes on with the one before", Try: "openim-dr config check",
+		}
+	}
+	t.nudge()
+}
+
+// aboutRepository is the concern that nothing can be seen. Every daemon tells it, since
+// none can lead then, and what was told cannot be kept.
+const aboutRepository = "repository"
+
+// Blind takes since when, and why, nobody can see how things stand.
+func (t *Teller) Blind(since time.Time, err error) {
+	t.change(func() {
+		t.alone[aboutRepository] = Concern{
+			About: aboutRepository, Event: notify.Failure, Severity: status.Critical, Why: err.Error(),
+			Text: fmt.Sprintf("the repository cannot be read since %s, so nobody knows how things stand, and no schedule runs", quantity.UTC(since)), Try: "openim-dr doctor",
+		}
+	})
+}
