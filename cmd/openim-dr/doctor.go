@@ -77,6 +77,7 @@ func (a *app) examine(ctx context.Context) ([]source.Finding, error) {
 			return examineSigners(d.config.Repository.TrustedSigners, time.Now())
 		},
 		func(context.Context) []source.Finding { return examineHooks(d.config.Hooks) },
+		func(context.Context) []source.Finding { return examineNotifications(d.config) },
 		func(ctx context.Context) []source.Finding { return a.examineRepository(ctx, d) },
 		func(ctx context.Context) []source.Finding { return examinePlaces(ctx, d.url, d.config.Copies) },
 	}

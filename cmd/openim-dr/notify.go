@@ -21,6 +21,11 @@ func newSendNotification(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: sendVerb, Hidden: true, Args: noArgs,
 		Short: "Send the notification that is read from standard input",
+		Long: `Send the notification that is read from standard input, and say how it went. openim-dr
+starts itself so; what is read and said is for no one else.
+
+` + exitCodes,
+		Example: "  openim-dr " + sendVerb,
 		RunE: func(*cobra.Command, []string) error {
 			time.AfterFunc(notify.Life, func() { os.Exit(1) })
 			return notify.Send(a.stdin, a.out.stdout)

@@ -19,6 +19,7 @@ type telling struct {
 	*alert.Teller
 
 	metrics *daemon.NotifyMetrics
+	changes *changeLogger
 	blind   time.Time // since when the repository could not be opened
 
 	mu    sync.Mutex
@@ -43,6 +44,7 @@ func (r *runDaemon) newTelling(ctx context.Context) (t *telling, end func(), err
 		return sender.Send(ctx, chosen[0].URL, l)
 	}, t.metrics.Notification, r.app.log)
 	t.Teller = alert.New(func() (string, []alert.Rule) { return rulesOf(r.configuration()) }, outbox.Put, r.app.log)
+	t.changes = &changeLogger{app: r.app, configuration: r.configuration, leads: t.leading, tell: t.Happened, seen: map[string]string{}}
 	heart := &notify.Heartbeat{Where: func() (secret.Ref, time.Duration) { return heartbeatOf(r.configuration()) }, Well: t.well, Count: t.metrics.Heartbeat, Log: r.app.log}
 	t.begin(r.configuration())
 	var group sync.WaitGroup
@@ -82,6 +84,13 @@ func (t *telling) look(ctx context.Context, report *status.Report) {
 	t.last, t.seen = report, time.Now()
 	t.mu.Unlock()
 	t.Report(ctx, report)
+	t.changes.look(ctx, report)
+}
+
+func (t *telling) leading() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.leads
 }
 
 // well reports whether this daemon leads, has looked lately, and has seen nothing

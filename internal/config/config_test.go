@@ -186,7 +186,7 @@ func TestProblems(t *testing.T) {
 		file string
 		want string
 	}{
-		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, daemon, hooks, instance, limits, objectives, prices, quiesce, repository, retention, schedules, sources, targets, verify"},
+		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, daemon, heartbeat, hooks, instance, limits, notifications, objectives, prices, quiesce, repository, retention, schedules, sources, targets, verify"},
 		"unknown nested key":           {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":      {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":       {strings.Replace(head, "repository:\n", "repository:\n  control: x\n", 1) + tail, "repository.control: it is not in this version"},

@@ -103,6 +103,9 @@ func (o *Outbox) deliver(receiver string) {
 		}
 		o.Count(receiver, result)
 		e.done(err)
+		if err == nil {
+			o.Log.Info("notification sent", "notification", receiver, "about", e.Key, "over", e.Over)
+		}
 	}
 }
 
@@ -125,10 +128,7 @@ func (o *Outbox) try(receiver string, l Letter) error {
 		err := o.Send(o.ctx, receiver, l)
 		log := o.Log.With("notification", receiver, "about", l.Key, "attempt", attempt)
 		switch {
-		case err == nil:
-			log.Info("notification sent")
-			return nil
-		case o.ctx.Err() != nil:
+		case err == nil || o.ctx.Err() != nil:
 			return err
 		case fault.KindOf(err) != fault.Failed || attempt == attempts:
 			log.Warn("notification not sent", "error", err.Error())
