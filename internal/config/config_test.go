@@ -172,6 +172,7 @@ hooks:
 }
 
 func TestProblems(t *testing.T) {
+	t.Setenv("OPENIM_DR_TEST_URL", "hunter2:secret")
 	without := func(line string) string {
 		kept := strings.SplitAfter(head+tail, "\n")
 		for i, l := range kept {
@@ -228,6 +229,17 @@ func TestProblems(t *testing.T) {
 		"Lease that elects nobody":     {head + tail + "daemon: {lease: {name: hunter2}}\n", "line 15: daemon.lease: it would do nothing"},
 		"Lease that is too short":      {head + tail + "daemon: {election: kubernetes, lease: {length: 1s}}\n", "line 15: daemon.lease.length: it is not a number of whole seconds between 5s and 10m0s"},
 		"no promise":                   {head + tail + "objectives: {rto: 0s}\n", "line 15: objectives.rto: it is not more than nothing"},
+		"notification without name":    {head + tail + "notifications: [{url: \"env:OPENIM_DR_TEST_NONE\"}]\n", "line 15: notifications[0]: a notification needs a name"},
+		"notification twice":           {head + tail + "notifications:\n- {name: a, url: \"env:OPENIM_DR_TEST_NONE\"}\n- {name: a, url: \"env:OPENIM_DR_TEST_NONE\"}\n", "line 17: notifications[1].name: another notification has the same name"},
+		"notification in the clear":    {head + tail + "notifications: [{name: a, url: \"slack://hunter2\"}]\n", "line 15: notifications[0].url: a secret is given as"},
+		"notification to nobody":       {head + tail + "notifications: [{name: a}]\n", "line 15: notifications[0]: it needs a url"},
+		"notification of no URL":       {head + tail + "notifications: [{name: a, url: \"env:OPENIM_DR_TEST_URL\"}]\n", "line 15: notifications[0].url: what it refers to is not right: its scheme is none of bark"},
+		"notification on nothing":      {head + tail + "notifications: [{name: a, url: \"env:OPENIM_DR_TEST_NONE\", on: []}]\n", "line 15: notifications[0].on: it names nothing"},
+		"notification on no event":     {head + tail + "notifications: [{name: a, url: \"env:OPENIM_DR_TEST_NONE\", on: [failure, hunter2]}]\n", "line 15: notifications[0].on[1]: it is not one of [failure recovery"},
+		"notification of no severity":  {head + tail + "notifications: [{name: a, url: \"env:OPENIM_DR_TEST_NONE\", minSeverity: hunter2}]\n", "line 15: notifications[0].minSeverity: it is not one of warning, critical"},
+		"reminders all the time":       {head + tail + "notifications: [{name: a, url: \"env:OPENIM_DR_TEST_NONE\", remindAfter: 1m}]\n", "line 15: notifications[0].remindAfter: it is less than 10m"},
+		"heartbeat of no URL":          {head + tail + "heartbeat: {url: \"env:OPENIM_DR_TEST_URL\"}\n", "line 15: heartbeat.url: what it refers to is not right: it is no URL"},
+		"heartbeat without pause":      {head + tail + "heartbeat: {url: \"env:OPENIM_DR_TEST_NONE\", every: 1s}\n", "line 15: heartbeat.every: it is not between 1m"},
 		"hook of no event":             {head + tail + "hooks: [{on: hunter2, command: [x]}]\n", "line 15: hooks[0].on: it is not one of [before success failure]"},
 		"hook without an event":        {head + tail + "hooks:\n- command: [x]\n", "line 16: hooks[0].on: it is not one of"},
 		"hook of no verb":              {head + tail + "hooks: [{on: before, for: [hunter2], command: [x]}]\n", "line 15: hooks[0].for[0]: it is not one of [backup restore verify]"},
