@@ -129,10 +129,15 @@ func requireEvents(t *testing.T, v visitor) {
 	}
 }
 
-// TestDaemonRefusesAWeakToken before it listens.
-func TestDaemonRefusesAWeakToken(t *testing.T) {
+// TestDaemonRefusesToShow: what is not as it should be ends it before it listens.
+func TestDaemonRefusesToShow(t *testing.T) {
 	t.Parallel()
+	weak := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(weak, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct{ http, want string }{
+		"weak":           {`{token: "file:` + weak + `"}`, "it has 7 characters, and 16 at least are wanted"},
 		"not there":      {`{token: "env:OPENIM_DR_TEST_SHORT"}`, "OPENIM_DR_TEST_SHORT is not set"},
 		"no key":         {`{certificate: "file:/c"}`, "TLS takes a certificate and a key"},
 		"no file":        {`{certificate: "env:C", key: "file:/k"}`, "it has to be a file"},
