@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
@@ -63,6 +64,12 @@ func (b *Browser) note(event any) {
 		b.requests = append(b.requests, event.Request.URL)
 	case *log.EventEntryAdded:
 		b.complaints = append(b.complaints, event.Entry.Text)
+	case *runtime.EventExceptionThrown:
+		text := event.ExceptionDetails.Text
+		if thrown := event.ExceptionDetails.Exception; thrown != nil {
+			text += ": " + thrown.Description
+		}
+		b.complaints = append(b.complaints, text)
 	}
 }
 
@@ -72,7 +79,8 @@ func (b *Browser) Open(t testing.TB, url string) {
 	Browse(t, b, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		_, watched := cdp.Call(ctx, tab, network.Enable, network.EnableParams{})
 		_, logged := cdp.Call(ctx, tab, log.Enable, cdp.Empty{})
-		return errors.Join(watched, logged)
+		_, thrown := cdp.Call(ctx, tab, runtime.Enable, cdp.Empty{})
+		return errors.Join(watched, logged, thrown)
 	}))
 	b.mu.Lock()
 	b.requests, b.complaints = nil, nil
@@ -88,7 +96,8 @@ func (b *Browser) Requests() []string {
 	return slices.Clone(b.requests)
 }
 
-// Complaints are what the browser would not or could not do since a page was opened.
+// Complaints are what the browser would not or could not do since a page was opened,
+// and what scripts of the page have thrown that nobody has caught.
 func (b *Browser) Complaints() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

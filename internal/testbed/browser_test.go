@@ -15,7 +15,7 @@ import (
 func TestBrowserReachesNoNetwork(t *testing.T) {
 	browser := Need(t).Browser(t)
 	path := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(path, []byte(`<!doctype html><title>a page</title><img src="http://pictures.example/a.png">`), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(`<!doctype html><title>a page</title><img src="http://pictures.example/a.png"><script>throw new Error("a defect")</script>`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	browser.Open(t, "file://"+path)
@@ -27,5 +27,7 @@ func TestBrowserReachesNoNetwork(t *testing.T) {
 	}
 	if got := strings.Join(browser.Complaints(), "\n"); !strings.Contains(got, "ERR_NAME_NOT_RESOLVED") {
 		t.Errorf("complained of %q, want that the picture cannot be had", got)
+	} else if !strings.Contains(got, "a defect") {
+		t.Errorf("complained of %q, want what the script has thrown", got)
 	}
 }
