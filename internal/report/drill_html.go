@@ -228,11 +228,12 @@ func secondsFigure(path string, seconds float64) figure {
 // promiseFigure is an objective: somebody chose a round time.
 func promiseFigure(path string, seconds float64) figure {
 	f := secondsFigure(path, seconds)
-	f.Text = promised(seconds)
+	f.Text = Promised(seconds)
 	return f
 }
 
-func promised(seconds float64) string {
+// Promised writes an objective: somebody chose a round time.
+func Promised(seconds float64) string {
 	if math.Mod(seconds, 60) == 0 {
 		return shortDuration(seconds)
 	}

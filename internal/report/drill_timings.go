@@ -97,9 +97,9 @@ func newTimings(p *repository.Proof) *timings {
 	switch {
 	case objective <= 0:
 	case far:
-		t.Beyond = "The objective of " + promised(objective) + " lies beyond the picture."
+		t.Beyond = "The objective of " + Promised(objective) + " lies beyond the picture."
 	default:
-		t.Objective = &label{X: x(objective), Y: timingsTop - 10, Anchor: anchorAt(x(objective)), Text: "objective " + promised(objective)}
+		t.Objective = &label{X: x(objective), Y: timingsTop - 10, Anchor: anchorAt(x(objective)), Text: "objective " + Promised(objective)}
 	}
 	t.legend(sources)
 	t.Summary = summary(p, sources)

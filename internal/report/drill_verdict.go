@@ -247,13 +247,13 @@ func (p *drillPage) objectives() []advice {
 	var found []advice
 	if r := p.Proof.RTO; r.Met != nil && !*r.Met {
 		found = append(found, advice{
-			What: fmt.Sprintf("A restore takes %s, and the objective is %s.", Duration(restoreTime(&p.Proof)), promised(r.ObjectiveSeconds)),
+			What: fmt.Sprintf("A restore takes %s, and the objective is %s.", Duration(restoreTime(&p.Proof)), Promised(r.ObjectiveSeconds)),
 			Do:   "Give the restore a faster server or more workers, or promise what can be kept (objectives.rto).",
 		})
 	}
 	if r := p.Proof.RPO; r.Met != nil && !*r.Met {
 		found = append(found, advice{
-			What: fmt.Sprintf("The oldest point of the set was %s old, and the objective is %s.", Duration(r.Seconds), promised(r.ObjectiveSeconds)),
+			What: fmt.Sprintf("The oldest point of the set was %s old, and the objective is %s.", Duration(r.Seconds), Promised(r.ObjectiveSeconds)),
 			Do:   "If no newer point was there, back up more often, or promise what can be kept (objectives.rpo).",
 		})
 	}

@@ -123,7 +123,7 @@ func (t *Trend) Panel(title string, objective float64, times []Measured) {
 		p.Ticks = append(p.Ticks, label{X: t.Left - 8, Y: y(v), Text: shortDuration(v)})
 	}
 	if objective > 0 {
-		p.Objective = &label{Y: y(objective), Text: "objective " + promised(objective)}
+		p.Objective = &label{Y: y(objective), Text: "objective " + Promised(objective)}
 	}
 	t.Panels = append(t.Panels, p)
 	t.Height = p.Bottom + 26

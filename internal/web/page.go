@@ -23,6 +23,7 @@ var pageText string
 
 var pageTemplate = template.Must(template.Must(template.New("page").Funcs(template.FuncMap{
 	"age":     func(seconds *float64) string { return quantity.Age(*seconds) },
+	"promise": func(seconds *float64) string { return report.Promised(*seconds) },
 	"size":    func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) },
 	"utc":     quantity.UTC,
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
