@@ -44,8 +44,10 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	if err := os.WriteFile(file(dir, "tls.key"), key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(served(), first) || !slices.Equal(served(), first) {
-		t.Error("a key that does not fit has taken the certificate away")
+	for range 2 {
+		if !slices.Equal(served(), first) {
+			t.Error("a key that does not fit has taken the certificate away")
+		}
 	}
 	if n := bytes.Count(log.Bytes(), []byte("the one before stays")); n != 1 {
 		t.Errorf("it was said %d times:\n%s", n, &log)
