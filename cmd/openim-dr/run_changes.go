@@ -55,7 +55,7 @@ func (l *changeLogger) look(ctx context.Context, report *status.Report) {
 			if source.Kind != kube.Kind || l.seen[key] == point {
 				continue
 			}
-			if err := l.compare(ctx, c, name, point); err != nil {
+			if err := l.compare(ctx, c, name, l.seen[key], point); err != nil {
 				l.log.Warn("what has changed in the cluster cannot be said", "source", name, "point", point, "error", err.Error())
 				if fault.KindOf(err) == fault.Failed {
 					continue // it may be said with the next report
@@ -66,8 +66,9 @@ func (l *changeLogger) look(ctx context.Context, report *status.Report) {
 	}
 }
 
-// compare logs and tells what has changed between a point and the one before it.
-func (l *changeLogger) compare(ctx context.Context, c *config.Config, source, point string) error {
+// compare logs and tells what has changed between a point and the one that was compared
+// last, or else the one before it.
+func (l *changeLogger) compare(ctx context.Context, c *config.Config, source, before, point string) error {
 	d, err := l.worker(c, "").deployment()
 	if err != nil {
 		return err
@@ -81,7 +82,10 @@ func (l *changeLogger) compare(ctx context.Context, c *config.Config, source, po
 	if err != nil {
 		return err
 	}
-	pair, err := choosePair(listing, changesFlags{to: point, source: source}, c.Instance)
+	pair, err := choosePair(listing, changesFlags{from: before, to: point, source: source}, c.Instance)
+	if err != nil && before != "" { // it was swept meanwhile
+		pair, err = choosePair(listing, changesFlags{to: point, source: source}, c.Instance)
+	}
 	if err != nil {
 		l.log.Debug("there is no point before to compare with", "source", source, "point", point)
 		return nil
@@ -109,7 +113,7 @@ func (l *changeLogger) say(source string, pair pointPair, changes []kube.Change)
 	}
 	l.tell(alert.Concern{
 		About: "drift/" + source, Event: notify.Drift, Severity: status.Warning, Occurrence: pair.to.Point,
-		Text: fmt.Sprintf("%s of source %s were changed by hand between %s and %s:\n%s", plural(int64(len(byHand)), "object"), source, utc(pair.from.Started), utc(pair.to.Started), handWork(byHand)),
+		Text: fmt.Sprintf("%s changed by hand between %s and %s:\n%s", objectsWere(len(byHand), source), utc(pair.from.Started), utc(pair.to.Started), handWork(byHand)),
 		Try:  fmt.Sprintf("openim-dr changes --from %s --to %s --identity operator.key names them, field by field", pair.from.Point, pair.to.Point),
 	})
 }
@@ -164,4 +168,11 @@ func (w handwork) String() string {
 		text += ", last at " + utc(w.newest)
 	}
 	return printable(text)
+}
+
+func objectsWere(n int, source string) string {
+	if n == 1 {
+		return "1 object of source " + source + " was"
+	}
+	return fmt.Sprintf("%d objects of source %s were", n, source)
 }
