@@ -131,6 +131,15 @@ func TestTheDrillHasKeysOfItsOwn(t *testing.T) {
 			t.Error("the daemon has the Secret of the drill")
 		}
 	}
+	text, err := os.ReadFile(all.configuration(t, "openim-dr-drill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`env:\w+`).FindAllString(string(text), -1) {
+		if !strings.HasPrefix(name, "env:SCRATCH_") {
+			t.Errorf("its configuration refers to %s", name)
+		}
+	}
 	if *drill.AutomountServiceAccountToken {
 		t.Error("the drill has a token of the cluster")
 	}

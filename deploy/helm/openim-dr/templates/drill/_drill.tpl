@@ -1,8 +1,19 @@
 {{/* The configuration of the restore test: that of the daemon, with scratch servers in
      its own pod, and without what it has no business with. Where sources are stays in it,
-     so that a drill refuses to restore into one; their passwords are not there. */}}
+     so that a drill refuses to restore into one; with what it takes to read them, passwords
+     of scratch servers, nobody can. */}}
 {{- define "openim-dr.drill.config" -}}
 {{- $config := omit (include "openim-dr.config" . | fromYaml) "schedules" "hooks" "notifications" "heartbeat" "daemon" "copies" "caches" "quiesce" "retention" "targets" "verify" -}}
+{{- $sources := list -}}
+{{- range $config.sources -}}
+{{- $kept := pick . "name" "kind" "address" "user" "schemas" "endpoint" "buckets" "namespaces" "kinds" "cluster" -}}
+{{- if eq .kind "mysql" -}}
+{{- $kept = set $kept "password" "env:SCRATCH_PASSWORD" -}}
+{{- else if eq .kind "buckets" -}}
+{{- $kept = merge $kept (dict "accessKey" "env:SCRATCH_ACCESS_KEY" "secretKey" "env:SCRATCH_SECRET_KEY") -}}
+{{- end -}}
+{{- $sources = append $sources $kept -}}
+{{- end -}}
 {{- $given := list -}}
 {{- range include "openim-dr.drill.servers" . | fromJsonArray -}}
 {{- if eq .kind "mysql" -}}
@@ -13,7 +24,7 @@
 {{- end -}}
 {{- $verify := merge (dict "scratch" "given" "given" "scratch") (deepCopy .Values.drill.verify) ((include "openim-dr.config" . | fromYaml).verify | default dict) -}}
 {{- $verify = omit $verify "mysqlImage" "seaweedfsImage" "memory" "disk" "dataDirectory" -}}
-{{- toYaml (merge (dict "targets" (dict "scratch" $given) "verify" $verify) $config) -}}
+{{- toYaml (merge (dict "sources" $sources "targets" (dict "scratch" $given) "verify" $verify) $config) -}}
 {{- end -}}
 
 {{/* The scratch servers, one for each source that takes one, as JSON. Several of a kind
@@ -62,9 +73,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   args:
     - --port={{ .server.port }}
     - --bind-address=127.0.0.1
-    - --mysqlx=OFF
+    # Quick, since nobody needs it after a crash, and doing nothing by itself: restored
+    # events least of all.
     - --skip-log-bin
     - --innodb-flush-log-at-trx-commit=0
+    - --innodb-doublewrite=OFF
+    - --innodb-buffer-pool-size=640M
+    - --loose-innodb-redo-log-capacity=256M
+    - --local-infile=ON
+    - --max-allowed-packet=1G
+    - --event-scheduler=OFF
+    - --loose-mysqlx=OFF
+    - --loose-mysql-native-password=ON
     {{- with $mysql.arguments }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
