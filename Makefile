@@ -3,11 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git log -1 --format=%H 2>/dev/null)
+TIME    := $(shell git log -1 --format=%cI 2>/dev/null)
 OUT     := bin
 ARCH    := $(shell go env GOHOSTARCH)
 IMAGE   := openim-dr:$(VERSION)
 # The client of Cloud Storage speaks gRPC too, which is not used: 13 MB of program.
-BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=auto -tags disable_grpc_modules -ldflags '-s -w -X main.version=$(VERSION)'
+BUILD   := CGO_ENABLED=0 go build -trimpath -tags disable_grpc_modules -ldflags '-s -w -X main.version=$(VERSION)'
 TOOL    := go tool -modfile=tools/go.mod
 # Without paths in it what was built in one clone serves the next.
 TESTBED := go run -trimpath ./internal/testbed/cmd/testbed
@@ -25,7 +27,7 @@ build: ## bin/openim-dr, statically linked
 .PHONY: image
 image: ## bin/openim-dr-image.tar, for `docker load` and `ctr images import`; ARCH=arm64 for another one
 	GOOS=linux GOARCH=$(ARCH) $(BUILD) -o $(OUT)/linux-$(ARCH)/openim-dr ./cmd/openim-dr
-	go run -trimpath ./deploy/docker -binary $(OUT)/linux-$(ARCH)/openim-dr -version $(VERSION) -reference $(IMAGE) -out $(OUT)/openim-dr-image.tar -sbom $(OUT)/openim-dr.cdx.json
+	go run -trimpath ./deploy/docker -binary $(OUT)/linux-$(ARCH)/openim-dr -version $(VERSION) -revision '$(COMMIT)' -time '$(TIME)' -reference $(IMAGE) -out $(OUT)/openim-dr-image.tar -sbom $(OUT)/openim-dr.cdx.json
 
 .PHONY: demo
 demo: build ## back a deployment up, destroy it, restore it, prove it equal, on real servers

@@ -48,7 +48,7 @@ func (b *build) config() ocispec.ImageConfig {
 		Labels: map[string]string{
 			ocispec.AnnotationTitle:    "openim-dr",
 			ocispec.AnnotationVersion:  b.version,
-			ocispec.AnnotationRevision: b.settings["vcs.revision"],
+			ocispec.AnnotationRevision: b.revision,
 			ocispec.AnnotationLicenses: "Apache-2.0",
 		},
 	}

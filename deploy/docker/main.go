@@ -22,6 +22,8 @@ func main() {
 	var b build
 	flag.StringVar(&b.binary, "binary", "bin/openim-dr", "the `program`, linked statically for Linux")
 	flag.StringVar(&b.version, "version", "unknown", "`version` of the program")
+	flag.StringVar(&b.revision, "revision", "", "`commit` that it was built from")
+	stamp := flag.String("time", "", "when that was made, `RFC3339`: the same sources make the same image")
 	reference := flag.String("reference", "", "`name:tag` of the image; without it openim-dr:VERSION")
 	out := flag.String("out", "", "`file` that the archive is written to")
 	sbom := flag.String("sbom", "", "`file` that a CycloneDX document is written to")
@@ -30,7 +32,11 @@ func main() {
 	if *reference == "" {
 		*reference = "openim-dr:" + b.version
 	}
-	if err := b.run(*reference, *out, *sbom, *tree); err != nil {
+	err := b.date(*stamp)
+	if err == nil {
+		err = b.run(*reference, *out, *sbom, *tree)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -38,11 +44,11 @@ func main() {
 
 // build is what an image is made from.
 type build struct {
-	binary, version string
+	binary, version, revision string
 
 	info     *buildinfo.BuildInfo
-	settings map[string]string
-	made     time.Time // of the commit: the same sources make the same image
+	settings map[string]string // of the compiler
+	made     time.Time         // what everything in the image is dated
 }
 
 // run writes what is asked for: an empty name asks for nothing.
@@ -88,11 +94,18 @@ func (b *build) read() error {
 		return fmt.Errorf("read %s: it is built for %s with CGO_ENABLED=%s, and an image without libraries takes GOOS=linux CGO_ENABLED=0",
 			b.binary, b.settings["GOOS"], b.settings["CGO_ENABLED"])
 	}
+	return nil
+}
+
+// date takes the time of a commit, or the beginning of time where there is none.
+func (b *build) date(stamp string) (err error) {
 	b.made = time.Unix(0, 0).UTC()
-	if stamp, ok := b.settings["vcs.time"]; ok {
-		if b.made, err = time.Parse(time.RFC3339, stamp); err != nil {
-			return fmt.Errorf("read the time of the commit in %s: %w", b.binary, err)
-		}
+	if stamp == "" {
+		return nil
 	}
+	if b.made, err = time.Parse(time.RFC3339, stamp); err != nil {
+		return fmt.Errorf("read the time of the commit: %w", err)
+	}
+	b.made = b.made.UTC()
 	return nil
 }
