@@ -5,6 +5,12 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openim-dr/openim-dr/internal/testbed"
+
 	"github.com/openim-dr/openim-dr/internal/kube"
 )
 
@@ -29,5 +35,44 @@ func TestHandWorkIsBounded(t *testing.T) {
 	}
 	if got := handWork(changes); strings.Count(got, "\n") != mostByHand || !strings.HasSuffix(got, "and 93 more lines like these") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// TestDaemonTellsWhatWasChangedByHand edits an object of a cluster between two points
+// that a schedule takes: the log counts it, and somebody is told which kind in which
+// namespace, by whom, and not its name.
+func TestDaemonTellsWhatWasChangedByHand(t *testing.T) {
+	t.Parallel()
+	env := testbed.Need(t)
+	namespace := env.NewNamespace(t)
+	maps := env.Kubernetes(t).CoreV1().ConfigMaps(namespace)
+	// The server tells who has written what only of objects that were made with something.
+	made := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "hunter2"}, Data: map[string]string{"a": "a"}}
+	if _, err := maps.Create(t.Context(), made, metav1.CreateOptions{FieldManager: "helm"}); err != nil {
+		t.Fatal(err)
+	}
+	r := newReceiver(t)
+	p := startDaemon(t, setUp(t, `- {name: cluster, kind: kubernetes, kubeconfig: "`+env.Kubeconfig+`", cluster: test, namespaces: [`+namespace+`]}`+r.configuration(t)+`
+schedules: [{name: nightly, cron: "@every 3s", sources: [cluster]}]`))
+	at := 0
+	p.await(&at, "cluster compared with the point before", `"byHand":0`)
+	if _, err := maps.Patch(t.Context(), "hunter2", types.MergePatchType, []byte(`{"data":{"a":"b"}}`), metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
+		t.Fatal(err)
+	}
+	p.await(&at, "cluster compared with the point before", `"changed":1`, `"byHand":1`)
+	sent := 0
+	p.await(&sent, "notification sent", `"about":"openim-dr/test/drift/cluster"`)
+	p.stop()
+	told := r.heard()["warning: drift/cluster"]
+	if len(told) != 1 {
+		t.Fatalf("it was told %d times", len(told))
+	}
+	for _, want := range []string{"1 object of source cluster was changed by hand between", "1 ConfigMap changed in namespace " + namespace + ", by kubectl-edit, last at ", "What to do: openim-dr changes --from "} {
+		if !strings.Contains(told[0], want) {
+			t.Errorf("%q is not in\n%s", want, told[0])
+		}
+	}
+	if strings.Contains(told[0], "hunter2") {
+		t.Errorf("it names the object:\n%s", told[0])
 	}
 }
