@@ -68,14 +68,7 @@ changed there.
 }
 
 func (a *app) run(ctx context.Context, flags runFlags) error {
-	r := &runDaemon{app: a, registry: prometheus.NewRegistry(), health: new(daemon.Health), board: web.NewBoard()}
-	a.activity = r.board.Activity
-	r.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
-	r.metrics = daemon.NewMetrics(r.registry)
-	r.status = daemon.NewStatusMetrics(r.registry)
-	count := daemon.NewStorageMetrics(r.registry)
-	plain := a.wrap
-	a.wrap = func(s storage.Storage) storage.Storage { return storage.Counted(plain(s), count) }
+	r := newRunDaemon(a)
 	c, err := r.load()
 	if err != nil {
 		return err
@@ -102,6 +95,20 @@ func (a *app) run(ctx context.Context, flags runFlags) error {
 	return nil
 }
 
+// newRunDaemon registers everything that a daemon measures, calls to storages among it.
+func newRunDaemon(a *app) *runDaemon {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	r := &runDaemon{
+		app: a, registry: registry, health: new(daemon.Health), board: web.NewBoard(),
+		metrics: daemon.NewMetrics(registry), status: daemon.NewStatusMetrics(registry), notices: daemon.NewNotifyMetrics(registry),
+	}
+	a.activity = r.board.Activity
+	count, plain := daemon.NewStorageMetrics(registry), a.wrap
+	a.wrap = func(s storage.Storage) storage.Storage { return storage.Counted(plain(s), count) }
+	return r
+}
+
 func buildInfo() prometheus.Collector {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "openim_dr_build_info", Help: "What runs; always 1.", ConstLabels: prometheus.Labels{"version": version},
@@ -116,6 +123,7 @@ type runDaemon struct {
 	registry *prometheus.Registry
 	metrics  *daemon.Metrics
 	status   *daemon.StatusMetrics
+	notices  *daemon.NotifyMetrics
 	health   *daemon.Health
 	board    *web.Board
 	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone

@@ -35,7 +35,7 @@ func (r *runDaemon) newTelling(ctx context.Context) (t *telling, end func(), err
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	t = &telling{metrics: daemon.NewNotifyMetrics(r.registry)}
+	t = &telling{metrics: r.notices}
 	outbox := notify.NewOutbox(ctx, func(ctx context.Context, receiver string, l notify.Letter) error {
 		chosen, err := chooseNotifications(r.configuration().Notifications, []string{receiver})
 		if err != nil {

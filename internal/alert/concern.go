@@ -27,35 +27,34 @@ type Concern struct {
 type sort struct {
 	name  string
 	event notify.Event
-	try   string
 }
 
 // silent are reasons that nobody is woken for: advice that stands for as long as somebody
 // has decided otherwise, and what the daemon that leads mends at once.
-var silent = map[status.Code]bool{status.RuleNotMet: true, status.StoredUncounted: true, status.ScheduleUnseen: true}
+var silent = map[status.Code]bool{status.RuleNotMet: true, status.StoredUncounted: true, status.ScheduleUnseen: true, status.CoverageUnknown: true}
 
 // sorts says how each code is told. One that is not here is a failure of its own sort.
 var sorts = map[status.Code]sort{
-	status.ManifestDamaged:  {"manifest", notify.Failure, "openim-dr check"},
-	status.ManifestLater:    {"manifest.later", notify.Failure, "run the version of openim-dr that has written it"},
-	status.PointUntrusted:   {"point.untrusted", notify.Failure, "openim-dr list --all; find out who has written them before anything is restored"},
-	status.PointQuarantined: {"point.quarantined", notify.Failure, "openim-dr list --all; compare the clocks of the daemon and of the storage"},
-	status.SourceLost:       {"rpo", notify.Objective, "openim-dr backup"},
-	status.RPOBreached:      {"rpo", notify.Objective, "openim-dr status; see why its schedule has no points: logs of the daemon"},
-	status.RPOAtRisk:        {"rpo", notify.Objective, "have its schedule run more often, or see why it has failed"},
-	status.RTOBreached:      {"rto", notify.Objective, "openim-dr show latest-proven says where the time goes"},
-	status.RTOUnknown:       {"rto", notify.Objective, "openim-dr verify"},
-	status.ProofMissing:     {"proof", notify.Proof, "openim-dr verify"},
-	status.ProofOverdue:     {"proof", notify.Proof, "openim-dr verify"},
-	status.DrillFailed:      {"drill", notify.Proof, "openim-dr show latest says what the drill found; then openim-dr verify"},
-	status.StreamIncomplete: {"stream", notify.Failure, "openim-dr show latest says what is missing"},
-	status.ScheduleFailed:   {"schedule", notify.Failure, "see the log of the daemon"},
-	status.ScheduleMissed:   {"schedule.missed", notify.Missed, "see whether a daemon runs, and what its log says"},
-	status.CopyUnreadable:   {"copy.unreadable", notify.Failure, "openim-dr status"},
-	status.CopyDamaged:      {"copy.damaged", notify.Failure, "openim-dr check --repository COPY"},
-	status.CopyLacks:        {"copy.behind", notify.Objective, "openim-dr copy --to COPY"},
-	status.CopyBehind:       {"copy.behind", notify.Objective, "openim-dr copy --to COPY"},
-	status.StoreUncovered:   {"store.uncovered", notify.Objective, "openim-dr doctor"},
+	status.ManifestDamaged:  {"manifest", notify.Failure},
+	status.ManifestLater:    {"manifest.later", notify.Failure},
+	status.PointUntrusted:   {"point.untrusted", notify.Failure},
+	status.PointQuarantined: {"point.quarantined", notify.Failure},
+	status.SourceLost:       {"rpo", notify.Objective},
+	status.RPOBreached:      {"rpo", notify.Objective},
+	status.RPOAtRisk:        {"rpo", notify.Objective},
+	status.RTOBreached:      {"rto", notify.Objective},
+	status.RTOUnknown:       {"rto", notify.Objective},
+	status.ProofMissing:     {"proof", notify.Proof},
+	status.ProofOverdue:     {"proof", notify.Proof},
+	status.DrillFailed:      {"drill", notify.Proof},
+	status.StreamIncomplete: {"stream", notify.Failure},
+	status.ScheduleFailed:   {"schedule", notify.Failure},
+	status.ScheduleMissed:   {"schedule.missed", notify.Missed},
+	status.CopyUnreadable:   {"copy.unreadable", notify.Failure},
+	status.CopyDamaged:      {"copy.damaged", notify.Failure},
+	status.CopyLacks:        {"copy.behind", notify.Objective},
+	status.CopyBehind:       {"copy.behind", notify.Objective},
+	status.StoreUncovered:   {"store.uncovered", notify.Objective},
 }
 
 // about is how a concern is called.
@@ -69,9 +68,9 @@ func OfReason(r status.Reason) (c Concern, ok bool) {
 	}
 	s, known := sorts[r.Code]
 	if !known {
-		s = sort{string(r.Code), notify.Failure, ""}
+		s = sort{string(r.Code), notify.Failure}
 	}
-	return Concern{About: about(s.name, r.Subject), Event: s.event, Severity: r.Severity, Text: r.Text, Try: s.try}, true
+	return Concern{About: about(s.name, r.Subject), Event: s.event, Severity: r.Severity, Text: r.Text, Try: r.Code.Advice()}, true
 }
 
 // worse reports whether one severity is worse than another.

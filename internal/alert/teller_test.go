@@ -162,7 +162,7 @@ func TestTextOfAMessage(t *testing.T) {
 		synctest.Wait()
 		want := `it is too old
 Since: 2000-01-01 00:00:00Z
-What to do: openim-dr status; see why its schedule has no points: logs of the daemon
+What to do: See why its last run has failed or was missed, and take a point: ` + "`openim-dr backup`" + `.
 Instance: prod
 Heads of streams, as openim-dr check --expect-head takes them:
 nightly=41:abcd

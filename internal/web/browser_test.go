@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -277,23 +276,6 @@ func TestPageEscapes(t *testing.T) {
 	for _, inline := range []string{" style=", "<style", " onerror=\"", "javascript:"} {
 		if strings.Contains(page, inline) {
 			t.Errorf("the page has %s, which its own policy forbids", inline)
-		}
-	}
-}
-
-// TestAdvice: there is something to do about every reason.
-func TestAdvice(t *testing.T) {
-	source, err := os.ReadFile("../status/report.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	codes := regexp.MustCompile(`Code += "([a-zA-Z0-9.]+)"`).FindAllStringSubmatch(string(source), -1)
-	if len(codes) < 20 {
-		t.Fatalf("found %d codes", len(codes))
-	}
-	for _, code := range codes {
-		if advice[status.Code(code[1])] == "" {
-			t.Errorf("nothing is said to do about %s", code[1])
 		}
 	}
 }

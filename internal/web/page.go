@@ -123,7 +123,7 @@ func (s *server) newPage(before string, now time.Time) *page {
 // judged adds what a look has found.
 func (p *page) judged(r *status.Report) {
 	for _, why := range r.Reasons[:min(shownReasons, len(r.Reasons))] {
-		p.Reasons = append(p.Reasons, reason{why, spans(advice[why.Code])})
+		p.Reasons = append(p.Reasons, reason{why, spans(why.Code.Advice())})
 	}
 	p.MoreReasons = len(r.Reasons) - len(p.Reasons)
 	for _, s := range r.Objectives.RPO.Sources {

@@ -27,23 +27,11 @@ func documented(t *testing.T) map[string][]string {
 	if len(all) == 0 {
 		t.Fatal("docs/DAEMON.md has no table of metrics")
 	}
-	for name, labels := range undocumented {
-		all[name] = labels
-	}
 	// What client_golang adds.
 	for _, name := range []string{"process_resident_memory_bytes", "process_cpu_seconds_total", "go_memstats_heap_inuse_bytes"} {
 		all[name] = nil
 	}
 	return all
-}
-
-// undocumented are metrics that docs/DAEMON.md does not describe yet.
-var undocumented = map[string][]string{
-	"openim_dr_source_captured_bytes":   {"source"},
-	"openim_dr_source_captured_objects": {"source"},
-	"openim_dr_storage_requests_total":  {"class"},
-	"openim_dr_notifications_total":     {"notification", "result"},
-	"openim_dr_uncovered_stores":        {},
 }
 
 // requireKnown fails for a metric, or a label of it, that the daemon does not have.
