@@ -85,8 +85,9 @@ testbed: ## start the servers and leave them up; addresses in .testbed/env
 	$(TESTBED) up
 
 .PHONY: testbed-down
-testbed-down: ## stop them
+testbed-down: ## stop them, and the Kubernetes node
 	$(TESTBED) down
+	$(TESTBED) node down
 
 .PHONY: lint
 lint: ## golangci-lint over every module

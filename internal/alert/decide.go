@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openim-dr/openim-dr/internal/notify"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -46,7 +47,7 @@ func decide(rule *Rule, before told, concerns map[string]Concern, seen map[strin
 		notice := before[name]
 		switch {
 		case there && rule.takes(&c) || notice.Occurrence != "":
-		case rule.wants("recovery"):
+		case rule.wants(notify.Recovery):
 			c.About, c.Severity = name, notice.Severity
 			tell = append(tell, news{over, c, notice.Since})
 		default:

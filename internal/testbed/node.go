@@ -25,7 +25,7 @@ type Node struct {
 func NeedNode(t testing.TB) *Node {
 	t.Helper()
 	n := &Node{Env: &Env{}}
-	path, err := find("node.env")
+	path, err := find(filepath.Join("node", "env"))
 	if err == nil {
 		err = readValues(path, map[string]*string{
 			"KUBECONFIG":      &n.Kubeconfig,

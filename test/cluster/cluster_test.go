@@ -287,6 +287,7 @@ type point struct {
 	ID       string
 	Time     time.Time // when its run began
 	Stream   string
+	Seq      int64
 	Complete bool
 	Proven   bool
 	Sources  []string
@@ -326,8 +327,9 @@ func (c *cluster) daemons(ctx context.Context) ([]corev1.Pod, error) {
 	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || p.Status.Phase != corev1.PodRunning }), nil
 }
 
-// leader waits until one of the daemons leads, and returns it and its log.
-func (c *cluster) leader(t *testing.T) (leader corev1.Pod, log *follower) {
+// leader waits until one of the daemons leads that are none of those before, and
+// returns it and its log.
+func (c *cluster) leader(t *testing.T, before ...corev1.Pod) (leader corev1.Pod, log *follower) {
 	t.Helper()
 	logs := map[types.UID]*follower{}
 	await(t, "a daemon leads", func(ctx context.Context) (string, bool, error) {
@@ -336,6 +338,9 @@ func (c *cluster) leader(t *testing.T) (leader corev1.Pod, log *follower) {
 			return "", false, err
 		}
 		for _, pod := range pods {
+			if slices.ContainsFunc(before, func(p corev1.Pod) bool { return p.UID == pod.UID }) {
+				continue
+			}
 			if logs[pod.UID] == nil {
 				logs[pod.UID] = c.follow(t, home, pod.Name)
 			}

@@ -122,7 +122,6 @@ func (c *cluster) must(t *testing.T, k task) string {
 type follower struct {
 	mu    sync.Mutex
 	lines []string
-	ended bool
 }
 
 // follow reads the log of a pod from its beginning until the pod or the test ends.
@@ -154,9 +153,6 @@ func (f *follower) read(stream io.Reader) {
 		f.lines = append(f.lines, lines.Text())
 		f.mu.Unlock()
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ended = true
 }
 
 // after returns the index behind the first line, from an index on, that holds all
@@ -204,11 +200,4 @@ func (f *follower) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.lines)
-}
-
-// closed says whether no more lines can come.
-func (f *follower) closed() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.ended
 }

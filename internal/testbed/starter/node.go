@@ -22,8 +22,12 @@ import (
 // that process.
 type Node struct{ tb *Testbed }
 
-// Node finds the node of a checkout, whether it runs or not.
-func (tb *Testbed) Node() *Node { return &Node{tb} }
+// Node finds the node of a checkout, whether it runs or not. It has a directory and an
+// id of its own, so that each can be taken up and down while the other is at work.
+func (tb *Testbed) Node() *Node {
+	own := &Testbed{root: tb.root, dir: filepath.Join(tb.dir, nodeName), id: recipe(nodeName, tb.id)[:10], cache: tb.cache, console: tb.console}
+	return &Node{own}
+}
 
 // nodeName is what the node is called, and the name of its first process.
 const nodeName = "node"
@@ -220,7 +224,7 @@ func (n *Node) checkReady(ctx context.Context, client *http.Client) error {
 	return errors.New("the node has not said anything yet")
 }
 
-func (n *Node) envPath() string { return filepath.Join(n.tb.dir, "node.env") }
+func (n *Node) envPath() string { return filepath.Join(n.tb.dir, "env") }
 
 // Env returns addresses and images as NAME=value lines.
 func (n *Node) Env() (string, error) {

@@ -195,7 +195,7 @@ func (tb *Testbed) Down(ctx context.Context) error {
 	if err := remove(tb.envPath()); err != nil {
 		return err
 	}
-	err = errors.Join(tb.Node().stop(ctx), tb.stop(ctx, ""), tb.removeContainers(ctx))
+	err = errors.Join(tb.stop(ctx, ""), tb.removeContainers(ctx))
 	if err != nil {
 		return err
 	}
