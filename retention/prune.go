@@ -75,7 +75,11 @@ func decideSafely(points []Point, instance string, o Order, now time.Time) (*Pla
 	if !o.AnyClock {
 		clock = CheckClock(points, instance, now)
 	}
-	return plan, errors.Join(clock, plan.Share.Check(o.Policy.MaxDeleteShare))
+	share := plan.Share.Check(o.Policy.MaxDeleteShare)
+	if share != nil && makesUp(points, instance, o.Policy, now) {
+		share = nil
+	}
+	return plan, errors.Join(clock, share)
 }
 
 // Pruned is what a prune has done.
@@ -91,7 +95,7 @@ func (todo *Pruning) CarryOut(ctx context.Context, p *repository.Pruner, show pr
 	decisions := todo.ByPoint()
 	for _, id := range todo.Forget {
 		s := repository.State{
-			Point: id, Change: repository.Forget, By: p.By, Reason: "retention: " + Why(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
+			Point: id, Change: repository.Forget, By: p.By, Reason: byPolicy + Why(decisions[id]), Time: time.Now().UTC().Truncate(time.Second),
 		}
 		if _, err := p.Record(ctx, s); err != nil {
 			return done, err
