@@ -13,10 +13,14 @@ import (
 
 // sizes are how many histories are drawn, in memory and over real files.
 func sizes() (inMemory, onDisk int) {
-	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
+	switch {
+	case repotest.RaceDetector:
+		return 50, 5
+	case os.Getenv("OPENIM_DR_TEST_LONG") != "":
 		return 10_000, 200
+	default:
+		return 290, 10
 	}
-	return 290, 10
 }
 
 // Whatever happens to a repository (runs, failures, proofs, decisions, prunes,

@@ -46,7 +46,7 @@ func newHistory(t *testing.T, store storage.Storage, random *rand.Rand, seen map
 	}
 	h.order = retention.Order{AnyClock: h.chance(2), Policy: retention.Policy{
 		Last: random.IntN(3), Daily: random.IntN(2) * random.IntN(3), Within: time.Duration(1+random.IntN(8)) * time.Hour,
-		Grace: time.Duration(random.IntN(3)) * 12 * time.Hour, MaxDeleteShare: 1,
+		Grace: time.Duration(random.IntN(3)) * 12 * time.Hour, MaxDeleteShare: []float64{1, retention.DefaultMaxDeleteShare}[random.IntN(2)],
 	}}
 	return h
 }

@@ -17,9 +17,10 @@ const (
 	// since some schedules run once in a month.
 	maxAhead = 40 * 24 * time.Hour
 	// FreePoints may be forgotten whatever their share: the points of a day of which
-	// each hour has one. Of fewer points a share says nothing, and a repository
-	// that begins would not be pruned at all.
-	FreePoints = 25
+	// each hour has one, which may have 25, and one that each longer rule lets go on
+	// the same day. Of fewer points a share says nothing, and a repository that begins
+	// would not be pruned at all.
+	FreePoints = 30
 )
 
 // CheckClock refuses to delete anything by a clock that looks wrong: one that is

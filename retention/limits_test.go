@@ -40,13 +40,13 @@ func TestAShareThatIsTooLarge(t *testing.T) {
 		most  float64
 		want  string
 	}{
-		"below":                   {retention.Share{Points: 30, OfPoints: 100, Bytes: 30, OfBytes: 100}, 0.3, ""},
+		"below":                   {retention.Share{Points: 300, OfPoints: 1000, Bytes: 300, OfBytes: 1000}, 0.3, ""},
 		"too many points":         {retention.Share{Points: 31, OfPoints: 100, Bytes: 1, OfBytes: 100}, 0.3, "it would forget 31 of 100 points (31%) and 1 B of 100 B (1%), and retention.maxDeleteShare is 30%"},
-		"too many bytes":          {retention.Share{Points: 30, OfPoints: 1000, Bytes: 1 << 30, OfBytes: 2 << 30}, 0.3, "1.0 GiB of 2.0 GiB (50%)"},
-		"a small repository":      {retention.Share{Points: 25, OfPoints: 26, Bytes: 25, OfBytes: 26}, 0.3, ""},
-		"no longer a small one":   {retention.Share{Points: 26, OfPoints: 27, Bytes: 26, OfBytes: 27}, 0.3, "26 of 27 points (96.3%)"},
-		"empty points":            {retention.Share{Points: 30, OfPoints: 100}, 0.3, ""},
-		"nothing is to go at all": {retention.Share{Points: 26, OfPoints: 1000, Bytes: 0, OfBytes: 1}, 0, "26 of 1000 points (2.6%)"},
+		"too many bytes":          {retention.Share{Points: 40, OfPoints: 1000, Bytes: 1 << 30, OfBytes: 2 << 30}, 0.3, "1.0 GiB of 2.0 GiB (50%)"},
+		"a small repository":      {retention.Share{Points: 30, OfPoints: 31, Bytes: 30, OfBytes: 31}, 0.3, ""},
+		"no longer a small one":   {retention.Share{Points: 31, OfPoints: 32, Bytes: 31, OfBytes: 32}, 0.3, "31 of 32 points (96.9%)"},
+		"empty points":            {retention.Share{Points: 300, OfPoints: 1000}, 0.3, ""},
+		"nothing is to go at all": {retention.Share{Points: 31, OfPoints: 1000, Bytes: 0, OfBytes: 1}, 0, "31 of 1000 points (3.1%)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -36,12 +36,12 @@ func TestPruneIsRefused(t *testing.T) {
 		ahead int // hours by which the storage's clock is ahead
 		want  string
 	}{
-		"most of them":               {retention.Order{Policy: retention.Policy{Last: 1, MaxDeleteShare: 0.5}}, 0, "it would forget 26 of 27 points (96.3%)"},
-		"most of them, as asked for": {retention.Order{Policy: retention.Policy{Last: 1, MaxDeleteShare: 0.963}}, 0, ""},
+		"most of them":               {retention.Order{Policy: retention.Policy{Last: 1, MaxDeleteShare: 0.5}}, 0, "it would forget 31 of 32 points (96.9%)"},
+		"most of them, as asked for": {retention.Order{Policy: retention.Policy{Last: 1, MaxDeleteShare: 0.969}}, 0, ""},
 		"a few":                      {retention.Order{Policy: retention.Policy{Last: 2}}, 0, ""},
 		"a clock that was set back":  {retention.Order{Policy: retention.Policy{Last: 20}}, 2, "the storage has seen point"},
 		"the same, overruled":        {retention.Order{Policy: retention.Policy{Last: 20}, AnyClock: true}, 2, ""},
-		"nothing is to go":           {retention.Order{Policy: retention.Policy{Last: 30}}, 2, ""},
+		"nothing is to go":           {retention.Order{Policy: retention.Policy{Last: taken}}, 2, ""},
 		"nothing is to be forgotten": {retention.Order{Policy: retention.Policy{Last: 1}, SweepOnly: true}, 2, ""},
 	}
 	for name, tt := range tests {

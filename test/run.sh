@@ -30,13 +30,17 @@ status=0
 # net, not a budget.
 gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.main" -- \
   -race "${uninstrumented[@]}" -trimpath -p 2 -parallel 4 -count=1 -timeout 40m "$@" ./... || status=1
+# Months and years are simulated without the race detector, too: with it the same
+# tests go through fewer.
+gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.years" -- -trimpath -count=1 -timeout 8h \
+  -run '^(TestSoak|TestEveryKeptPointOfAHistoryIsRestorable)$' ./internal/daemon ./retention || status=1
 (cd internal/testbed/servers/gcs &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.gcs" -- -race -trimpath -count=1 -timeout 10m ./...) || status=1
 # Without the race detector: all that it would watch is Prometheus.
 (cd deploy/helm/alerts &&
   gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg --jsonfile "$events.alerts" -- -trimpath -count=1 -timeout 10m ./...) || status=1
-cat "$events".main "$events".gcs "$events".alerts >"$events"
-rm -f "$events".main "$events".gcs "$events".alerts
+cat "$events".{main,years,gcs,alerts} >"$events"
+rm -f "$events".{main,years,gcs,alerts}
 
 echo
 echo "Slowest tests:"

@@ -19,7 +19,7 @@ type Retention struct {
 
 	Within         quantity.Duration  `yaml:"within,omitempty" jsonschema_description:"every point that is no older than that, reckoned from the newest one: 7d"`
 	Grace          *quantity.Duration `yaml:"grace,omitempty" jsonschema_description:"how long a forgotten point can still be restored, and an incomplete one is not forgotten; default 72h"`
-	MaxDeleteShare *quantity.Percent  `yaml:"maxDeleteShare,omitempty" jsonschema_description:"most of the points, and of their bytes, that one prune may forget; default 30%. 25 points always go"`
+	MaxDeleteShare *quantity.Percent  `yaml:"maxDeleteShare,omitempty" jsonschema_description:"most of the points, and of their bytes, that one prune may forget; default 30%. 30 points always go"`
 	Zone           string             `yaml:"zone,omitempty" jsonschema_description:"where hours, days, weeks, months and years begin: Asia/Shanghai; default UTC"`
 	SigningKey     secret.Ref         `yaml:"signingKey,omitempty" jsonschema_description:"the key that signs what becomes of points, whose role is pruner or operator: file:PATH or env:NAME; default that of the repository"`
 }

@@ -34,10 +34,14 @@ import (
 
 // soakTime is how long a daemon is left alone.
 func soakTime() time.Duration {
-	if os.Getenv("OPENIM_DR_TEST_LONG") != "" {
+	switch {
+	case repotest.RaceDetector:
+		return month / 3
+	case os.Getenv("OPENIM_DR_TEST_LONG") != "":
 		return 24 * month
+	default:
+		return 2 * month
 	}
-	return month / 3
 }
 
 const (
@@ -205,7 +209,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	t.Helper()
 	s := &soak{
 		Fixture: repotest.Over(t, repotest.NewDated(t)), random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // a test's choices
-		policy: retention.Policy{Last: 3, Hourly: 6, Daily: 7, Weekly: 4, Monthly: 12, Grace: 12 * time.Hour, MaxDeleteShare: 0.5},
+		policy: retention.Policy{Last: 3, Hourly: 6, Daily: 7, Weekly: 4, Monthly: 12, Grace: 12 * time.Hour, MaxDeleteShare: retention.DefaultMaxDeleteShare},
 		truth:  map[string]map[string]string{}, did: map[string]int{}, excused: time.Now().Add(2 * time.Hour),
 	}
 	s.repo = s.Open(t)
