@@ -141,11 +141,11 @@ func (s *simulation) each(fn func(name string) error) error {
 }
 
 // Dirs knows the directories that a plan asks for.
-func (s *simulation) Dirs(_ context.Context, dir string) ([]string, error) {
-	if dir == "points/" {
-		return slices.Clone(s.ids), nil
+func (s *simulation) Dirs(_ context.Context, dir string, span storage.Span) ([]string, error) {
+	if dir != "points/" {
+		return nil, nil
 	}
-	return nil, nil
+	return slices.DeleteFunc(slices.Clone(s.ids), func(id string) bool { return !span.Holds(id) }), nil
 }
 
 // Stat describes what has a content.

@@ -231,7 +231,7 @@ func (h *history) prune(t *testing.T) {
 		t.Errorf("a prune that nothing has disturbed: %v", err)
 	}
 	after := h.listing(t)
-	for why, id := range lastingOf(before) {
+	for why, id := range lastingOf(before, time.Now()) {
 		if p, err := after.Find(id); err != nil || p.Forgotten != nil {
 			t.Errorf("prune took point %s, which is %s", id, why)
 		}

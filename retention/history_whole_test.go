@@ -16,12 +16,12 @@ import (
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
 
-// lastingOf are the points that no prune may take, by why (invariant 6), reckoned
-// without what decides.
-func lastingOf(l *repository.Listing) map[string]string {
+// lastingOf are the points that no prune may take which ends then, by why (invariant 6),
+// reckoned without what decides.
+func lastingOf(l *repository.Listing, ended time.Time) map[string]string {
 	lasting := map[string]string{}
 	for _, p := range l.Points { // the oldest first
-		if p.Held != nil && !p.Sweeping() {
+		if p.Held != nil && !p.Sweeping() && (p.Held.Until == nil || p.Held.Until.After(ended)) {
 			lasting["held "+p.Point] = p.Point
 		}
 		for _, s := range p.Sources {

@@ -158,7 +158,7 @@ func known(ctx context.Context, places []Place) string {
 	var all []string
 	for _, place := range places {
 		if store, err := place.Open(); err == nil {
-			ids, _ := store.Dirs(ctx, repository.RestoresDir)
+			ids, _ := store.Dirs(ctx, repository.RestoresDir, storage.Span{})
 			all = append(all, ids...)
 		}
 	}
@@ -171,7 +171,7 @@ func known(ctx context.Context, places []Place) string {
 
 // resolve finds the whole id, or "" where there is none.
 func resolve(ctx context.Context, store storage.Reader, restore string) (string, error) {
-	ids, err := store.Dirs(ctx, repository.RestoresDir)
+	ids, err := store.Dirs(ctx, repository.RestoresDir, storage.Span{})
 	if err != nil {
 		return "", fmt.Errorf("list restores in %s: %w", store.URL(), err)
 	}

@@ -295,14 +295,7 @@ func (a *Audit) fence(ctx context.Context, id string) error {
 	var f Fence
 	path := manifestPath(id)
 	_, err := a.plain(ctx, path, "a fence before run "+id+", "+signedBy(seal.RoleWriter, seal.RolePruner), &f, func() Damage {
-		var said Abandoned
-		here := Header{kindAbandoned, Format, a.repo.record.Repository, path}
-		if json.Unmarshal([]byte(f.Abandoned), &said) != nil || said.Header != here || said.Point != id {
-			return Altered
-		}
-		_, byWriter := a.options.Trust.Verify(seal.RoleWriter, []byte(f.Abandoned), []byte(f.Signature), said.Time)
-		_, byPruner := a.options.Trust.Verify(seal.RolePruner, []byte(f.Abandoned), []byte(f.Signature), said.Time)
-		return unless(byWriter == nil || byPruner == nil, Forged)
+		return f.judge(id, a.repo.record.Repository, a.options.Trust)
 	})
 	return err
 }

@@ -129,7 +129,7 @@ func (c *copying) choose(ctx context.Context) ([]*Point, error) {
 		slices.SortStableFunc(chosen, older)
 		return slices.Compact(chosen), nil
 	}
-	decided, err := c.to.Dirs(ctx, stateDir)
+	decided, err := c.to.Dirs(ctx, stateDir, storage.Span{})
 	if err != nil {
 		return nil, fmt.Errorf("list states of the copy: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // explain leaves an entry in the copy's log: what came, and which links of chains the
@@ -76,7 +78,7 @@ func (c *copying) explained(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	decided, err := c.to.Dirs(ctx, stateDir)
+	decided, err := c.to.Dirs(ctx, stateDir, storage.Span{})
 	if err != nil {
 		return nil, fmt.Errorf("list states of the copy: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
 // streamHead is the last link of a stream, which its next point follows.
@@ -27,12 +28,12 @@ func (r *Repository) head(ctx context.Context, listing *Listing, instance, strea
 	if p := listing.Head(instance, stream); p != nil {
 		last, since = &streamHead{p.Seq, Link{p.Point, p.SHA256}}, p.Point[:len(idTime)]
 	}
-	decided, err := r.store.Dirs(ctx, stateDir)
+	decided, err := r.store.Dirs(ctx, stateDir, storage.Span{From: since})
 	if err != nil {
 		return nil, fmt.Errorf("list states: %w", err)
 	}
 	gone := slices.DeleteFunc(decided, func(id string) bool {
-		return !isID(id) || id < since || listing.seen(id)
+		return !isID(id) || listing.seen(id)
 	})
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -87,7 +88,7 @@ func (d *Draft) confirm(ctx context.Context, listing *Listing) error {
 	lost := func(format string, args ...any) error {
 		return fault.New(fault.Busy, "begin point "+d.point, format, args...).On(d.writer.URL()).Hint("run it again")
 	}
-	ids, err := d.writer.store.Dirs(ctx, pointsDir)
+	ids, err := d.writer.store.Dirs(ctx, pointsDir, storage.Span{})
 	if err != nil {
 		return fmt.Errorf("list points: %w", err)
 	}

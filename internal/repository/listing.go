@@ -69,15 +69,15 @@ func (p *Point) lighten() {
 
 // list is List that hands each point on as soon as it has been read, many at once.
 func (r *Repository) list(ctx context.Context, loaded func(*Point)) (*Listing, error) {
-	ids, err := r.dirs(ctx, "points", pointsDir)
+	ids, err := r.store.Dirs(ctx, pointsDir, storage.Span{})
+	if err != nil {
+		return nil, fmt.Errorf("list points in %s: %w", r.URL(), err)
+	}
+	drilled, err := r.among(ctx, "proofs", proofsDir, ids)
 	if err != nil {
 		return nil, err
 	}
-	drilled, err := r.dirs(ctx, "proofs", proofsDir)
-	if err != nil {
-		return nil, err
-	}
-	decided, err := r.dirs(ctx, "states", stateDir)
+	decided, err := r.among(ctx, "states", stateDir, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -103,16 +103,49 @@ func (r *Repository) list(ctx context.Context, loaded func(*Point)) (*Listing, e
 		return nil, err
 	}
 	listing := listingOf(all)
-	r.cache.keepOnly(listing.Points)
+	r.cache.keepOnly(listing)
 	return listing, nil
 }
 
-func (r *Repository) dirs(ctx context.Context, what, dir string) ([]string, error) {
-	names, err := r.store.Dirs(ctx, dir)
-	if err != nil {
+// spanGap is how far apart points are whose directories are listed apart. A page of a
+// listing holds a thousand names, which are the points of some weeks.
+const spanGap = 14 * 24 * time.Hour
+
+// among returns the directories in dir, one for each point that has one there, of the
+// times from which there are points: ascending, and beside those of the points some of
+// their neighbours'. Most are of points that were swept long ago, and after years too
+// many to list.
+func (r *Repository) among(ctx context.Context, what, dir string, points []string) ([]string, error) {
+	spans := spansOf(points)
+	names := make([][]string, len(spans))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallelReads)
+	for i, span := range spans {
+		group.Go(func() (err error) {
+			names[i], err = r.store.Dirs(ctx, dir, span)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("list %s in %s: %w", what, r.URL(), err)
 	}
-	return names, nil
+	return slices.Concat(names...), nil
+}
+
+// spansOf are the spans of ids, which ascend, between gaps in time.
+func spansOf(ids []string) (spans []storage.Span) {
+	var last time.Time
+	for _, id := range ids {
+		at, err := PointTime(id)
+		if err != nil {
+			at = last // no point: it is where its name is
+		}
+		if len(spans) == 0 || at.Sub(last) > spanGap {
+			spans = append(spans, storage.Span{From: id})
+		}
+		spans[len(spans)-1].To, last = id, at
+	}
+	return spans
 }
 
 // found is what a listing has found under one id: a point, something that should

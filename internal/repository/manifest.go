@@ -139,6 +139,22 @@ type Fence struct {
 	Signature string `json:"signature"`
 }
 
+// judge says whether a fence is what one before that run must be: its record is of this
+// place, and signed by who may give runs up.
+func (f *Fence) judge(run, repository string, trust seal.Trust) Damage {
+	var said Abandoned
+	here := Header{kindAbandoned, Format, repository, manifestPath(run)}
+	if json.Unmarshal([]byte(f.Abandoned), &said) != nil || said.Header != here || said.Point != run {
+		return Altered
+	}
+	for _, role := range []seal.Role{seal.RoleWriter, seal.RolePruner} {
+		if _, err := trust.Verify(role, []byte(f.Abandoned), []byte(f.Signature), said.Time); err == nil {
+			return Intact
+		}
+	}
+	return Forged
+}
+
 // Abandoned is what a fence says.
 type Abandoned struct {
 	Header

@@ -58,7 +58,7 @@ func (c manifestCache) get(point string, there storage.Info) (data, signature []
 	return data, []byte(kept.Signature), true
 }
 
-// put keeps a manifest whose signature counts. It replaces a file as a whole, so
+// put keeps a manifest whose signature counts, or a fence. It replaces a file as a whole, so
 // that nobody reads half of one.
 func (c manifestCache) put(point string, there storage.Info, data, signature []byte) {
 	if c.dir == "" || there.Generation == "" {
@@ -81,8 +81,8 @@ func (c manifestCache) put(point string, there storage.Info, data, signature []b
 	}
 }
 
-// keepOnly removes what is kept of points that are not there any more.
-func (c manifestCache) keepOnly(points []*Point) {
+// keepOnly removes what is kept of points and runs that are not there any more.
+func (c manifestCache) keepOnly(l *Listing) {
 	if c.dir == "" {
 		return
 	}
@@ -91,8 +91,11 @@ func (c manifestCache) keepOnly(points []*Point) {
 		return
 	}
 	there := map[string]bool{}
-	for _, p := range points {
+	for _, p := range l.Points {
 		there[p.Point+".json"] = true
+	}
+	for _, run := range l.fenced {
+		there[run+".json"] = true
 	}
 	for _, f := range files {
 		if !there[f.Name()] {
@@ -133,14 +136,24 @@ func (r *Repository) glance(ctx context.Context) (map[string]*storage.Info, erro
 // the object which is there. The parser is left with it.
 func (r *Repository) readManifest(ctx context.Context, id string, there storage.Info, parser *manifestParser) (*signedFile, error) {
 	if data, signature, ok := r.cache.get(id, there); ok {
+		if parser.fence(data) && r.fenceCounts(id, data) {
+			return &signedFile{data: data, untrusted: errAlone}, nil
+		}
 		signer, untrusted := r.trust.Verify(seal.RoleWriter, data, signature, parser.started(data))
 		if untrusted == nil {
 			return &signedFile{data: data, signature: signature, signer: signer}, nil
 		}
 	}
-	signed, err := readSigned(ctx, r.store, manifestPath(id), r.trust, parser.started, seal.RoleWriter)
-	if err == nil && signed.untrusted == nil {
+	reader := signedReader{store: r.store, trust: r.trust, claimed: parser.started, roles: []seal.Role{seal.RoleWriter}, alone: parser.fence}
+	signed, err := reader.read(ctx, manifestPath(id))
+	if err == nil && (signed.untrusted == nil || errors.Is(signed.untrusted, errAlone)) {
 		r.cache.put(id, there, signed.data, signed.signature)
 	}
 	return signed, err
+}
+
+// fenceCounts reports whether what is kept is a fence that somebody trusted has made.
+func (r *Repository) fenceCounts(run string, data []byte) bool {
+	var f Fence
+	return json.Unmarshal(data, &f) == nil && f.judge(run, r.record.Repository, r.trust) == Intact
 }

@@ -102,6 +102,62 @@ func TestManifestCache(t *testing.T) {
 	}
 }
 
+// Runs that were given up stay for ever, and are many where a deployment was down for
+// long: a list reads each once, and where there is a cache not even that.
+func TestListOfRunsThatWereGivenUp(t *testing.T) {
+	const runs = 5
+	tests := map[string]struct {
+		cache   bool
+		between func(t *testing.T, cache, run string)
+		opens   int // files of those runs that the second list reads
+	}{
+		"without a cache": {false, nil, runs},
+		"with one":        {true, nil, 0},
+		"somebody changes the cache": {true, func(t *testing.T, cache, run string) {
+			replace(t, cache, run, func(text string) string { return strings.Replace(text, "untrusted comment", "untrusted xomment", 1) })
+		}, 1},
+		"somebody makes up a fence": {true, func(t *testing.T, cache, run string) {
+			replace(t, cache, run, func(text string) string { return strings.Replace(text, "by", "xy", 1) })
+		}, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			memory := repotest.NewMemory()
+			f := repotest.Over(t, memory) // tells no checksums
+			w := f.Writer(t)
+			given := map[string]bool{}
+			for range runs {
+				given[begin(t, w, "manual").Point()] = true
+			}
+			mustTake(t, w, "manual", sample())
+			cache := ""
+			if tt.cache {
+				cache = t.TempDir()
+			}
+			listWith(t, f, f.Store, cache)
+			for run := range given {
+				if tt.between != nil {
+					tt.between(t, cache, run)
+					break
+				}
+			}
+			counted := faulty.New(f.Store, faulty.Plan{})
+			if l := listWith(t, f, counted, cache); len(l.Points) != 1 || len(l.Broken) != 0 {
+				t.Errorf("%d points and %d broken ones", len(l.Points), len(l.Broken))
+			}
+			opens := 0
+			for _, c := range counted.Calls() {
+				if elements := strings.Split(c.Name, "/"); c.Kind == faulty.Open && len(elements) > 1 && given[elements[1]] {
+					opens++
+				}
+			}
+			if opens != tt.opens {
+				t.Errorf("%d files of runs that were given up were read, want %d", opens, tt.opens)
+			}
+		})
+	}
+}
+
 func listWith(t *testing.T, f *repotest.Fixture, store storage.Storage, cache string) *repository.Listing {
 	t.Helper()
 	repo, err := repository.Open(t.Context(), store, repository.Options{Trust: f.Trust, Cache: cache})

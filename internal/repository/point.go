@@ -167,6 +167,12 @@ func (p *manifestParser) started(data []byte) time.Time {
 	return m.Started
 }
 
+// fence reports whether it is no manifest, but says that there will be none.
+func (p *manifestParser) fence(data []byte) bool {
+	m, err := p.parse(data)
+	return err == nil && m.Kind == kindAbandoned
+}
+
 // parseManifest parses and accepts.
 func (r *Repository) parseManifest(id string, data []byte) (*Manifest, error) {
 	m, err := new(manifestParser).parse(data)

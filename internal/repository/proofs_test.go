@@ -328,9 +328,9 @@ func (c *counting) List(ctx context.Context, prefix string, fn func(storage.Info
 	return c.Memory.List(ctx, prefix, fn)
 }
 
-func (c *counting) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (c *counting) Dirs(ctx context.Context, dir string, span storage.Span) ([]string, error) {
 	c.count(dir)
-	return c.Memory.Dirs(ctx, dir)
+	return c.Memory.Dirs(ctx, dir, span)
 }
 
 func (c *counting) proofs() (n int) {

@@ -143,7 +143,7 @@ func (l *Listing) newestProven(instance, source string) *Point {
 // has: they have begun on it, or cannot be read, and no later point of their
 // stream is there, so that they or whoever goes on with them may end.
 func (r *Repository) runsOn(ctx context.Context, listing *Listing, point string) ([]string, error) {
-	all, err := r.store.Dirs(ctx, runsDir)
+	all, err := r.store.Dirs(ctx, runsDir, storage.Span{})
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}

@@ -71,31 +71,51 @@ type signedFile struct {
 
 // readSigned reads a file and the signature beside it. claimed finds the time
 // that the file gives itself, zero where it cannot; any of the roles will do.
-//
-// What does not verify is read once more: bytes that changed on their way are
-// then right, and those that are stored wrongly are not. Otherwise a passing
-// fault would make a point look like a forgery, and the one before it like the
-// latest.
 func readSigned(ctx context.Context, store storage.Reader, path string, trust seal.Trust, claimed func([]byte) time.Time, roles ...seal.Role) (*signedFile, error) {
-	f, err := readSignedOnce(ctx, store, path, trust, claimed, roles)
-	if err != nil || f.untrusted == nil || trust.Empty() {
-		return f, err
-	}
-	return readSignedOnce(ctx, store, path, trust, claimed, roles)
+	return signedReader{store: store, trust: trust, claimed: claimed, roles: roles}.read(ctx, path)
 }
 
-func readSignedOnce(ctx context.Context, store storage.Reader, path string, trust seal.Trust, claimed func([]byte) time.Time, roles []seal.Role) (*signedFile, error) {
-	data, err := storage.Get(ctx, store, path, maxPlain)
+// signedReader is readSigned, bit by bit.
+type signedReader struct {
+	store   storage.Reader
+	trust   seal.Trust
+	claimed func([]byte) time.Time
+	roles   []seal.Role
+	// alone, unless nil, reports whether a file has no signature beside it. Such a
+	// file is untrusted.
+	alone func([]byte) bool
+}
+
+// errAlone: whoever wants to know must look into the file.
+var errAlone = errors.New("it has no signature beside it")
+
+// read reads one. What does not verify is read once more: bytes that changed on
+// their way are then right, and those that are stored wrongly are not. Otherwise a
+// passing fault would make a point look like a forgery, and the one before it like
+// the latest.
+func (r signedReader) read(ctx context.Context, path string) (*signedFile, error) {
+	f, err := r.once(ctx, path)
+	if err != nil || f.untrusted == nil || errors.Is(f.untrusted, errAlone) || r.trust.Empty() {
+		return f, err
+	}
+	return r.once(ctx, path)
+}
+
+func (r signedReader) once(ctx context.Context, path string) (*signedFile, error) {
+	data, err := storage.Get(ctx, r.store, path, maxPlain)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	signature, err := storage.Get(ctx, store, path+signatureSuffix, 64<<10)
+	if r.alone != nil && r.alone(data) {
+		return &signedFile{data: data, untrusted: errAlone}, nil
+	}
+	signature, err := storage.Get(ctx, r.store, path+signatureSuffix, 64<<10)
 	if err != nil && !errors.Is(err, storage.ErrNotExist) {
 		return nil, fmt.Errorf("read %s: %w", path+signatureSuffix, err)
 	}
 	f := &signedFile{data: data, signature: signature}
-	for _, role := range roles {
-		if f.signer, f.untrusted = trust.Verify(role, data, signature, claimed(data)); f.untrusted == nil {
+	for _, role := range r.roles {
+		if f.signer, f.untrusted = r.trust.Verify(role, data, signature, r.claimed(data)); f.untrusted == nil {
 			break
 		}
 	}

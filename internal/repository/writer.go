@@ -95,7 +95,7 @@ func (w *Writer) Begin(ctx context.Context, stream string, sources []string) (*D
 	if err != nil {
 		return nil, err
 	}
-	runs, err := w.store.Dirs(ctx, runsDir)
+	runs, err := w.store.Dirs(ctx, runsDir, storage.Span{})
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}

@@ -40,9 +40,9 @@ func (c *counting) List(ctx context.Context, prefix string, fn func(Info) error)
 	return c.Storage.List(ctx, prefix, fn)
 }
 
-func (c *counting) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (c *counting) Dirs(ctx context.Context, dir string, span Span) ([]string, error) {
 	c.count(ListRequest)
-	return c.Storage.Dirs(ctx, dir)
+	return c.Storage.Dirs(ctx, dir, span)
 }
 
 func (c *counting) Stat(ctx context.Context, name string) (Info, error) {

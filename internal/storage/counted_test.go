@@ -34,7 +34,7 @@ func TestCounted(t *testing.T) {
 		t.Fatalf("got %q, %v", data, err)
 	}
 	_, missing := counted.Stat(ctx, "nothing")
-	_, err = counted.Dirs(ctx, "")
+	_, err = counted.Dirs(ctx, "", storage.Span{})
 	listed := counted.List(ctx, "", func(storage.Info) error { return nil })
 	if !errors.Is(missing, storage.ErrNotExist) || errors.Join(err, listed, counted.Delete(ctx, info)) != nil {
 		t.Errorf("%v, %v, %v", missing, err, listed)

@@ -166,9 +166,9 @@ func (r *retrying) Delete(ctx context.Context, seen Info) error {
 	})
 }
 
-func (r *retrying) Dirs(ctx context.Context, dir string) (names []string, err error) {
+func (r *retrying) Dirs(ctx context.Context, dir string, span Span) (names []string, err error) {
 	err = r.policy.attempt(ctx, func(ctx context.Context) (err error) {
-		names, err = r.inner.Dirs(ctx, dir)
+		names, err = r.inner.Dirs(ctx, dir, span)
 		return err
 	})
 	return names, err

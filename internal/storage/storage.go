@@ -57,11 +57,13 @@ type Reader interface {
 	// not be seen; every other one is seen exactly once. An error of fn ends
 	// the listing and is returned as it is.
 	List(ctx context.Context, prefix string, fn func(Info) error) error
-	// Dirs returns the names of the directories directly below dir, ascending:
-	// for each object "<dir>NAME/…" the NAME, once. Dir is empty or ends in a
-	// slash. It costs no more than there are names, however many objects are
-	// below them. What is created or deleted meanwhile may or may not be seen.
-	Dirs(ctx context.Context, dir string) ([]string, error)
+	// Dirs returns the names of the directories directly below dir that the span
+	// holds, ascending: for each object "<dir>NAME/…" the NAME, once. Dir is empty or
+	// ends in a slash. It costs no more than there are such names, however many
+	// objects are below them, and however many names the span does not hold (but in
+	// a directory of a file system, which is read as a whole). What is created or
+	// deleted meanwhile may or may not be seen.
+	Dirs(ctx context.Context, dir string, span Span) ([]string, error)
 	// Stat describes one object, or returns ErrNotExist.
 	Stat(ctx context.Context, name string) (Info, error)
 	// Open reads length bytes from offset on; a negative length reads to the

@@ -106,14 +106,14 @@ func (m *Memory) List(ctx context.Context, prefix string, fn func(storage.Info) 
 }
 
 // Dirs groups what List lists.
-func (m *Memory) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (m *Memory) Dirs(ctx context.Context, dir string, span storage.Span) ([]string, error) {
 	if err := storage.CheckDir(dir); err != nil {
 		return nil, err
 	}
 	var names []string
 	err := m.List(ctx, dir, func(i storage.Info) error {
 		name, _, more := strings.Cut(strings.TrimPrefix(i.Name, dir), "/")
-		if more && !slices.Contains(names, name) {
+		if more && span.Holds(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 		return nil

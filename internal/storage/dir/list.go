@@ -38,7 +38,7 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 
 // Dirs reads one directory, and looks into those in it: one that holds no
 // object any more is none.
-func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (s *Store) Dirs(ctx context.Context, dir string, span storage.Span) ([]string, error) {
 	if err := storage.CheckDir(dir); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
 		}
 		for _, e := range entries {
 			after = e.key
-			if !e.dir {
+			if !e.dir || !span.Holds(strings.TrimSuffix(e.key, "/")) {
 				continue
 			}
 			holds, err := s.holdsObject(ctx, path.Join(name, e.key))

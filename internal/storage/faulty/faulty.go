@@ -141,9 +141,9 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 }
 
 // Dirs lists directories.
-func (s *Store) Dirs(ctx context.Context, dir string) (names []string, err error) {
+func (s *Store) Dirs(ctx context.Context, dir string, span storage.Span) (names []string, err error) {
 	err = s.around(ctx, List, dir, func() (err error) {
-		names, err = s.inner.Dirs(ctx, dir)
+		names, err = s.inner.Dirs(ctx, dir, span)
 		return err
 	})
 	if err != nil {

@@ -201,11 +201,17 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 
 // Dirs has the service group the names: a page of it holds up to a thousand
 // directories or objects that are no directory.
-func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (s *Store) Dirs(ctx context.Context, dir string, span storage.Span) ([]string, error) {
 	if err := storage.CheckDir(dir); err != nil {
 		return nil, err
 	}
 	query := &gcs.Query{Prefix: s.prefix + dir, Delimiter: "/", Projection: gcs.ProjectionNoACL}
+	if span.From != "" {
+		query.StartOffset = s.prefix + dir + span.From
+	}
+	if end := span.Beyond(); end != "" {
+		query.EndOffset = s.prefix + dir + end
+	}
 	if err := query.SetAttrSelection([]string{"Name"}); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
@@ -220,8 +226,9 @@ func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
 		if err != nil {
 			return nil, s.mapError("list", dir, err)
 		}
-		if attrs.Prefix != "" {
-			names = append(names, strings.TrimSuffix(strings.TrimPrefix(attrs.Prefix, s.prefix+dir), "/"))
+		name := strings.TrimSuffix(strings.TrimPrefix(attrs.Prefix, s.prefix+dir), "/")
+		if attrs.Prefix != "" && span.Holds(name) {
+			names = append(names, name)
 		}
 	}
 }

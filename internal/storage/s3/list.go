@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -22,7 +23,7 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(storage.Info) e
 		return err
 	}
 	last := ""
-	return s.pages(ctx, prefix, nil, func(page *s3.ListObjectsV2Output) error {
+	return s.pages(ctx, prefix, new(s3.ListObjectsV2Input), func(page *s3.ListObjectsV2Output) error {
 		for _, object := range page.Contents {
 			// A page may be in memory when ctx ends.
 			if err := ctx.Err(); err != nil {
@@ -55,28 +56,43 @@ func (s *Store) disordered() error {
 }
 
 // Dirs has the service group the names.
-func (s *Store) Dirs(ctx context.Context, dir string) ([]string, error) {
+func (s *Store) Dirs(ctx context.Context, dir string, span storage.Span) ([]string, error) {
 	if err := storage.CheckDir(dir); err != nil {
 		return nil, err
 	}
 	var names []string
-	err := s.pages(ctx, dir, aws.String("/"), func(page *s3.ListObjectsV2Output) error {
+	beyond := span.Beyond()
+	input := &s3.ListObjectsV2Input{Delimiter: aws.String("/")}
+	if span.From != "" {
+		input.StartAfter = s.key(dir + span.From) // no directory: its key has a slash
+	}
+	err := s.pages(ctx, dir, input, func(page *s3.ListObjectsV2Output) error {
 		for _, common := range page.CommonPrefixes {
-			names = append(names, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(common.Prefix), s.prefix+dir), "/"))
+			key := strings.TrimPrefix(aws.ToString(common.Prefix), s.prefix+dir)
+			if beyond != "" && key >= beyond {
+				return errBeyond
+			}
+			if name := strings.TrimSuffix(key, "/"); span.Holds(name) {
+				names = append(names, name)
+			}
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errBeyond) {
 		return nil, err
 	}
 	slices.Sort(names) // they came with a slash, before which "-" sorts
 	return names, nil
 }
 
-func (s *Store) pages(ctx context.Context, prefix string, delimiter *string, fn func(*s3.ListObjectsV2Output) error) error {
-	pages := s3.NewListObjectsV2Paginator(s.api, &s3.ListObjectsV2Input{
-		Bucket: &s.bucket, Prefix: s.key(prefix), Delimiter: delimiter, MaxKeys: aws.Int32(pageSize),
-	})
+// errBeyond ends a listing that has come to names which nobody asked for.
+var errBeyond = errors.New("beyond what was asked for")
+
+// pages calls fn with each page of what a request lists below a prefix. An error of fn
+// ends it, and is returned as it is.
+func (s *Store) pages(ctx context.Context, prefix string, input *s3.ListObjectsV2Input, fn func(*s3.ListObjectsV2Output) error) error {
+	input.Bucket, input.Prefix, input.MaxKeys = &s.bucket, s.key(prefix), aws.Int32(pageSize)
+	pages := s3.NewListObjectsV2Paginator(s.api, input)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

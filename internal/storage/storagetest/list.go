@@ -120,7 +120,7 @@ func listMany(t *testing.T, s storage.Storage) {
 	if got := list(t, s, "many/"); !slices.Equal(got, want) {
 		t.Errorf("got %d names, want %d", len(got), len(want))
 	}
-	got, err := s.Dirs(t.Context(), "many/")
+	got, err := s.Dirs(t.Context(), "many/", storage.Span{})
 	for i := range got {
 		got[i] = "many/" + got[i] + "/x"
 	}
@@ -176,13 +176,27 @@ func testDirs(t *testing.T, s storage.Storage) {
 		"list/a-c/": nil,
 		"none/":     nil,
 	} {
-		got, err := s.Dirs(t.Context(), dir)
+		got, err := s.Dirs(t.Context(), dir, storage.Span{})
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("Dirs(%q): %q, %v; want %q", dir, got, err, want)
 		}
 	}
+	for span, want := range map[storage.Span][]string{
+		{From: "a"}:              {"a", "a-c", "aa"},
+		{From: "a-"}:             {"a-c", "aa"}, // and the key of "a/" comes after that of "a-c/"
+		{From: "a-c", To: "a-c"}: {"a-c"},
+		{To: "a"}:                {"Z", "a"},
+		{To: "a-c"}:              {"Z", "a", "a-c"},
+		{From: "a", To: "a-b"}:   {"a"},
+		{From: "b"}:              nil,
+	} {
+		got, err := s.Dirs(t.Context(), "list/", span)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Dirs of %+v: %q, %v; want %q", span, got, err, want)
+		}
+	}
 	for _, dir := range []string{"list", "/", "../", "list//", "a\x00/"} {
-		if _, err := s.Dirs(t.Context(), dir); err == nil {
+		if _, err := s.Dirs(t.Context(), dir, storage.Span{}); err == nil {
 			t.Errorf("Dirs(%q) is not refused", dir)
 		}
 	}

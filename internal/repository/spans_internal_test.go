@@ -1,0 +1,80 @@
+package repository
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openim-dr/openim-dr/internal/storage"
+)
+
+func TestSpansOfPoints(t *testing.T) {
+	const jan1, jan2, jan9, feb9, feb9b = "20260101T000000Z-aaaa", "20260102T000000Z-aaaa", "20260109T000000Z-aaaa", "20260209T000000Z-aaaa", "20260209T000000Z-bbbb"
+	tests := map[string]struct {
+		points []string
+		want   []storage.Span
+	}{
+		"no point":               {nil, nil},
+		"one":                    {[]string{jan1}, []storage.Span{{From: jan1, To: jan1}}},
+		"some of a week":         {[]string{jan1, jan2, jan9}, []storage.Span{{From: jan1, To: jan9}}},
+		"a month without any":    {[]string{jan1, jan9, feb9, feb9b}, []storage.Span{{From: jan1, To: jan9}, {From: feb9, To: feb9b}}},
+		"what is no point":       {[]string{"0", jan1, "3"}, []storage.Span{{From: "0", To: "0"}, {From: jan1, To: "3"}}},
+		"nothing that is points": {[]string{"a", "b"}, []storage.Span{{From: "a", To: "b"}}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, spansOf(tt.points)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// years is a storage that has a directory of each hour of some years.
+type years struct {
+	storage.Storage
+	asked int // for names
+}
+
+func (y *years) Dirs(_ context.Context, _ string, span storage.Span) (names []string, err error) {
+	for at := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2026; at = at.Add(time.Hour) {
+		if id := at.Format(idTime) + "-aaaa"; span.Holds(id) {
+			names = append(names, id)
+		}
+	}
+	y.asked += len(names)
+	return names, nil
+}
+
+// What was decided about points that are long gone is not listed for those that stay:
+// after years that alone would take longer than all else.
+func TestStatesOfSweptPointsAreNotListed(t *testing.T) {
+	var points []string
+	now := time.Date(2025, 12, 31, 23, 0, 0, 0, time.UTC)
+	for year := range 5 {
+		points = append(points, now.AddDate(year-5, 0, 0).Format(idTime)+"-aaaa")
+	}
+	for month := range 11 {
+		points = append(points, now.AddDate(0, 0, 30*(month-12)).Format(idTime)+"-aaaa")
+	}
+	for day := range 30 {
+		points = append(points, now.AddDate(0, 0, day-30).Format(idTime)+"-aaaa")
+	}
+	slices.Sort(points)
+	store := new(years)
+	got, err := (&Repository{store: store}).among(t.Context(), "states", stateDir, points)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range points {
+		if _, there := slices.BinarySearch(got, p); !there {
+			t.Errorf("%s is not among them", p)
+		}
+	}
+	if store.asked > 1000 { // of 52,608
+		t.Errorf("%d names were listed for the sake of %d points", store.asked, len(points))
+	}
+}
