@@ -48,8 +48,8 @@ takes over where that one is gone. A run that failed is tried again where that m
 help.
 
 The configuration is read again when its file changes. One that is not right changes
-nothing: the daemon goes on with the one before, and says so in its log and under
-/readyz. Jobs that run go on with the configuration that they began with.
+nothing: the daemon goes on with the one before, and says so in its log, under /readyz
+and on the status page. Jobs that run go on with the configuration that they began with.
 
 --http shows a status page under /, the same as JSON under /api/v1/, and metrics for
 Prometheus under /metrics, to whoever gives the token of daemon.http.token, if there is
@@ -80,6 +80,8 @@ func (a *app) run(ctx context.Context, flags runFlags) error {
 	}
 	defer silence()
 	r.telling = telling
+	r.observer = r.newObserver()
+	r.health.Changed = r.observer.Again
 	end, err := r.serve(ctx, flags.http)
 	if err != nil {
 		return err
@@ -126,8 +128,9 @@ type runDaemon struct {
 	notices  *daemon.NotifyMetrics
 	health   *daemon.Health
 	board    *web.Board
-	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone
 	telling  *telling
+	observer *daemon.Observer
+	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone
 
 	mu     sync.Mutex
 	config *config.Config
@@ -188,33 +191,32 @@ func (r *runDaemon) untilMoved(ctx context.Context) error {
 	running := daemon.New(elector,
 		&repository.ScheduleLog{Store: store, Repo: repo, Instance: at.Instance}, a.log, r.metrics, r.health)
 	running.Schedule(a.schedules(at))
-	observer := r.observer()
 	running.Ended = func(o daemon.Outcome) {
 		r.telling.RunEnded(o.Run, o.Err, o.Next)
-		observer.Again()
+		r.observer.Again()
 	}
 	book := &repository.NoticeLog{Store: store, Repo: repo, Instance: at.Instance}
 	running.Leading = func(leads bool) {
 		r.telling.lead(ctx, leads, book)
-		observer.Again()
+		r.observer.Again()
 	}
+	r.runs = nil // those of another repository
 
 	beside, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { r.watch(beside, running) })
-	group.Go(func() { observer.Run(beside) })
+	group.Go(func() { r.observer.Run(beside) })
 	running.Run(ctx)
 	stop()
 	group.Wait()
 	return nil
 }
 
-// observer looks at how things stand by the configuration as it is then.
-func (r *runDaemon) observer() *daemon.Observer {
+// newObserver returns who looks at how things stand, by the configuration as it is then.
+func (r *runDaemon) newObserver() *daemon.Observer {
 	var eyes *observer
 	var covered *coverage
 	var of *config.Config
-	r.runs = nil // those of another repository
 	return &daemon.Observer{
 		Every: observeInterval, Log: r.app.log,
 		Look: func(ctx context.Context) (*status.Report, error) {
@@ -235,6 +237,7 @@ func (r *runDaemon) observer() *daemon.Observer {
 			switch {
 			case err == nil:
 				report.Cover(findings)
+				report.Add(r.health.Reasons()...)
 			case ctx.Err() == nil:
 				r.board.Failed(err)
 			}
@@ -273,7 +276,6 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 		}
 		before := r.configuration()
 		now, err := r.load()
-		r.telling.Configuration(err)
 		if r.health.Set(daemon.ConfigurationPart, err); err != nil {
 			r.app.log.Error("the configuration is not right, and the one before stays", "error", err.Error())
 			continue

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/status"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
@@ -203,6 +205,43 @@ func fetch(t *testing.T, url string) (status int, body string) {
 	return response.StatusCode, string(data)
 }
 
+// awaitReason follows the looks of a daemon until one gives a reason, or does not give it
+// any more, and returns what it says.
+func awaitReason(t *testing.T, url string, code status.Code, there bool) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), daemonPatience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
+	var report status.Report
+	for lines := bufio.NewScanner(events.Body); lines.Scan(); {
+		if lines.Text() != "event: status" {
+			continue
+		}
+		_, body := fetch(t, url+"/api/v1/status")
+		report = status.Report{}
+		if err := json.Unmarshal([]byte(body), &report); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		i := slices.IndexFunc(report.Reasons, func(r status.Reason) bool { return r.Code == code })
+		switch {
+		case i >= 0 && there:
+			return report.Reasons[i].Text
+		case i < 0 && !there:
+			return ""
+		}
+	}
+	t.Fatalf("that %s is there was never %t: %+v", code, there, report.Reasons)
+	return ""
+}
+
 // daemonSources is a source of one bucket, and what follows the sources.
 func daemonSources(t *testing.T, env *testbed.Env, bucket, rest string) string {
 	t.Helper()
@@ -259,11 +298,18 @@ schedules:
 	if status, body := fetch(t, url+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "configuration: ") {
 		t.Errorf("with a wrong configuration /readyz answers %d: %s", status, body)
 	}
+	if why := awaitReason(t, url, status.DaemonConfiguration, true); !strings.Contains(why, "line ") {
+		t.Errorf("the status says of the configuration %q", why)
+	}
+	if _, page := fetch(t, url+"/"); !strings.Contains(page, ">configuration: ") || !strings.Contains(page, "<code>openim-dr config check</code>") {
+		t.Errorf("the page does not say what is wrong with the configuration:\n%s", page)
+	}
 	rewrite(string(text) + "\n- {name: more, cron: \"@every 1s\", prune: true}\n")
 	p.await(&from, "run ended well", `"schedule":"more"`)
 	if status, body := fetch(t, url+"/readyz"); status != http.StatusOK {
 		t.Errorf("after it was mended /readyz answers %d: %s", status, body)
 	}
+	awaitReason(t, url, status.DaemonConfiguration, false)
 	p.stop()
 	requireOutput(t, " media ", "list", "--config", config)
 	requireNothingDamaged(t, config)

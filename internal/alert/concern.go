@@ -55,6 +55,8 @@ var sorts = map[status.Code]sort{
 	status.CopyLacks:        {"copy.behind", notify.Objective},
 	status.CopyBehind:       {"copy.behind", notify.Objective},
 	status.StoreUncovered:   {"store.uncovered", notify.Objective},
+
+	status.DaemonConfiguration: {"configuration", notify.Failure},
 }
 
 // about is how a concern is called.

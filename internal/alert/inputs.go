@@ -82,26 +82,6 @@ func (t *Teller) Happened(c Concern) {
 	t.change(func() { t.happened[c.About] = c })
 }
 
-// Configuration takes what is wrong with the configuration, or nil.
-func (t *Teller) Configuration(err error) {
-	const about = "configuration"
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	before, was := t.standing[about]
-	switch {
-	case err == nil && !was, err != nil && before.Why == err.Error():
-		return // it is read all the time
-	case err == nil:
-		delete(t.standing, about)
-	default:
-		t.standing[about] = Concern{
-			About: about, Event: notify.Failure, Severity: status.Warning, Why: err.Error(),
-			Text: "the configuration is not right, and the daemon goes on with the one before", Try: "openim-dr config check",
-		}
-	}
-	t.nudge()
-}
-
 // aboutRepository is the concern that nothing can be seen. Every daemon tells it, since
 // none can lead then, and what was told cannot be kept.
 const aboutRepository = "repository"

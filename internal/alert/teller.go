@@ -39,7 +39,6 @@ type Teller struct {
 	mu       sync.Mutex
 	report   *status.Report     // nil: none was seen yet
 	failed   map[string]Concern // runs of schedules, of which the last has failed
-	standing map[string]Concern
 	happened map[string]Concern
 	alone    map[string]Concern // told by every daemon, since none can lead
 	seen     map[string]time.Time
@@ -70,7 +69,7 @@ type pending struct {
 func New(rules func() (instance string, all []Rule), put func(receiver string, l notify.Letter, done func(error)), log *slog.Logger) *Teller {
 	return &Teller{
 		rules: rules, put: put, log: log, wake: make(chan struct{}, 1),
-		failed: map[string]Concern{}, standing: map[string]Concern{}, happened: map[string]Concern{}, alone: map[string]Concern{},
+		failed: map[string]Concern{}, happened: map[string]Concern{}, alone: map[string]Concern{},
 		seen: map[string]time.Time{}, told: map[string]told{}, toldOnce: map[string]told{}, pending: map[pendingKey]pending{},
 	}
 }

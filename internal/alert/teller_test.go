@@ -293,17 +293,22 @@ func TestBlind(t *testing.T) {
 	})
 }
 
-// A configuration that is not right is told once, and when it is mended.
+// What is wrong with the daemon itself is told as what its report says: a configuration
+// that is not right once, however the error changes, and when it is mended.
 func TestConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, new(book), alert.Rule{Receiver: "oncall"})
-		d.Report(t.Context(), report())
-		wrong := errors.New("line 3: it is required")
-		d.Configuration(wrong)
+		wrong := func(why string) *status.Report {
+			return report(status.Reason{Severity: status.Warning, Code: status.DaemonConfiguration, Text: "configuration: " + why})
+		}
+		d.Report(t.Context(), wrong("line 3: it is required"))
 		d.require(t, "not right", "oncall: warning: configuration")
-		d.Configuration(wrong)
+		if !strings.Contains(d.texts[0], "line 3: it is required") || !strings.Contains(d.texts[0], "openim-dr config check") {
+			t.Errorf("it says\n%s", d.texts[0])
+		}
+		d.Report(t.Context(), wrong("line 5: it is required"))
 		d.require(t, "still not right")
-		d.Configuration(nil)
+		d.Report(t.Context(), report())
 		d.require(t, "right", "oncall: over: configuration")
 	})
 }

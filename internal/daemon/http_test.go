@@ -10,10 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/openim-dr/openim-dr/internal/daemon"
+	"github.com/openim-dr/openim-dr/internal/status"
 )
 
 func get(t *testing.T, handler http.Handler, path, accept string) (status int, body string) {
@@ -51,6 +53,33 @@ func TestProbes(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	if handler.ServeHTTP(recorder, request); recorder.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST is answered by %d", recorder.Code)
+	}
+}
+
+// What is wrong stands in reports as well, with what to do, and whoever makes them is
+// told when that changes.
+func TestHealthIsPartOfReports(t *testing.T) {
+	changes := 0
+	health := &daemon.Health{Changed: func() { changes++ }}
+	health.Set(daemon.ConfigurationPart, nil)
+	health.Set(daemon.ConfigurationPart, errors.New("line 3:\n  unknown key"))
+	health.Set(daemon.ConfigurationPart, errors.New("line 3:\n  unknown key"))
+	health.Set("schedule nightly", errors.New("no answer"))
+	want := []status.Reason{
+		{Severity: status.Warning, Code: status.DaemonConfiguration, Text: "configuration: line 3: unknown key"},
+		{Severity: status.Warning, Code: status.DaemonSchedule, Subject: "nightly", Text: "schedule nightly: no answer"},
+	}
+	if diff := cmp.Diff(want, health.Reasons()); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	health.Set(daemon.ConfigurationPart, errors.New("line 5"))
+	health.Set(daemon.ConfigurationPart, nil)
+	if changes != 4 {
+		t.Errorf("it was told of %d changes, want 4", changes)
+	}
+	r := &status.Report{State: status.OK}
+	if r.Add(health.Reasons()...); r.State != status.Warning || r.Reasons[0].Code.Advice() == "" {
+		t.Errorf("the report is %+v", r)
 	}
 }
 

@@ -87,7 +87,7 @@ const (
 )
 
 // part is what the schedule is called among the parts of a daemon.
-func (r *runner) part() string { return "schedule " + r.Name }
+func (r *runner) part() string { return schedulePart + r.Name }
 
 func (r *runner) tellPassed(t turn, whence string) {
 	if t.passed > 0 {

@@ -29,4 +29,9 @@ var advice = map[Code]string{
 	StoredUncounted:  "See that the credentials may list the place.",
 	CoverageUnknown:  "See `openim-dr doctor`. Until it has looked, nobody knows which stores of the deployment are left out.",
 	StoreUncovered:   "See `openim-dr doctor`. Cover it by a source, or by other means that you know to work.",
+
+	DaemonRepository:    "See that the repository answers, and what elects the daemon: `openim-dr doctor`. Nothing is run by this daemon until then.",
+	DaemonConfiguration: "Mend the configuration: `openim-dr config check`. Until then the one before counts.",
+	DaemonHTTP:          "See that the token is there where the daemon runs: `openim-dr doctor`. Until then nobody is let in.",
+	DaemonSchedule:      "See that the repository can be read and written: `openim-dr doctor`. A run that is not noted is done again.",
 }

@@ -54,6 +54,12 @@ func (r *Report) settle() {
 	}
 }
 
+// Add adds reasons that whoever has looked knows besides.
+func (r *Report) Add(reasons ...Reason) {
+	r.Reasons = append(r.Reasons, reasons...)
+	r.settle()
+}
+
 func (j *judging) say(severity string, code Code, subject, format string, args ...any) {
 	j.status.Reasons = append(j.status.Reasons, Reason{severity, code, subject, fmt.Sprintf(format, args...)})
 }

@@ -70,6 +70,11 @@ const (
 	StoredUncounted  Code = "stored.uncounted"
 	StoreUncovered   Code = "store.uncovered"
 	CoverageUnknown  Code = "coverage.unknown"
+	// Of the daemon itself, which says the same under /readyz.
+	DaemonRepository    Code = "daemon.repository"
+	DaemonConfiguration Code = "daemon.configuration"
+	DaemonHTTP          Code = "daemon.http"
+	DaemonSchedule      Code = "daemon.schedule"
 )
 
 // Stream is the end of one stream.
