@@ -128,6 +128,7 @@ type runDaemon struct {
 	notices  *daemon.NotifyMetrics
 	health   *daemon.Health
 	board    *web.Board
+	listens  bool // whether by TLS, and by which files, is decided
 	telling  *telling
 	observer *daemon.Observer
 	runs     map[string][]repository.ScheduleRun // that were read last: of the observer alone
@@ -155,7 +156,7 @@ func (r *runDaemon) load() (*config.Config, error) {
 	if len(d.config.Schedules) == 0 {
 		return nil, usage("run", "the configuration has no schedules").Hint("say what to do and when; `openim-dr config example` shows every key")
 	}
-	return d.config, nil
+	return d.config, r.refuseTLS(d.config)
 }
 
 // take lets a configuration count.
@@ -285,7 +286,7 @@ func (r *runDaemon) watch(ctx context.Context, running *daemon.Daemon) {
 		}
 		r.take(now)
 		r.telling.begin(now)
-		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) || !reflect.DeepEqual(now.Daemon, before.Daemon) {
+		if now.Instance != before.Instance || !reflect.DeepEqual(now.Repository, before.Repository) || !reflect.DeepEqual(electionIn(now), electionIn(before)) {
 			r.app.log.Info("the configuration has another repository or election; what runs is let end")
 			running.Drain()
 			return

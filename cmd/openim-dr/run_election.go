@@ -27,6 +27,14 @@ func electorOf(c *config.Config, store storage.ReadWriter) (daemon.Elector, erro
 	return daemon.LeaseElector{Store: store, Instance: c.Instance, Length: leaseTerms * length}, nil
 }
 
+// electionIn is what a configuration says of elections.
+func electionIn(c *config.Config) config.Daemon {
+	if c.Daemon == nil {
+		return config.Daemon{}
+	}
+	return config.Daemon{Election: c.Daemon.Election, Lease: c.Daemon.Lease}
+}
+
 func leaseSettings(c *config.Config) kube.LeaseSettings {
 	given := c.Daemon.Lease
 	if given == nil {

@@ -44,6 +44,7 @@ func (r *runDaemon) serve(ctx context.Context, address string) (end func(), err 
 			r.app.log.Error("probes and metrics are not answered any more", "error", err.Error())
 		}
 	}()
+	r.listens = true
 	r.app.log.Info("answering probes and metrics", "address", listener.Addr().String(), "tls", secured)
 	return func() {
 		r.board.Close()
@@ -84,6 +85,19 @@ func (r *runDaemon) secure(server *http.Server) error {
 		return usage("read daemon.http.certificate", "%w", err).Hint("give a certificate with its chain and its key, both in PEM")
 	}
 	server.TLSConfig = loaded.Config()
+	return nil
+}
+
+// refuseTLS refuses a configuration that speaks TLS otherwise than the daemon does, which
+// listens already: whoever asks would find another protocol than it was told of, or, where
+// TLS cannot be had, none. Files that are exchanged under their names are read again.
+func (r *runDaemon) refuseTLS(now *config.Config) error {
+	if !r.listens {
+		return nil
+	}
+	if h, before := now.HTTP(), r.configuration().HTTP(); h.Certificate != before.Certificate || h.Key != before.Key {
+		return usage("run", "daemon.http.certificate or daemon.http.key is another one than when the daemon was started, and that takes a new start").Hint("start openim-dr run again")
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -98,6 +99,7 @@ schedules:
 
 	v.pool = testbed.Certify(t, dir) // of another authority: who trusts it alone is let in now
 	v.require("/livez", http.StatusOK)
+	v.requireRestartForTLS(p, config)
 	events, err := v.get("/api/v1/events")
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +108,24 @@ schedules:
 	p.stop()
 	if _, err := io.Copy(io.Discard, events.Body); err != nil {
 		t.Errorf("when the daemon ends the stream of events ends with %v", err)
+	}
+}
+
+// requireRestartForTLS takes TLS out of the configuration of a daemon that speaks it: that
+// is refused, and the daemon goes on by TLS.
+func (v visitor) requireRestartForTLS(p *daemonProcess, config string) {
+	v.t.Helper()
+	text, err := os.ReadFile(config)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	without := regexp.MustCompile(`, certificate: .*}}`).ReplaceAllString(string(text), "}}")
+	writeFile(v.t, config, without)
+	at := 0
+	p.await(&at, "the configuration is not right", "daemon.http.certificate", "takes a new start")
+	v.require("/", http.StatusOK)
+	if why := v.require("/readyz", http.StatusServiceUnavailable); !strings.Contains(why, "takes a new start") {
+		v.t.Errorf("/readyz says %s", why)
 	}
 }
 
