@@ -57,7 +57,7 @@ func (t *Teller) concerns() map[string]Concern {
 			}
 		}
 	}
-	for _, more := range []map[string]Concern{t.failed, t.happened} {
+	for _, more := range []map[string]Concern{t.shrunkBefore(), t.failed, t.happened} {
 		maps.Copy(all, more)
 	}
 	return all

@@ -38,7 +38,7 @@ type Teller struct {
 
 	mu       sync.Mutex
 	report   *status.Report     // nil: none was seen yet
-	failed   map[string]Concern // runs of schedules, of which the last has failed
+	failed   map[string]Concern // schedules of which the last run has failed, and those of sources that have shrunk
 	happened map[string]Concern
 	alone    map[string]Concern // told by every daemon, since none can lead
 	seen     map[string]time.Time

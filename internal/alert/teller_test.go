@@ -198,13 +198,53 @@ func TestFailedRuns(t *testing.T) {
 		d.require(t, "it has failed again")
 		d.RunEnded(run(9), nil, time.Time{})
 		d.require(t, "before anybody has looked")
-		d.Report(t.Context(), report())
-		d.require(t, "it ended well", "oncall: over: schedule/nightly")
+		d.Report(t.Context(), endedWell())
+		d.require(t, "it ended well", "oncall: over: schedule/nightly", "oncall: over: shrink/nightly")
 		missed := run(10)
 		missed.Missed = 3
 		d.RunEnded(missed, nil, time.Time{})
 		d.Report(t.Context(), report())
 		d.require(t, "due times without a daemon", "oncall: warning: schedule.passed/nightly")
+	})
+}
+
+// endedWell is the report after a run that has ended well just now.
+func endedWell() *status.Report {
+	r, now := report(), time.Now().UTC()
+	r.Schedules[0].Ended, r.Schedules[0].Result = &now, repository.ScheduleOK
+	return r
+}
+
+// A source that has shrunk is one thing, however many runs are refused and which daemon
+// leads, until a run ends well: it was accepted, or what was missing has come back.
+func TestShrink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(book)
+		rule := alert.Rule{Receiver: "oncall", On: []notify.Event{notify.Shrink, notify.Recovery}}
+		first, second := newDesk(t, b, rule), newDesk(t, nil, rule)
+		shrunk := fault.New(fault.Refused, "back up bucket media", "too much %w", source.ErrShrunk)
+		before := endedWell()
+		first.Report(t.Context(), before)
+		second.Report(t.Context(), before)
+		time.Sleep(time.Hour)
+		for number := range 3 {
+			first.RunEnded(run(number), shrunk, time.Time{})
+			first.Report(t.Context(), report(scheduleFailed))
+		}
+		first.require(t, "three runs", "oncall: warning: shrink/nightly")
+		first.Follow(t.Context())
+		second.Lead(b)
+		second.require(t, "a daemon that has looked before")
+		second.Report(t.Context(), report(scheduleFailed))
+		second.require(t, "the same daemon after a look")
+		time.Sleep(24 * time.Hour)
+		second.RunEnded(run(4), errors.New("no answer"), time.Time{})
+		second.Report(t.Context(), report(scheduleFailed))
+		second.require(t, "a day later", "oncall: still warning: shrink/nightly")
+		second.RunEnded(run(5), nil, time.Time{})
+		second.require(t, "before anybody has looked")
+		second.Report(t.Context(), endedWell())
+		second.require(t, "it was accepted", "oncall: over: shrink/nightly")
 	})
 }
 
