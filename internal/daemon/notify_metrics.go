@@ -17,7 +17,7 @@ type NotifyMetrics struct {
 func NewNotifyMetrics(registry prometheus.Registerer) *NotifyMetrics {
 	m := &NotifyMetrics{
 		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "notifications_total", Help: "Notifications by what became of them: ok, failed after all attempts, or dropped for a newer one.",
+			Namespace: namespace, Name: "notifications_total", Help: "Notifications by what became of them: ok, failed after all attempts, replaced by a newer one about the same thing before it was sent, or dropped since too many were waiting.",
 		}, []string{"notification", "result"}),
 		heartbeats: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "heartbeats_total", Help: "Heartbeats by what became of them: ok or failed.",
@@ -29,7 +29,7 @@ func NewNotifyMetrics(registry prometheus.Registerer) *NotifyMetrics {
 
 // Begin makes the counters of a notification begin at zero.
 func (m *NotifyMetrics) Begin(notification string) {
-	for _, result := range []string{notify.OK, notify.Failed, notify.Dropped} {
+	for _, result := range []string{notify.OK, notify.Failed, notify.Replaced, notify.Dropped} {
 		m.notifications.WithLabelValues(notification, result)
 	}
 }

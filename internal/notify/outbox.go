@@ -20,9 +20,10 @@ const (
 
 // Results of a message, as metrics call them.
 const (
-	OK      = "ok"
-	Failed  = "failed"  // not sent, after all attempts
-	Dropped = "dropped" // another one of its key has come, or too many were waiting
+	OK       = "ok"
+	Failed   = "failed"   // not sent, after all attempts
+	Replaced = "replaced" // a newer one about the same thing has come before it was sent
+	Dropped  = "dropped"  // too many were waiting, or the outbox is closed
 )
 
 // Outbox sends messages beside whatever else goes on: whoever puts one in does not
@@ -54,31 +55,42 @@ func NewOutbox(ctx context.Context, send func(ctx context.Context, receiver stri
 	return &Outbox{Send: send, Count: count, Log: log, ctx: ctx, cancel: cancel, waiting: map[string][]entry{}}
 }
 
-// errDropped is why a message was not sent that had to make room.
-var errDropped = fault.New(fault.Failed, "send a notification", "another one has taken its place")
+// Why a message was not sent.
+var (
+	errReplaced = fault.New(fault.Failed, "send a notification", "a newer one about the same thing has taken its place")
+	errDropped  = fault.New(fault.Failed, "send a notification", "too many wait, or nothing is sent any more")
+)
 
-// Put lets a message be sent. One of the same key that still waits is dropped, and so
-// is the oldest where too many wait. done is called once, from another goroutine or
+// Put lets a message be sent. One of the same key that still waits is replaced, and the
+// oldest is dropped where too many wait. done is called once, from another goroutine or
 // from Put itself: with nil where the message was sent.
 func (o *Outbox) Put(receiver string, l Letter, done func(error)) {
-	for _, e := range o.put(receiver, entry{l, done}) {
+	replaced, dropped := o.put(receiver, entry{l, done})
+	for _, e := range replaced {
+		o.Count(receiver, Replaced)
+		e.done(errReplaced)
+	}
+	for _, e := range dropped {
 		o.Count(receiver, Dropped)
 		e.done(errDropped)
 	}
 }
 
-func (o *Outbox) put(receiver string, e entry) (dropped []entry) {
+func (o *Outbox) put(receiver string, e entry) (replaced, dropped []entry) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ctx.Err() != nil {
-		return []entry{e}
+		return nil, []entry{e}
 	}
 	queue, busy := o.waiting[receiver]
 	kept := make([]entry, 0, len(queue)+1)
 	for i, old := range queue {
-		if old.Key == e.Key || len(queue)-i > most-1 {
+		switch {
+		case old.Key == e.Key:
+			replaced = append(replaced, old)
+		case len(queue)-i > most-1:
 			dropped = append(dropped, old)
-		} else {
+		default:
 			kept = append(kept, old)
 		}
 	}
@@ -86,7 +98,7 @@ func (o *Outbox) put(receiver string, e entry) (dropped []entry) {
 	if !busy {
 		o.group.Go(func() { o.deliver(receiver) })
 	}
-	return dropped
+	return replaced, dropped
 }
 
 // deliver sends what waits for a receiver, until nothing does.

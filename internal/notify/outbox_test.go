@@ -58,7 +58,7 @@ func (p *post) require(t *testing.T, sent []string, results map[string]int) {
 	if !slices.Equal(p.sent, sent) {
 		t.Errorf("sent %q, want %q", p.sent, sent)
 	}
-	for _, result := range []string{notify.OK, notify.Failed, notify.Dropped} {
+	for _, result := range []string{notify.OK, notify.Failed, notify.Replaced, notify.Dropped} {
 		if p.results[result] != results[result] {
 			t.Errorf("%d are %s, want %d", p.results[result], result, results[result])
 		}
@@ -111,14 +111,14 @@ func TestOutboxIsBounded(t *testing.T) {
 		p.put(o, "slow", "a", "slow new")
 		p.put(o, "fast", "a", "fast")
 		synctest.Wait()
-		p.require(t, []string{"slow first", "fast"}, map[string]int{notify.OK: 1, notify.Dropped: 1})
+		p.require(t, []string{"slow first", "fast"}, map[string]int{notify.OK: 1, notify.Replaced: 1})
 		for i := range 50 {
 			p.put(o, "slow", fmt.Sprintf("b%d", i), "slow more")
 		}
-		p.require(t, []string{"slow first", "fast"}, map[string]int{notify.OK: 1, notify.Dropped: 2})
+		p.require(t, []string{"slow first", "fast"}, map[string]int{notify.OK: 1, notify.Replaced: 1, notify.Dropped: 1})
 		close(answer)
 		synctest.Wait()
-		p.require(t, append([]string{"slow first", "fast"}, slices.Repeat([]string{"slow more"}, 50)...), map[string]int{notify.OK: 52, notify.Dropped: 2})
+		p.require(t, append([]string{"slow first", "fast"}, slices.Repeat([]string{"slow more"}, 50)...), map[string]int{notify.OK: 52, notify.Replaced: 1, notify.Dropped: 1})
 		if !slices.Contains(p.done, "slow old false") || len(p.done) != 54 {
 			t.Errorf("told %v", p.done)
 		}

@@ -19,6 +19,7 @@ const (
 	missed   = `schedule="nightly", why="missed"`
 	overrun  = `schedule="nightly", why="overrun"`
 	notTold  = `notification="oncall", result="failed"`
+	replaced = `notification="oncall", result="replaced"`
 	told     = `notification="oncall", result="ok"`
 	always0  = "0x240"
 	always1  = "1x240"
@@ -189,6 +190,6 @@ var cases = map[string]alertCase{
 	"OpenimDrNotificationsFailing": {
 		says:   "oncall do not arrive",
 		fires:  map[string]scene{"the first time": minutes("up 1x240", ours("openim_dr_notifications_total", notTold, "_x60 1x180")), "again": minutes(ours("openim_dr_notifications_total", notTold, "1x60 2x180"))},
-		silent: map[string]scene{"they arrive": minutes(ours("openim_dr_notifications_total", told, "0+1x240"), ours("openim_dr_notifications_total", notTold, always0))},
+		silent: map[string]scene{"they arrive": minutes(ours("openim_dr_notifications_total", told, "0+1x240"), ours("openim_dr_notifications_total", notTold, always0)), "newer ones took their place": minutes(ours("openim_dr_notifications_total", replaced, "0+1x240"))},
 	},
 }
