@@ -132,6 +132,7 @@ func TestTheImage(t *testing.T) {
 	t.Run("it says what it is made of", m.saysWhatItIsMadeOf)
 	t.Run("the Dockerfile says the same", m.isThatOfTheDockerfile)
 	t.Run("an engine runs it", m.runs)
+	t.Run("an idle daemon of it is small", m.isSmallWhenIdle)
 	t.Run("made again it is the same", func(t *testing.T) {
 		again := makeImage(t, version)
 		for _, name := range []string{"openim-dr-image.tar", "openim-dr.cdx.json"} {
