@@ -1,11 +1,8 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"image/png"
 	"math"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -42,7 +39,7 @@ func TestDrillInABrowser(t *testing.T) {
 			for _, width := range []int64{1280, 800} {
 				testbed.Browse(t, browser, chromedp.EmulateViewport(width, 800))
 				requireNoOverflow(t, browser, width)
-				save(t, fmt.Sprintf("drill-%d.png", width), testbed.Browse(t, browser, chromedp.FullScreenshot(100)))
+				testbed.Save(t, fmt.Sprintf("drill-%d.png", width), testbed.Browse(t, browser, chromedp.FullScreenshot(100)))
 			}
 			requirePaper(t, browser, d, pages[name])
 		})
@@ -56,37 +53,7 @@ func TestDrillPicture(t *testing.T) {
 	if err := WriteDrill(path, passedDrill()); err != nil {
 		t.Fatal(err)
 	}
-	testbed.Browse(t, browser, chromedp.EmulateViewport(1120, 1250))
-	browser.Open(t, "file://"+path)
-	taken := testbed.Browse(t, browser, chromedp.CaptureScreenshot())
-	save(t, "drill-report.png", taken)
-
-	kept, err := os.ReadFile("../../docs/images/drill-report.png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(kept) > 300_000 {
-		t.Errorf("the picture of the README has %d bytes", len(kept))
-	}
-	if got, want := dimensions(t, kept), dimensions(t, taken); got != want {
-		t.Errorf("the picture of the README is of %s, and would be of %s now: take it again with go test -artifacts", got, want)
-	}
-}
-
-func dimensions(t *testing.T, picture []byte) string {
-	t.Helper()
-	config, err := png.DecodeConfig(bytes.NewReader(picture))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%d x %d", config.Width, config.Height)
-}
-
-func save(t *testing.T, name string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	browser.RequirePicture(t, "file://"+path, "../../docs/images/drill-report.png")
 }
 
 // shown is a figure as it stands on the page.
@@ -96,7 +63,7 @@ type shown struct{ Path, Value, Text, Title string }
 // the exact value, and what people read. None that matters is left out.
 func requireFigures(t *testing.T, browser *testbed.Browser, d *Drill) {
 	t.Helper()
-	figures := testbed.Browse(t, browser, chromedp.Evaluate[[]shown](`[...document.querySelectorAll('[data-figure]')].map(e => ({Path: e.dataset.figure, Value: e.value, Text: e.innerText, Title: e.title}))`))
+	figures := testbed.Evaluate[[]shown](t, browser, `[...document.querySelectorAll('[data-figure]')].map(e => ({Path: e.dataset.figure, Value: e.value, Text: e.innerText, Title: e.title}))`)
 	want := leaves("", drillJSON(t, d))
 	seen := map[string]bool{}
 	for _, f := range figures {
@@ -187,7 +154,7 @@ func (f shown) understood() error {
 func requireFirstScreen(t *testing.T, browser *testbed.Browser, d *Drill) {
 	t.Helper()
 	for _, selector := range []string{".banner", ".tiles", ".advice tbody tr"} {
-		bottom := testbed.Browse(t, browser, chromedp.Evaluate[float64](fmt.Sprintf(`(document.querySelector(%q)?.getBoundingClientRect().bottom) ?? -1`, selector)))
+		bottom := testbed.Evaluate[float64](t, browser, fmt.Sprintf(`(document.querySelector(%q)?.getBoundingClientRect().bottom) ?? -1`, selector))
 		if bottom > 800 || bottom < 0 && (selector != ".advice tbody tr" || !d.Proof.Passed) {
 			t.Errorf("%s ends at %v of a screen of 800", selector, bottom)
 		}
@@ -197,8 +164,8 @@ func requireFirstScreen(t *testing.T, browser *testbed.Browser, d *Drill) {
 // requireNoOverflow: nobody has to scroll sideways, not even within a table.
 func requireNoOverflow(t *testing.T, browser *testbed.Browser, width int64) {
 	t.Helper()
-	wide := testbed.Browse(t, browser, chromedp.Evaluate[[]string](`[document.documentElement, ...document.querySelectorAll('.scroll')]
-		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName + ' ' + (e.getAttribute('aria-labelledby') ?? '') + ' ' + e.scrollWidth + ' > ' + e.clientWidth)`))
+	wide := testbed.Evaluate[[]string](t, browser, `[document.documentElement, ...document.querySelectorAll('.scroll')]
+		.filter(e => e.scrollWidth > e.clientWidth).map(e => e.tagName + ' ' + (e.getAttribute('aria-labelledby') ?? '') + ' ' + e.scrollWidth + ' > ' + e.clientWidth)`)
 	if len(wide) > 0 {
 		t.Errorf("at a width of %d there is more than fits: %q", width, wide)
 	}
@@ -207,7 +174,7 @@ func requireNoOverflow(t *testing.T, browser *testbed.Browser, width int64) {
 // requirePaper prints the page, without colours, and reads it.
 func requirePaper(t *testing.T, browser *testbed.Browser, d *Drill, most int) {
 	t.Helper()
-	save(t, "drill.pdf", testbed.Browse(t, browser, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPreferCSSPageSize())))
+	testbed.Save(t, "drill.pdf", testbed.Browse(t, browser, chromedp.PrintToPDF(chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFPreferCSSPageSize())))
 	out, err := exec.CommandContext(t.Context(), "pdftotext", "-layout", filepath.Join(t.ArtifactDir(), "drill.pdf"), "-").Output()
 	if err != nil {
 		t.Fatalf("read the PDF: %v", err)

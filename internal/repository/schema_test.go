@@ -6,17 +6,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"github.com/openim-dr/openim-dr/internal/journal"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
+	"github.com/openim-dr/openim-dr/internal/schematest"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
@@ -35,26 +33,9 @@ var plainFiles = map[string]*regexp.Regexp{
 	"proof":         regexp.MustCompile(`^proofs/[^/]+/[0-9]{8}T[0-9]{6}Z-[a-z2-7]{4}\.json$`),
 }
 
-func compile(t *testing.T, name string) *jsonschema.Schema {
-	t.Helper()
-	compiler := jsonschema.NewCompiler()
-	compiler.AssertFormat()
-	schema, err := compiler.Compile(filepath.Join("../../docs/schema", name+".schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
 func validate(t *testing.T, schema, path string, content []byte) {
 	t.Helper()
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
-	if err == nil {
-		err = compile(t, schema).Validate(v)
-	}
-	if err != nil {
-		t.Errorf("%s does not fit %s.schema.json: %v", path, schema, err)
-	}
+	schematest.Dir("../../docs/schema").Require(t, schema, path, content)
 }
 
 // Every plain file that a repository holds fits its schema.

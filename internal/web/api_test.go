@@ -7,14 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
@@ -41,24 +38,9 @@ func document(t *testing.T, h http.Handler, path, schema string, code int, into 
 	if answer.StatusCode != code || answer.Header.Get("Content-Type") != "application/json" || answer.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%s answers %d, %v: %s", path, answer.StatusCode, answer.Header, body)
 	}
-	requireSchema(t, schema, body)
+	schemaDir.Require(t, schema, path, []byte(body))
 	if err := json.Unmarshal([]byte(body), into); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func requireSchema(t *testing.T, name, body string) {
-	t.Helper()
-	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(schemaDir, name+".schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(value); err != nil {
-		t.Errorf("%s is not as its schema says: %v\n%s", name, err, body)
 	}
 }
 
@@ -140,7 +122,7 @@ func TestRefusals(t *testing.T) {
 		if answer.StatusCode != tt.code {
 			t.Errorf("%s %s answers %d: %s", tt.method, tt.path, answer.StatusCode, body)
 		}
-		requireSchema(t, "failure", body)
+		schemaDir.Require(t, "failure", tt.path, []byte(body))
 		requireProtected(t, answer.Header)
 	}
 }
@@ -265,7 +247,7 @@ func TestEvents(t *testing.T) {
 		for lines.Scan() {
 			if lines.Text() == "event: "+name && lines.Scan() {
 				data := strings.TrimPrefix(lines.Text(), "data: ")
-				requireSchema(t, name+"-event", data)
+				schemaDir.Require(t, name+"-event", "an event", []byte(data))
 				if err := json.Unmarshal([]byte(data), into); err != nil {
 					t.Fatal(err)
 				}

@@ -1,16 +1,11 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"image/png"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,7 +59,7 @@ func TestPageInABrowser(t *testing.T) {
 				requireFits(t, browser)
 				requireContrast(t, browser)
 				requireNames(t, browser)
-				save(t, "page.png", testbed.Browse(t, browser, chromedp.FullScreenshot(100)))
+				testbed.Save(t, "page.png", testbed.Browse(t, browser, chromedp.FullScreenshot(100)))
 				if got := browser.Complaints(); len(got) > 0 {
 					t.Errorf("the browser complains: %q", got)
 				}
@@ -87,15 +82,10 @@ func call[P, R any](t *testing.T, browser *testbed.Browser, command cdp.Command[
 	return testbed.Browse(t, browser, func(ctx context.Context, tab *chromedp.Target) (R, error) { return cdp.Call(ctx, tab, command, params) })
 }
 
-func evaluate[T any](t *testing.T, browser *testbed.Browser, expression string) T {
-	t.Helper()
-	return testbed.Browse(t, browser, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-}
-
 // await waits until something is so on the page, and is told by each change of it.
 func await(t *testing.T, browser *testbed.Browser, condition string) {
 	t.Helper()
-	evaluate[bool](t, browser, `new Promise(done => {
+	testbed.Evaluate[bool](t, browser, `new Promise(done => {
 		const watch = new MutationObserver(() => look());
 		const look = () => { if (`+condition+`) { watch.disconnect(); done(true); } };
 		watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
@@ -122,10 +112,10 @@ func requireOwnRequests(t *testing.T, browser *testbed.Browser, url string) {
 // requireFits: nobody has to scroll sideways.
 func requireFits(t *testing.T, browser *testbed.Browser) {
 	t.Helper()
-	wide := evaluate[[]string](t, browser, `[...document.querySelectorAll('body, body *:not(.hidden)')]
+	wide := testbed.Evaluate[[]string](t, browser, `[...document.querySelectorAll('body, body *:not(.hidden)')]
 		.filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.hidden, thead, .skip'))
 		.map(e => e.tagName + ' ' + e.className + ' ' + e.textContent.slice(0, 40))`)
-	if width := evaluate[int](t, browser, `document.documentElement.scrollWidth - innerWidth`); width > 0 || len(wide) > 0 {
+	if width := testbed.Evaluate[int](t, browser, `document.documentElement.scrollWidth - innerWidth`); width > 0 || len(wide) > 0 {
 		t.Errorf("%d more than fits: %q", width, wide)
 	}
 }
@@ -134,7 +124,7 @@ func requireFits(t *testing.T, browser *testbed.Browser) {
 // asks for.
 func requireContrast(t *testing.T, browser *testbed.Browser) {
 	t.Helper()
-	poor := evaluate[[]string](t, browser, `(() => {
+	poor := testbed.Evaluate[[]string](t, browser, `(() => {
 		const parse = c => (c.match(/[\d.]+/g) ?? []).map(Number);
 		const light = c => { const [r, g, b] = parse(c).map(v => { v /= 255; return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; }); return .2126 * r + .7152 * g + .0722 * b; };
 		const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, p = parse(c); if (p.length === 3 || p[3] === 1) return c; } return 'rgb(255, 255, 255)'; };
@@ -190,17 +180,17 @@ func TestPageByKeyboard(t *testing.T) {
 	_, _, server := shown(t)
 	testbed.Browse(t, browser, chromedp.EmulateViewport(1280, 900))
 	browser.Open(t, server.URL)
-	order := evaluate[[]string](t, browser, `[...document.querySelectorAll('a, summary')].map(e => e.textContent)`)
+	order := testbed.Evaluate[[]string](t, browser, `[...document.querySelectorAll('a, summary')].map(e => e.textContent)`)
 	for i, want := range order {
 		testbed.Browse(t, browser, chromedp.KeyEvent("\t"))
-		got := evaluate[[]string](t, browser, `(() => { const e = document.activeElement, r = e.getBoundingClientRect(); return [e.textContent, getComputedStyle(e).outlineStyle, String(r.width > 0 && r.left >= 0)]; })()`)
+		got := testbed.Evaluate[[]string](t, browser, `(() => { const e = document.activeElement, r = e.getBoundingClientRect(); return [e.textContent, getComputedStyle(e).outlineStyle, String(r.width > 0 && r.left >= 0)]; })()`)
 		if !slices.Equal(got, []string{want, "solid", "true"}) {
 			t.Errorf("the %d. stop is %q, want %q, to be seen and framed", i+1, got, want)
 		}
 	}
 	browser.Open(t, server.URL)
 	testbed.Browse(t, browser, chromedp.KeyEvent("\t\r"))
-	if at := evaluate[string](t, browser, `document.activeElement.id`); at != "content" {
+	if at := testbed.Evaluate[string](t, browser, `document.activeElement.id`); at != "content" {
 		t.Errorf("the first link leads to %q", at)
 	}
 }
@@ -239,10 +229,10 @@ func TestPageWithoutScript(t *testing.T) {
 	_, _, server := shown(t)
 	call(t, browser, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	browser.Open(t, server.URL+"/?before=29990101T000000Z-aaaa")
-	if got := evaluate[string](t, browser, `document.querySelector('noscript meta[http-equiv=refresh]')?.content ?? ''`); got != "60" {
+	if got := testbed.Evaluate[string](t, browser, `document.querySelector('noscript meta[http-equiv=refresh]')?.content ?? ''`); got != "60" {
 		t.Errorf("it is loaded again after %q seconds", got)
 	}
-	if got := evaluate[int](t, browser, `document.querySelectorAll('#points tbody tr').length`); got != 3 {
+	if got := testbed.Evaluate[int](t, browser, `document.querySelectorAll('#points tbody tr').length`); got != 3 {
 		t.Errorf("%d points are shown", got)
 	}
 	if slices.ContainsFunc(browser.Requests(), func(r string) bool { return strings.Contains(r, "events") }) {
@@ -292,35 +282,5 @@ func TestPagePicture(t *testing.T) {
 	defer server.Close()
 	defer b.Close()
 	emulate(t, browser, "light")
-	testbed.Browse(t, browser, chromedp.EmulateViewport(1120, 1250))
-	browser.Open(t, server.URL)
-	taken := testbed.Browse(t, browser, chromedp.CaptureScreenshot())
-	save(t, "status-page.png", taken)
-
-	kept, err := os.ReadFile("../../docs/images/status-page.png")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(kept) > 300_000 {
-		t.Errorf("the picture of the README has %d bytes", len(kept))
-	}
-	if got, want := dimensions(t, kept), dimensions(t, taken); got != want {
-		t.Errorf("the picture of the README is of %s, and would be of %s now: take it again with go test -artifacts", got, want)
-	}
-}
-
-func dimensions(t *testing.T, picture []byte) string {
-	t.Helper()
-	config, err := png.DecodeConfig(bytes.NewReader(picture))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%d x %d", config.Width, config.Height)
-}
-
-func save(t *testing.T, name string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	browser.RequirePicture(t, server.URL, "../../docs/images/status-page.png")
 }
