@@ -10,6 +10,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/kube"
 	"github.com/openim-dr/openim-dr/internal/openim"
 	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // newQuiescer makes what stops the workloads that write, where a restore goes
@@ -97,7 +98,7 @@ func newCaches(c *config.Config, messages bool) ([]*cache.Cache, error) {
 	for _, s := range c.Caches {
 		one, err := cache.New(cache.Settings{
 			Name: s.Name, Address: s.Address, User: s.User, Password: s.Password,
-			TLS: cache.TLSMode(s.TLS), TLSCA: s.TLSCA, TLSCert: s.TLSCert, TLSKey: s.TLSKey, Databases: s.Databases,
+			TLS: tlsmode.Mode(s.TLS), TLSCA: s.TLSCA, TLSCert: s.TLSCert, TLSKey: s.TLSKey, Databases: s.Databases,
 		}, keys)
 		if err != nil {
 			return nil, err

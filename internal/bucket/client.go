@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 const (
@@ -102,13 +103,9 @@ func newRetryer(attempts int, keys aws.CredentialsProvider) aws.Retryer {
 func newTransport(ca string, workers int, header time.Duration) (s3.HTTPClient, error) {
 	var roots *x509.CertPool // nil: the system's
 	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
+		var err error
+		if roots, err = tlsmode.Authorities(ca); err != nil {
 			return nil, invalid("ca: %w", err)
-		}
-		roots = x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, invalid("ca: %s holds no certificate in PEM form", ca)
 		}
 	}
 	return awshttp.NewBuildableClient().

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Every wait for a server ends (invariant 9): dialing, TLS included, after the
@@ -96,7 +97,7 @@ func (c *Cache) options() (*redis.UniversalOptions, error) {
 			return nil, c.fault(fault.Usage, "connect to", "password: %w", err).Hint("set the variable or the file that the configuration names")
 		}
 	}
-	if o.TLSConfig, err = c.settings.tlsConfig(); err != nil {
+	if o.TLSConfig, err = c.settings.tls().Config(tlsmode.Disabled, ""); err != nil {
 		return nil, c.fault(fault.Usage, "connect to", "%w", err).
 			Hint("check that the file is there, that openim-dr may read it, and that it is PEM; a private key must have no passphrase")
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Codes of refusals: the first word of a server's answer, and for the answers
@@ -103,7 +104,7 @@ func (c *Cache) fail(doing string, started time.Time, err error) error {
 func (c *Cache) guess(err error) string {
 	var timeout net.Error
 	hungUp := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-	switch secured := c.settings.tlsMode() != TLSDisabled; {
+	switch secured := c.settings.tls().Mode(tlsmode.Disabled) != tlsmode.Disabled; {
 	case hungUp && secured:
 		return "; one that wants a certificate from us, or does not accept ours, hangs up like that: then set tlsCert and tlsKey"
 	case hungUp:
@@ -129,7 +130,7 @@ func (c *Cache) failTLS(doing string, err error) error {
 	case errors.As(err, &authority):
 		return c.fault(fault.Usage, doing, "its certificate is signed by nobody who is trusted").Hint("set tlsCA to the authority's PEM file")
 	case errors.As(err, &name):
-		return c.fault(fault.Usage, doing, "its certificate is for another name").Hint("set address to a name in the certificate, or tls: %s", TLSVerifyCA)
+		return c.fault(fault.Usage, doing, "its certificate is for another name").Hint("set address to a name in the certificate, or tls: %s", tlsmode.VerifyCA)
 	case errors.As(err, &invalid):
 		return c.fault(fault.Usage, doing, "its certificate is not valid: %w", invalid).Hint("renew it")
 	case strings.Contains(err.Error(), "remote error: tls: "):

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Redis waits for the end of a line that is a greeting of TLS, and other servers
@@ -38,7 +39,7 @@ func TestTLSWhereThereIsNone(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := New(Settings{Name: "c", Address: tt.address, TLS: TLSRequired}, Keys{Delete: []string{"A:*"}})
+			c, err := New(Settings{Name: "c", Address: tt.address, TLS: tlsmode.Required}, Keys{Delete: []string{"A:*"}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/testbed/port"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // authority signs certificates of a test's own, as NAME.pem and NAME.key.
@@ -99,14 +100,14 @@ func TestModesOfTLS(t *testing.T) {
 		saying      string // nothing: it works
 		hint        string
 	}{
-		"required":                       {certificate: "server", change: func(s *cache.Settings) { s.TLS = cache.TLSRequired }},
-		"required, whoever it is":        {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS = cache.TLSRequired }},
-		"verify-ca":                      {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS, s.TLSCA = cache.TLSVerifyCA, ours.path("ca.pem") }},
+		"required":                       {certificate: "server", change: func(s *cache.Settings) { s.TLS = tlsmode.Required }},
+		"required, whoever it is":        {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS = tlsmode.Required }},
+		"verify-ca":                      {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS, s.TLSCA = tlsmode.VerifyCA, ours.path("ca.pem") }},
 		"an authority alone":             {certificate: "misnamed", change: func(s *cache.Settings) { s.TLSCA = ours.path("ca.pem") }},
 		"verify-ca, another's":           {certificate: "server", change: func(s *cache.Settings) { s.TLSCA = others.path("ca.pem") }, kind: fault.Usage, saying: "signed by nobody who is trusted", hint: "tlsCA"},
-		"verify-identity":                {certificate: "server", change: func(s *cache.Settings) { s.TLS, s.TLSCA = cache.TLSVerify, ours.path("ca.pem") }},
-		"verify-identity, the system's":  {certificate: "server", change: func(s *cache.Settings) { s.TLS = cache.TLSVerifyIdentity }, kind: fault.Usage, saying: "signed by nobody who is trusted", hint: "tlsCA"},
-		"verify-identity, another name":  {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS, s.TLSCA = cache.TLSVerifyIdentity, ours.path("ca.pem") }, kind: fault.Usage, saying: "for another name", hint: "verify-ca"},
+		"verify-identity":                {certificate: "server", change: func(s *cache.Settings) { s.TLS, s.TLSCA = tlsmode.Verify, ours.path("ca.pem") }},
+		"verify-identity, the system's":  {certificate: "server", change: func(s *cache.Settings) { s.TLS = tlsmode.VerifyIdentity }, kind: fault.Usage, saying: "signed by nobody who is trusted", hint: "tlsCA"},
+		"verify-identity, another name":  {certificate: "misnamed", change: func(s *cache.Settings) { s.TLS, s.TLSCA = tlsmode.VerifyIdentity, ours.path("ca.pem") }, kind: fault.Usage, saying: "for another name", hint: "verify-ca"},
 		"a client's certificate":         {certificate: "server", demands: true, change: func(s *cache.Settings) { withCertificate(s, ours, ours) }},
 		"disabled":                       {certificate: "server", change: func(*cache.Settings) {}, kind: fault.Failed, saying: "no answer", hint: "set tls"},
 		"an authority that is not there": {certificate: "server", change: func(s *cache.Settings) { s.TLSCA = ours.path("nowhere.pem") }, kind: fault.Usage, saying: "nowhere.pem", hint: "PEM"},
@@ -178,8 +179,8 @@ func TestSettingsThatCannotBeMeant(t *testing.T) {
 		"no port":                      {func(s *cache.Settings) { s.Address = "redis" }, "address: it is not HOST:PORT"},
 		"a user without a password":    {func(s *cache.Settings) { s.User = "u" }, "user: needs a password"},
 		"no mode of TLS":               {func(s *cache.Settings) { s.TLS = "preferred" }, "tls: it is not one of"},
-		"an authority unused":          {func(s *cache.Settings) { s.TLS, s.TLSCA = cache.TLSRequired, "/ca" }, "tlsCA: nothing is verified"},
-		"half a certificate":           {func(s *cache.Settings) { s.TLS, s.TLSKey = cache.TLSRequired, "/key" }, "tlsCert and tlsKey go together"},
+		"an authority unused":          {func(s *cache.Settings) { s.TLS, s.TLSCA = tlsmode.Required, "/ca" }, "tlsCA: nothing is verified"},
+		"half a certificate":           {func(s *cache.Settings) { s.TLS, s.TLSKey = tlsmode.Required, "/key" }, "tlsKey: it needs tlsCert beside it"},
 		"a certificate without TLS":    {func(s *cache.Settings) { s.TLSCert, s.TLSKey = "/cert", "/key" }, "no certificate is shown"},
 		"a database twice":             {func(s *cache.Settings) { s.Databases = []int{1, 1} }, "databases: they are different"},
 		"a database of less than none": {func(s *cache.Settings) { s.Databases = []int{-1} }, "databases: they are different"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Cache is a Redis or Dragonfly from which `restore --purge-caches` deletes what
@@ -21,8 +22,6 @@ type Cache struct {
 	Databases []int      `yaml:"databases,omitempty" jsonschema_description:"numbers of the logical databases that OpenIM uses; default 0"`
 }
 
-var cacheTLS = []string{"", "disabled", "required", "verify-ca", "verify-identity", "verify"}
-
 func (d *decoder) validateCaches(caches []Cache) {
 	for i, c := range caches {
 		key := element("caches", i)
@@ -38,27 +37,14 @@ func (d *decoder) validateCaches(caches []Cache) {
 		if c.User != "" && c.Password.IsZero() {
 			d.problem(child(key, "user"), "it needs a password beside it")
 		}
-		d.validateCacheTLS(key, c)
+		secured := tlsmode.Settings{TLS: tlsmode.Mode(c.TLS), CA: c.TLSCA, Cert: c.TLSCert, Key: c.TLSKey}
+		if wrong := secured.Check(tlsmode.Disabled); wrong != nil {
+			d.problem(child(key, wrong.Key), "%s", wrong.Why)
+		}
 		for j, database := range c.Databases {
 			if database < 0 || slices.Contains(c.Databases[:j], database) {
 				d.problem(element(child(key, "databases"), j), "it is not a number of a database, each once")
 			}
 		}
-	}
-}
-
-// validateCacheTLS refuses files that would not be looked at: whoever names them
-// believes that they protect something.
-func (d *decoder) validateCacheTLS(key string, c Cache) {
-	off := c.TLS == "disabled" || c.TLS == "" && c.TLSCA == ""
-	switch {
-	case !slices.Contains(cacheTLS, c.TLS):
-		d.problem(child(key, "tls"), "it is not one of %q", cacheTLS[1:])
-	case c.TLSCA != "" && (off || c.TLS == "required"):
-		d.problem(child(key, "tlsCA"), "nothing is verified in this mode of tls; it must be verify-ca or verify-identity")
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		d.problem(key, "tlsCert and tlsKey go together")
-	case c.TLSCert != "" && off:
-		d.problem(child(key, "tlsCert"), "no certificate is shown without TLS")
 	}
 }

@@ -301,7 +301,7 @@ func TestProblems(t *testing.T) {
 		"a user without password":  {head + tail + "caches: [{name: a, address: \"a:1\", user: hunter2}]\n", "line 15: caches[0].user: it needs a password"},
 		"no mode of TLS":           {head + tail + "caches: [{name: a, address: \"a:1\", tls: hunter2}]\n", "line 15: caches[0].tls: it is not one of"},
 		"an authority unused":      {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsCA: hunter2}]\n", "line 15: caches[0].tlsCA: nothing is verified"},
-		"half a certificate":       {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsKey: hunter2}]\n", "line 15: caches[0]: tlsCert and tlsKey go together"},
+		"half a certificate":       {head + tail + "caches: [{name: a, address: \"a:1\", tls: required, tlsKey: hunter2}]\n", "line 15: caches[0].tlsKey: it needs tlsCert beside it"},
 		"a certificate unused":     {head + tail + "caches: [{name: a, address: \"a:1\", tlsCert: hunter2, tlsKey: hunter2}]\n", "line 15: caches[0].tlsCert: no certificate is shown"},
 		"a database twice":         {head + tail + "caches: [{name: a, address: \"a:1\", databases: [1, 1]}]\n", "line 15: caches[0].databases[1]: it is not a number"},
 		"no scratch":               {head + tail + "verify: {scratch: hunter2}\n", "line 15: verify.scratch: it is neither docker nor given"},

@@ -11,6 +11,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/runbook"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 //go:embed byhand.sh.tmpl
@@ -95,7 +96,7 @@ func newByHandSchema(prefix string, number int, schema CapturedSchema) byHandSch
 func byHandAccess(prefix string, s *Settings) []runbook.Variable {
 	known := s != nil
 	if !known {
-		s = &Settings{TLS: TLSPreferred}
+		s = &Settings{TLS: tlsmode.Preferred}
 	}
 	var host, port string
 	socket, isSocket := s.socket()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Examine looks at the server as a dump and a restore would find it.
@@ -82,8 +83,8 @@ func (e *examination) examineTLS(ctx context.Context) error {
 	case cipher == "" && socket:
 		e.ok("mysql.tls", "the connection is a socket, and needs no TLS")
 	case cipher == "":
-		e.add("mysql.tls", source.Warning, "the connection is not encrypted: whoever sees the network sees the data", "set tls: "+string(TLSVerifyIdentity)+", and give the server a certificate")
-	case settings.tlsMode() == TLSPreferred || settings.tlsMode() == TLSRequired:
+		e.add("mysql.tls", source.Warning, "the connection is not encrypted: whoever sees the network sees the data", "set tls: "+string(tlsmode.VerifyIdentity)+", and give the server a certificate")
+	case settings.tlsMode() == tlsmode.Preferred || settings.tlsMode() == tlsmode.Required:
 		e.ok("mysql.tls", "the connection is encrypted with %s, and the server's certificate is not verified (tls is %s)", cipher, settings.tlsMode())
 	default:
 		e.ok("mysql.tls", "the connection is encrypted with %s, and the server's certificate is verified", cipher)

@@ -8,6 +8,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Invariant 4: the server quotes values in its messages; ours never do.
@@ -31,17 +32,17 @@ func TestSettingsAreChecked(t *testing.T) {
 		says   string // empty: valid
 	}{
 		"valid":             {func(*Settings) {}, ""},
-		"valid with tls":    {func(s *Settings) { s.TLS = TLSVerify }, ""},
+		"valid with tls":    {func(s *Settings) { s.TLS = tlsmode.Verify }, ""},
 		"no port":           {func(s *Settings) { s.Address = "db" }, "address"},
 		"an empty port":     {func(s *Settings) { s.Address = "db:" }, "address"},
 		"valid socket":      {func(s *Settings) { s.Address = "unix:/run/mysqld/mysqld.sock" }, ""},
 		"a relative socket": {func(s *Settings) { s.Address = "unix:mysqld.sock" }, "address"},
-		"a CA unlooked at":  {func(s *Settings) { s.TLS, s.TLSCA = TLSRequired, "ca.pem" }, "tlsCA"},
+		"a CA unlooked at":  {func(s *Settings) { s.TLS, s.TLSCA = tlsmode.Required, "ca.pem" }, "tlsCA"},
 		"a CA by itself":    {func(s *Settings) { s.TLSCA = "ca.pem" }, ""},
 		"half a pair":       {func(s *Settings) { s.TLSCert = "c.pem" }, "tlsCert"},
 		"the other half":    {func(s *Settings) { s.TLSKey = "c.key" }, "tlsKey"},
-		"a pair for no TLS": {func(s *Settings) { s.TLS, s.TLSCert, s.TLSKey = TLSDisabled, "c.pem", "c.key" }, "tlsCert"},
-		"valid public key":  {func(s *Settings) { s.TLS, s.ServerPublicKey = TLSDisabled, "k.pem" }, ""},
+		"a pair for no TLS": {func(s *Settings) { s.TLS, s.TLSCert, s.TLSKey = tlsmode.Disabled, "c.pem", "c.key" }, "tlsCert"},
+		"valid public key":  {func(s *Settings) { s.TLS, s.ServerPublicKey = tlsmode.Disabled, "k.pem" }, ""},
 		"a key unlooked at": {func(s *Settings) { s.ServerPublicKey = "k.pem" }, "serverPublicKey"},
 		"no user":           {func(s *Settings) { s.User = "" }, "user"},
 		"unknown tls":       {func(s *Settings) { s.TLS = "maybe" }, "tls"},

@@ -13,6 +13,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // tripped is a source whose dump trips a wire when it has read some rows.
@@ -145,7 +146,7 @@ func TestFailuresBeforeAnyDataMoves(t *testing.T) {
 		"unreachable server":  {account{closed, "root", "x"}, schema, nil, fault.Failed, []string{"mysql " + closed, "of trying"}},
 		"wrong password":      {account{root.address, "root", "secret"}, schema, nil, fault.Usage, []string{`user "root" or its password is wrong`}},
 		"missing schema":      {root, "no_such_schema", nil, fault.Usage, []string{`schema "no_such_schema" does not exist`}},
-		"untrusted authority": {root, schema, func(s *Settings) { s.TLS = TLSVerifyIdentity }, fault.Usage, []string{"certificate"}},
+		"untrusted authority": {root, schema, func(s *Settings) { s.TLS = tlsmode.VerifyIdentity }, fault.Usage, []string{"certificate"}},
 		"missing SELECT":      {newAccount(t, db, root.address, "SHOW VIEW, TRIGGER, EVENT", "", schema), schema, nil, fault.Usage, []string{"lacks SELECT"}},
 		"missing TRIGGER":     {newAccount(t, db, root.address, "SELECT, SHOW VIEW, EVENT", "", schema), schema, nil, fault.Usage, []string{"lacks TRIGGER"}},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/testbed/network"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // However often the statements of a dump are ended, by others or because they
@@ -50,7 +51,7 @@ func TestRandomKills(t *testing.T) {
 		s := newServer(t, as, func(s *Settings) {
 			smallChunks(s)
 			s.LockWait = 200 * time.Millisecond
-			s.TLS = []TLSMode{TLSPreferred, TLSDisabled}[round%2] // through the driver, and from the wire itself
+			s.TLS = []tlsmode.Mode{tlsmode.Preferred, tlsmode.Disabled}[round%2] // through the driver, and from the wire itself
 		}, schema)
 		id, err := fixture.TryCapture(t.Context(), t, "main", Kind, s)
 		stop()

@@ -5,13 +5,14 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/testbed/network"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Wherever a login breaks off, the next one is made.
 func TestLoginThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	env := testbed.Need(t)
-	for _, mode := range []TLSMode{TLSPreferred, TLSDisabled} {
+	for _, mode := range []tlsmode.Mode{tlsmode.Preferred, tlsmode.Disabled} {
 		t.Run(string(mode), func(t *testing.T) {
 			db := env.OpenMySQL(t)
 			schema := env.NewSchema(t)

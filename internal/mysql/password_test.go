@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Without TLS a password crosses the wire only encrypted by the server's key,
@@ -29,7 +30,7 @@ func TestPasswordWithoutTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// An account that nobody has used yet proves the whole password.
 			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
-			got, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = TLSDisabled, file }, schema))
+			got, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = tlsmode.Disabled, file }, schema))
 			if err != nil || got != "" {
 				t.Errorf("cipher %q, error %v, want a plain connection", got, err)
 			}
@@ -37,7 +38,7 @@ func TestPasswordWithoutTLS(t *testing.T) {
 	}
 	t.Run("of another server", func(t *testing.T) {
 		as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
-		_, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = TLSDisabled, other }, schema))
+		_, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS, s.ServerPublicKey = tlsmode.Disabled, other }, schema))
 		requireRefusal(t, err, "or its password is wrong")
 	})
 }
@@ -47,7 +48,7 @@ func TestPasswordPlugins(t *testing.T) {
 	env := testbed.Need(t)
 	db, schema := env.OpenMySQL(t), env.NewSchema(t)
 	for _, plugin := range []string{"caching_sha2_password", "sha256_password"} {
-		for _, mode := range []TLSMode{TLSDisabled, TLSRequired} {
+		for _, mode := range []tlsmode.Mode{tlsmode.Disabled, tlsmode.Required} {
 			as := newAccount(t, db, env.MySQLAddress, reading, "", schema)
 			run(t, db, "ALTER USER '"+as.user+"'@'%' IDENTIFIED WITH "+plugin+" BY '"+as.password+"'")
 			if _, err := cipher(t, newServer(t, as, func(s *Settings) { s.TLS = mode }, schema)); err != nil {

@@ -11,6 +11,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // refusal turns an answer that will not change by asking again into a fault.
@@ -23,7 +24,7 @@ func (s *Server) refusal(err error) error {
 		return s.usage("connect to", "user %q or its password is wrong", s.settings.User).Hint("%s", s.accessHint())
 	case isServer(err, erInsecureTransport):
 		return s.usage("connect to", "tls is %q, and %w", s.settings.tlsMode(), clean(err)).
-			Hint("set tls to %s, or better to %s", TLSRequired, TLSVerifyIdentity)
+			Hint("set tls to %s, or better to %s", tlsmode.Required, tlsmode.VerifyIdentity)
 	}
 	for number, hint := range closedDoors {
 		if isServer(err, number) {
@@ -58,9 +59,9 @@ var closedDoors = map[uint16]string{
 func (s *Server) accessHint() string {
 	hint := "check user and password of source " + s.name + ", and that the account may connect from this host"
 	switch {
-	case s.settings.tlsMode() == TLSDisabled && s.settings.ServerPublicKey != "":
+	case s.settings.tlsMode() == tlsmode.Disabled && s.settings.ServerPublicKey != "":
 		return hint + "; that the account does not REQUIRE TLS; and that serverPublicKey is the server's own key"
-	case s.settings.tlsMode() == TLSDisabled:
+	case s.settings.tlsMode() == tlsmode.Disabled:
 		return hint + "; and that the account does not REQUIRE TLS, which tls turns off"
 	case s.settings.TLSCert == "":
 		return hint + "; and that the account does not REQUIRE a client certificate (tlsCert, tlsKey)"
@@ -81,7 +82,7 @@ func (s *Server) pluginRefusal(err error) error {
 		return s.usage("connect to", "the server asks for the password of account %q in clear text, which is never sent", s.settings.User).Hint("%s", plugin)
 	case err != nil && strings.Contains(err.Error(), "unexpected resp from server for caching_sha2_password"):
 		return s.usage("connect to", "there is no TLS, and the server gives no key to encrypt the password with").
-			Hint("set tls to %s or better, or serverPublicKey to the server's public_key.pem", TLSRequired)
+			Hint("set tls to %s or better, or serverPublicKey to the server's public_key.pem", tlsmode.Required)
 	default:
 		return nil
 	}
@@ -100,9 +101,9 @@ func (s *Server) tlsRefusal(err error) error {
 	switch {
 	case errors.Is(err, driver.ErrNoTLS):
 		return s.usage("connect to", "the server offers no TLS, and tls is %q", s.settings.tlsMode()).
-			Hint("give the server a certificate (ssl_cert, ssl_key), or accept a connection that others can read: tls: %s", TLSPreferred)
+			Hint("give the server a certificate (ssl_cert, ssl_key), or accept a connection that others can read: tls: %s", tlsmode.Preferred)
 	case errors.As(err, &name):
-		return refused(name).Hint("address the server by a name in its certificate; %s verifies the authority and no name, for certificates that the server made for itself", TLSVerifyCA)
+		return refused(name).Hint("address the server by a name in its certificate; %s verifies the authority and no name, for certificates that the server made for itself", tlsmode.VerifyCA)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return refused(invalid).Hint("renew the server's certificate, or set the clock of this host")
 	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &verification):

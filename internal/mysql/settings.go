@@ -9,17 +9,18 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/quantity"
 	"github.com/openim-dr/openim-dr/internal/secret"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // Settings configure one MySQL server as a source.
 type Settings struct {
-	Address  string     `yaml:"address" json:"address" jsonschema_description:"HOST:PORT of the server, or unix:/PATH of its socket"`
-	User     string     `yaml:"user" json:"user" jsonschema_description:"account that dumps and restores"`
-	Password secret.Ref `yaml:"password,omitempty" json:"password,omitempty" jsonschema_description:"env:NAME or file:PATH"`
-	TLS      TLSMode    `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema_description:"disabled, preferred (default), required, verify-ca (default with tlsCA) or verify-identity (also spelled verify)"`
-	TLSCA    string     `yaml:"tlsCA,omitempty" json:"tlsCA,omitempty" jsonschema_description:"PEM file with the authorities to trust; without it the system's"`
-	TLSCert  string     `yaml:"tlsCert,omitempty" json:"tlsCert,omitempty" jsonschema_description:"PEM file with the certificate to show to the server, for accounts that REQUIRE one; needs tlsKey"`
-	TLSKey   string     `yaml:"tlsKey,omitempty" json:"tlsKey,omitempty" jsonschema_description:"PEM file with the private key of tlsCert, without a passphrase"`
+	Address  string       `yaml:"address" json:"address" jsonschema_description:"HOST:PORT of the server, or unix:/PATH of its socket"`
+	User     string       `yaml:"user" json:"user" jsonschema_description:"account that dumps and restores"`
+	Password secret.Ref   `yaml:"password,omitempty" json:"password,omitempty" jsonschema_description:"env:NAME or file:PATH"`
+	TLS      tlsmode.Mode `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema_description:"disabled, preferred (default), required, verify-ca (default with tlsCA) or verify-identity (also spelled verify)"`
+	TLSCA    string       `yaml:"tlsCA,omitempty" json:"tlsCA,omitempty" jsonschema_description:"PEM file with the authorities to trust; without it the system's"`
+	TLSCert  string       `yaml:"tlsCert,omitempty" json:"tlsCert,omitempty" jsonschema_description:"PEM file with the certificate to show to the server, for accounts that REQUIRE one; needs tlsKey"`
+	TLSKey   string       `yaml:"tlsKey,omitempty" json:"tlsKey,omitempty" jsonschema_description:"PEM file with the private key of tlsCert, without a passphrase"`
 	// ServerPublicKey is for passwords that are sent without TLS: whoever
 	// stands in the middle could send a key of their own.
 	ServerPublicKey string   `yaml:"serverPublicKey,omitempty" json:"serverPublicKey,omitempty" jsonschema_description:"PEM file with the server's RSA key, which encrypts the password where there is no TLS; without it the server is asked for its key. Only with tls: disabled"`

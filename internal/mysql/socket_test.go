@@ -8,6 +8,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // A source behind a socket is dumped and restored like any other, and its
@@ -39,7 +40,7 @@ func TestSocket(t *testing.T) {
 	}
 	requireEqual(t, bringBack(t, s, point, map[string]string{"app": "copy"}))
 
-	for mode, want := range map[TLSMode]bool{TLSPreferred: false, TLSRequired: true} {
+	for mode, want := range map[tlsmode.Mode]bool{tlsmode.Preferred: false, tlsmode.Required: true} {
 		if got, err := cipher(t, newServer(t, root, func(s *Settings) { s.TLS = mode }, "app")); err != nil || (got != "") != want {
 			t.Errorf("%s over a socket: cipher %q, error %v, want it secured: %v", mode, got, err, want)
 		}

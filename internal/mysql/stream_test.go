@@ -21,6 +21,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/storage"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 	"github.com/openim-dr/openim-dr/internal/testbed/network"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // impatient makes a silent server end a run soon.
@@ -32,7 +33,7 @@ func impatient(s *Settings) {
 // plainly does the same without TLS, where rows are read from the wire itself.
 func plainly(s *Settings) {
 	impatient(s)
-	s.TLS = TLSDisabled
+	s.TLS = tlsmode.Disabled
 }
 
 // endsWithin is the time in which every run has to end, however it does.

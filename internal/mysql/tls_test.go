@@ -19,6 +19,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // authority signs certificates of a test's own.
@@ -161,24 +162,24 @@ func TestTLSModes(t *testing.T) {
 	root := account{server.Address, server.User, server.Password}
 	ca := func(s *Settings) { s.TLSCA = server.file("ca.pem") }
 	tests := map[string]struct {
-		mode    TLSMode
+		mode    tlsmode.Mode
 		with    func(*Settings)
 		secured bool   // where the server has TLS
 		without string // what is said where it has none; empty: it connects
 	}{
-		"disabled":                      {TLSDisabled, nil, false, ""},
-		"preferred":                     {TLSPreferred, nil, true, ""},
+		"disabled":                      {tlsmode.Disabled, nil, false, ""},
+		"preferred":                     {tlsmode.Preferred, nil, true, ""},
 		"nothing said":                  {"", nil, true, ""},
-		"required":                      {TLSRequired, nil, true, "offers no TLS"},
-		"verify-ca":                     {TLSVerifyCA, ca, true, "offers no TLS"},
+		"required":                      {tlsmode.Required, nil, true, "offers no TLS"},
+		"verify-ca":                     {tlsmode.VerifyCA, ca, true, "offers no TLS"},
 		"an authority and nothing else": {"", ca, true, "offers no TLS"},
-		"verify-identity":               {TLSVerifyIdentity, ca, true, "offers no TLS"},
-		"verify, another word for that": {TLSVerify, ca, true, "offers no TLS"},
-		"a client certificate unasked for": {TLSRequired, func(s *Settings) {
+		"verify-identity":               {tlsmode.VerifyIdentity, ca, true, "offers no TLS"},
+		"verify, another word for that": {tlsmode.Verify, ca, true, "offers no TLS"},
+		"a client certificate unasked for": {tlsmode.Required, func(s *Settings) {
 			s.TLSCert, s.TLSKey = server.file("client.pem"), server.file("client.key")
 		}, true, "offers no TLS"},
 	}
-	source := func(t *testing.T, mode TLSMode, with func(*Settings)) *Server {
+	source := func(t *testing.T, mode tlsmode.Mode, with func(*Settings)) *Server {
 		return newServer(t, root, func(s *Settings) {
 			s.TLS = mode
 			if with != nil {
@@ -224,14 +225,14 @@ func TestTLSMismatches(t *testing.T) {
 	root := account{server.Address, server.User, server.Password}
 	client := func(name string) func(*Settings) {
 		return func(s *Settings) {
-			s.TLS, s.TLSCA = TLSVerifyIdentity, server.file("ca.pem")
+			s.TLS, s.TLSCA = tlsmode.VerifyIdentity, server.file("ca.pem")
 			s.TLSCert, s.TLSKey = server.file(name+".pem"), server.file(name+".key")
 		}
 	}
-	verify := func(mode TLSMode, ca string) func(*Settings) {
+	verify := func(mode tlsmode.Mode, ca string) func(*Settings) {
 		return func(s *Settings) { s.TLS, s.TLSCA = mode, server.file(ca+".pem") }
 	}
-	plain := func(s *Settings) { s.TLS = TLSDisabled }
+	plain := func(s *Settings) { s.TLS = tlsmode.Disabled }
 	x509Account, subject := server.account(t, "X509"), server.account(t, "SUBJECT '/CN=client'")
 	writePEM(t, server.file("public.pem"), "PUBLIC KEY", []byte("not a key"))
 
@@ -241,18 +242,18 @@ func TestTLSMismatches(t *testing.T) {
 		with  func(*Settings)
 		says  string // empty: it connects
 	}{
-		"wrong authority":                     {"server", root, verify(TLSVerifyIdentity, "stranger"), "certificate signed by unknown authority"},
-		"wrong authority, name not looked at": {"server", root, verify(TLSVerifyCA, "stranger"), "certificate signed by unknown authority"},
-		"wrong host name":                     {"elsewhere", root, verify(TLSVerifyIdentity, "ca"), "db.example.org, not 127.0.0.1|doesn't contain any IP SANs"},
-		"wrong host name, not looked at":      {"elsewhere", root, verify(TLSVerifyCA, "ca"), ""},
-		"the system's authorities":            {"server", root, func(s *Settings) { s.TLS = TLSVerifyCA }, "unknown authority"},
-		"client certificate asked for":        {"server", x509Account, verify(TLSVerifyIdentity, "ca"), "or its password is wrong"},
+		"wrong authority":                     {"server", root, verify(tlsmode.VerifyIdentity, "stranger"), "certificate signed by unknown authority"},
+		"wrong authority, name not looked at": {"server", root, verify(tlsmode.VerifyCA, "stranger"), "certificate signed by unknown authority"},
+		"wrong host name":                     {"elsewhere", root, verify(tlsmode.VerifyIdentity, "ca"), "db.example.org, not 127.0.0.1|doesn't contain any IP SANs"},
+		"wrong host name, not looked at":      {"elsewhere", root, verify(tlsmode.VerifyCA, "ca"), ""},
+		"the system's authorities":            {"server", root, func(s *Settings) { s.TLS = tlsmode.VerifyCA }, "unknown authority"},
+		"client certificate asked for":        {"server", x509Account, verify(tlsmode.VerifyIdentity, "ca"), "or its password is wrong"},
 		"client certificate shown":            {"server", x509Account, client("client"), ""},
 		"the certificate asked for":           {"server", subject, client("client"), ""},
 		"another one than asked for":          {"server", subject, client("another"), "or its password is wrong"},
 		"client certificate of a stranger":    {"server", x509Account, client("forged"), "the server breaks off TLS"},
 		"account that requires TLS":           {"server", server.account(t, "SSL"), plain, "or its password is wrong"},
-		"no file with authorities":            {"server", root, verify(TLSVerifyCA, "gone"), "tlsCA: read certificates"},
+		"no file with authorities":            {"server", root, verify(tlsmode.VerifyCA, "gone"), "tlsCA: read certificates"},
 		"authorities that are none":           {"server", root, func(s *Settings) { s.TLSCA = server.file("server.key") }, "holds no PEM certificate"},
 		"no key":                              {"server", root, func(s *Settings) { client("client")(s); s.TLSKey = server.file("gone.key") }, "tlsKey: open"},
 		"no certificate":                      {"server", root, func(s *Settings) { client("client")(s); s.TLSCert = server.file("gone.pem") }, "tlsCert: open"},
@@ -292,9 +293,9 @@ func TestExpiredCertificate(t *testing.T) {
 	if err := pause(t.Context(), time.Until(expires)); err != nil {
 		t.Fatal(err)
 	}
-	for mode, says := range map[TLSMode]string{TLSVerifyIdentity: "has expired", TLSVerifyCA: "has expired", TLSRequired: ""} {
+	for mode, says := range map[tlsmode.Mode]string{tlsmode.VerifyIdentity: "has expired", tlsmode.VerifyCA: "has expired", tlsmode.Required: ""} {
 		_, err := cipher(t, newServer(t, root, func(s *Settings) {
-			if s.TLS = mode; mode != TLSRequired {
+			if s.TLS = mode; mode != tlsmode.Required {
 				s.TLSCA = server.file("ca.pem")
 			}
 		}, "app"))
@@ -331,6 +332,6 @@ func TestServersOwnAuthority(t *testing.T) {
 	if got, err := cipher(t, newServer(t, rootOf(env), func(s *Settings) { s.TLSCA = path }, "a")); err != nil || got == "" {
 		t.Errorf("verify-ca: cipher %q, error %v", got, err)
 	}
-	_, err = cipher(t, newServer(t, rootOf(env), func(s *Settings) { s.TLS, s.TLSCA = TLSVerifyIdentity, path }, "a"))
+	_, err = cipher(t, newServer(t, rootOf(env), func(s *Settings) { s.TLS, s.TLSCA = tlsmode.VerifyIdentity, path }, "a"))
 	requireRefusal(t, err, "certificate")
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/openim-dr/openim-dr/internal/testbed"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // inTheClear makes rows come straight from the wire; otherwise the testbed's
 // server encrypts, and they come through the driver.
-func inTheClear(s *Settings) { s.TLS = TLSDisabled }
+func inTheClear(s *Settings) { s.TLS = tlsmode.Disabled }
 
 // What is read from the wire is what the driver reads.
 func TestWireAgreesWithTheDriver(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/mysql"
 	"github.com/openim-dr/openim-dr/internal/secret"
 	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/tlsmode"
 )
 
 // TestServers starts one server of each kind, uses them as our sources do, and
@@ -33,7 +34,7 @@ func TestServers(t *testing.T) {
 	}
 
 	t.Run("our sources reach them", func(t *testing.T) {
-		for _, mode := range []mysql.TLSMode{mysql.TLSDisabled, "", mysql.TLSRequired} {
+		for _, mode := range []tlsmode.Mode{tlsmode.Disabled, "", tlsmode.Required} {
 			s, err := mysql.New("main", &mysql.Settings{Address: database.Address, User: database.User, Password: database.Password, TLS: mode, Schemas: []string{"none"}}, mysql.Options{})
 			if err != nil {
 				t.Fatal(err)
