@@ -40,6 +40,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"drill":        benchDrill,
 	"plan":         benchPlan,
 	"kube":         benchKube,
+	"idle":         benchIdle,
 }
 
 func main() {
@@ -73,7 +74,7 @@ func run(ctx context.Context, o options, chosen []string) (err error) {
 		return benchPlanOnce(ctx, o)
 	}
 	if len(chosen) == 0 {
-		chosen = []string{"mysql", "buckets", "verify", "drill", "plan", "kube"}
+		chosen = []string{"mysql", "buckets", "verify", "drill", "plan", "kube", "idle"}
 	}
 	var all []result
 	var failed error // what was measured until then is reported
