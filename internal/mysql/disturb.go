@@ -3,6 +3,7 @@ package mysql
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,21 +20,20 @@ import (
 const mostTries = 50
 
 // Disturb changes one value of one row of the smallest table that has a row.
-func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) (_ *source.Disturbance, err error) {
+func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) (done *source.Disturbance, err error) {
 	r, ok := plan.Private.(*restoration)
 	if !ok {
 		return nil, errors.New("disturb: the plan is not of this source")
 	}
-	client, err := s.open(ctx, loadIdle)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	conn, err := client.session(ctx, s.loadSession(r)...)
-	if err != nil {
-		return nil, err
-	}
-	defer release(conn)
+	err = s.inLoadSession(ctx, r, func(conn *sql.Conn) (err error) {
+		done, err = s.disturb(ctx, conn, r)
+		return err
+	})
+	return done, err
+}
+
+// disturb returns nil where nothing could be changed.
+func (s *Server) disturb(ctx context.Context, conn *sql.Conn, r *restoration) (*source.Disturbance, error) {
 	for _, c := range disturbable(r) {
 		result, err := conn.ExecContext(ctx, c.change)
 		if ctx.Err() != nil {
@@ -54,7 +54,7 @@ func (s *Server) Disturb(ctx context.Context, _ *repository.SourceReader, plan *
 		}
 		return &source.Disturbance{What: "one value of one row of " + c.schema + "." + c.table, Finds: "digest", Select: selection}, nil
 	}
-	return nil, nil //nolint:nilnil // nothing could be changed
+	return nil, nil
 }
 
 // candidate is a value that might be changed.

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -65,7 +66,7 @@ func (s *Server) Inhabitants(ctx context.Context) (_ []source.Occupied, err erro
 
 // Clear drops the schemas, accounts and tablespaces that the plan was to create.
 // A schema that was there, and empty, is empty again.
-func (s *Server) Clear(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) (err error) {
+func (s *Server) Clear(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) error {
 	r, ok := plan.Private.(*restoration)
 	if !ok {
 		return errors.New("clear: the plan is not of this source")
@@ -73,24 +74,16 @@ func (s *Server) Clear(ctx context.Context, _ *repository.SourceReader, plan *so
 	if len(plan.Occupied) > 0 {
 		return fault.New(fault.Refused, "clear", "%s held something before: %s", plan.Occupied[0].Target, plan.Occupied[0].Holds).On(s.target())
 	}
-	client, err := s.open(ctx, loadIdle)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	conn, err := client.session(ctx, s.loadSession(r)...)
-	if err != nil {
-		return err
-	}
-	defer release(conn)
-	for _, statement := range r.undoing() {
-		err := define(ctx, conn, statement)
-		if err != nil && !isServer(err, erTablespaceMissing) {
-			return fault.New(fault.Failed, "clear", "%w", clean(err)).On(s.target()).
-				Hint("whatever of the drill is left there has to be removed by hand before the next one")
+	return s.inLoadSession(ctx, r, func(conn *sql.Conn) error {
+		for _, statement := range r.undoing() {
+			err := define(ctx, conn, statement)
+			if err != nil && !isServer(err, erTablespaceMissing) {
+				return fault.New(fault.Failed, "clear", "%w", clean(err)).On(s.target()).
+					Hint("whatever of the drill is left there has to be removed by hand before the next one")
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // undoing returns what takes the restoration back, whatever of it is there.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -315,25 +314,17 @@ func (p *schemaPlan) lock() string {
 }
 
 // Finish removes what a restore has noted in the schemas.
-func (s *Server) Finish(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) (err error) {
+func (s *Server) Finish(ctx context.Context, _ *repository.SourceReader, plan *source.Plan) error {
 	r, ok := plan.Private.(*restoration)
 	if !ok || r.attempt.ID == "" {
 		return nil
 	}
-	client, err := s.open(ctx, loadIdle)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
-	conn, err := client.session(ctx, s.loadSession(r)...)
-	if err != nil {
-		return err
-	}
-	defer release(conn)
-	for _, schema := range r.schemas {
-		if err := define(ctx, conn, "DROP TABLE IF EXISTS "+schema.markTable()); err != nil {
-			return fmt.Errorf("remove the restore's notes from schema %q: %w", schema.target, clean(err))
+	return s.inLoadSession(ctx, r, func(conn *sql.Conn) error {
+		for _, schema := range r.schemas {
+			if err := define(ctx, conn, "DROP TABLE IF EXISTS "+schema.markTable()); err != nil {
+				return fmt.Errorf("remove the restore's notes from schema %q: %w", schema.target, clean(err))
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

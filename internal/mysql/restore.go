@@ -13,6 +13,21 @@ import (
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
+// inLoadSession opens a session as those that load have, and ends it when use does.
+func (s *Server) inLoadSession(ctx context.Context, r *restoration, use func(*sql.Conn) error) (err error) {
+	client, err := s.open(ctx, loadIdle)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.leave(ctx, err)) }()
+	conn, err := client.session(ctx, s.loadSession(r)...)
+	if err != nil {
+		return err
+	}
+	defer release(conn)
+	return use(conn)
+}
+
 // loadSession prepares a session in which everything comes in as it was.
 func (s *Server) loadSession(r *restoration) []string {
 	statements := []string{

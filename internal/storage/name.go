@@ -30,6 +30,18 @@ func CheckName(name string) error {
 	return nil
 }
 
+// BucketPrefix is what the names of a repository begin with in a bucket: nothing, or a name
+// that is fit, and a slash. It may be given with slashes around it.
+func BucketPrefix(bucket, prefix string) (string, error) {
+	if prefix = strings.Trim(prefix, "/"); prefix == "" {
+		return "", nil
+	}
+	if err := CheckName(prefix); err != nil {
+		return "", fmt.Errorf("prefix in bucket %q: %w", bucket, err)
+	}
+	return prefix + "/", nil
+}
+
 // CheckPrefix is CheckName for the prefix of a listing, which may be empty and
 // may end anywhere, also after a slash or in the middle of an element.
 func CheckPrefix(prefix string) error {

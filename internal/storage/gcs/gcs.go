@@ -71,11 +71,9 @@ var _ storage.Storage = (*Store)(nil)
 
 // Open connects and looks whether the bucket can be listed below prefix.
 func Open(ctx context.Context, bucket, prefix string, opts Options) (*Store, error) {
-	if prefix = strings.Trim(prefix, "/"); prefix != "" {
-		if err := storage.CheckName(prefix); err != nil {
-			return nil, fmt.Errorf("prefix in bucket %q: %w", bucket, err)
-		}
-		prefix += "/"
+	prefix, err := storage.BucketPrefix(bucket, prefix)
+	if err != nil {
+		return nil, err
 	}
 	client, err := gcs.NewClient(ctx, opts.Client...)
 	if err != nil {

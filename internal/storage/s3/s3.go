@@ -78,15 +78,13 @@ var _ storage.Storage = (*Store)(nil)
 
 // Open connects and looks whether the bucket can be listed below prefix.
 func Open(ctx context.Context, bucket, prefix string, opts Options) (*Store, error) {
-	if prefix = strings.Trim(prefix, "/"); prefix != "" {
-		if err := storage.CheckName(prefix); err != nil {
-			return nil, fmt.Errorf("prefix in bucket %q: %w", bucket, err)
-		}
-		prefix += "/"
+	prefix, err := storage.BucketPrefix(bucket, prefix)
+	if err != nil {
+		return nil, err
 	}
 	opts = opts.withDefaults()
 	s := &Store{api: newClient(opts), bucket: bucket, prefix: prefix, options: opts}
-	_, err := s.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &s.prefix, MaxKeys: aws.Int32(1)})
+	_, err = s.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &s.prefix, MaxKeys: aws.Int32(1)})
 	if err != nil {
 		return nil, s.mapError("open", s.URL(), err)
 	}
