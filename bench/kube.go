@@ -153,7 +153,7 @@ func (b *kubeBench) seed(ctx context.Context) error {
 			return err
 		}
 	}
-	random := rand.New(rand.NewPCG(20261123, 9)) //nolint:gosec // not for secrets
+	random := rand.New(rand.NewPCG(20261123, 9))
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(kubeWriters)
 	for n := range kubeObjects {

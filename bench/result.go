@@ -80,7 +80,7 @@ func printTable(w io.Writer, all []result) {
 	for _, r := range all {
 		row := table.Row{r.Name, fmt.Sprintf("%.1f %s", r.Ours, r.Unit), "", "", "", "", fmt.Sprintf("%g %s", r.Limit, r.Unit), "MISSED"}
 		if r.OursBytes > 0 {
-			row[2], row[4] = humanize.IBytes(uint64(r.OursBytes)), humanize.IBytes(uint64(r.PeerBytes)) //nolint:gosec // not negative
+			row[2], row[4] = humanize.IBytes(uint64(r.OursBytes)), humanize.IBytes(uint64(r.PeerBytes)) // not negative
 		}
 		if r.Peer > 0 {
 			row[3], row[5], row[6] = fmt.Sprintf("%.1f %s", r.Peer, r.Unit), fmt.Sprintf("%.3f", r.Ratio), r.Limit

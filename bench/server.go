@@ -36,7 +36,7 @@ type server struct {
 }
 
 func startServer(ctx context.Context, image, label, dir string) (_ *server, err error) {
-	if err := errors.Join(os.MkdirAll(dir, 0o777), os.Chmod(dir, 0o777)); err != nil { //nolint:gosec // the server is another user
+	if err := errors.Join(os.MkdirAll(dir, 0o777), os.Chmod(dir, 0o777)); err != nil { // the server is another user
 		return nil, err
 	}
 	at := port.Choose()

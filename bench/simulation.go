@@ -183,7 +183,7 @@ func (s *simulation) Delete(context.Context, storage.Info) error { return storag
 func letters(n, width int) string {
 	name := bytes.Repeat([]byte("a"), width)
 	for i := width - 1; n > 0; i-- {
-		name[i] = byte('a' + n%26) //nolint:gosec // below 26
+		name[i] = byte('a' + n%26) // below 26
 		n /= 26
 	}
 	return string(name)

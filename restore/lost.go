@@ -40,7 +40,7 @@ func (p *Plan) damageOf(ctx context.Context, from *repository.SourceReader) (*so
 		sealed = p.request.Resumed.Lost(from.Name())
 	}
 	if sealed == nil && !p.request.KeepGoing {
-		return nil, nil //nolint:nilnil // nil is a Damage that tolerates nothing
+		return nil, nil // nil is a Damage that tolerates nothing
 	}
 	damage := new(source.Damage)
 	if sealed == nil {

@@ -37,9 +37,9 @@ func histories(t *testing.T, name string, n int, open func(*testing.T) storage.S
 	t.Run(name, func(t *testing.T) {
 		first := seedOf(t)
 		seen := map[string]int{}
-		for i := range uint64(n) { //nolint:gosec // a count
+		for i := range uint64(n) {
 			synctest.Test(t, func(t *testing.T) {
-				random := rand.New(rand.NewPCG(first+i, 0)) //nolint:gosec // a test's choices
+				random := rand.New(rand.NewPCG(first+i, 0))
 				h := newHistory(t, open(t), random, seen)
 				for range 8 + random.IntN(14) {
 					if h.step(t); t.Failed() {

@@ -16,7 +16,7 @@ import (
 // not, and so histories would be of points that all count for nothing.
 func even(t *rapid.T, name string, n int) int {
 	v := rapid.Uint64().Draw(t, name)
-	return int((v * 0x9e3779b97f4a7c15 >> 32) % uint64(n)) //nolint:gosec // a small number
+	return int((v * 0x9e3779b97f4a7c15 >> 32) % uint64(n))
 }
 
 // drawHistory draws points of two instances and three sources, in every state.

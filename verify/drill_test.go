@@ -61,7 +61,7 @@ func (s *scratch) Disturb(context.Context, *repository.SourceReader, *source.Pla
 		s.Tables[name] += "!"
 		return &source.Disturbance{What: "a row of " + s.Name, Finds: "digest"}, nil
 	}
-	return nil, nil //nolint:nilnil // nothing to disturb
+	return nil, nil // nothing to disturb
 }
 
 func (s *scratch) Query(_ context.Context, statement string, fn func(row []*string) error) error {

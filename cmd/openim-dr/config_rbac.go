@@ -116,7 +116,7 @@ func accessOf(ctx context.Context, c *config.Config, sources []config.Source, pu
 		return nil, usage(printingRights, "there are %s of kind kubernetes", plural(int64(len(sources)), "source")).
 			Hint("give one with --source: %s", strings.Join(namesOf(sources), ", "))
 	}
-	cluster, err := kube.New(sources[0].Name, sources[0].Settings.(*kube.Settings)) //nolint:forcetypeassert // the table keeps kinds and settings together
+	cluster, err := kube.New(sources[0].Name, sources[0].Settings.(*kube.Settings)) // the table keeps kinds and settings together
 	if err != nil {
 		return nil, err
 	}

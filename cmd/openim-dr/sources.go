@@ -77,7 +77,7 @@ func onlyOf[S interface {
 	config.Settings
 	Only(parts []string) S
 }](settings config.Settings, parts []string) config.Settings {
-	return settings.(S).Only(parts) //nolint:forcetypeassert // the table keeps kinds and settings together
+	return settings.(S).Only(parts) // the table keeps kinds and settings together
 }
 
 func mysqlByHand(s runbook.Source, settings config.Settings) (*runbook.Part, error) {

@@ -63,7 +63,7 @@ func (o *drillOrder) before(ctx context.Context, name string) (*repository.Proof
 		}
 	}
 	if newest == nil {
-		return nil, nil //nolint:nilnil // there is none yet
+		return nil, nil // there is none yet
 	}
 	return o.repo.ReadProof(ctx, where, newest.Drill)
 }

@@ -280,7 +280,7 @@ func (o *drillOrder) rehearsal(m verify.Member) (verify.Scratch, error) {
 	version := "none: documents are read, and held against their kinds"
 	given, ok := o.givenFor(m)
 	if ok {
-		settings, version = given.Settings.(*kube.Settings), "a dry run in a namespace of its own" //nolint:forcetypeassert // of this kind
+		settings, version = given.Settings.(*kube.Settings), "a dry run in a namespace of its own" // of this kind
 	}
 	rehearsal, err := kube.NewRehearsal(m.Source, settings, ok)
 	return verify.Scratch{

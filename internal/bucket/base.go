@@ -24,7 +24,7 @@ type previous struct {
 // that is nothing.
 func openPrevious(ctx context.Context, reader *repository.SourceReader, bucket string) (*previous, error) {
 	if reader == nil {
-		return nil, nil //nolint:nilnil // "there is none" is an answer
+		return nil, nil // "there is none" is an answer
 	}
 	list, err := reader.BucketList(ctx, bucket)
 	if err != nil || list == nil {

@@ -160,10 +160,10 @@ func (c *comparer) readVersion(ctx context.Context, e repository.IndexEntry, id 
 		return got, err
 	case isAbsent(err):
 		c.differ(e.Key, "missing", describeSize(e.Size), "no object")
-		return nil, nil //nolint:nilnil // a difference, not an error
+		return nil, nil // a difference, not an error
 	case statusOf(err) >= http.StatusInternalServerError:
 		c.differ(e.Key, "unreadable", describeSize(e.Size), "status "+strconv.Itoa(statusOf(err)))
-		return nil, nil //nolint:nilnil // a difference, not an error
+		return nil, nil // a difference, not an error
 	default:
 		return nil, c.source.explain(ctx, fmt.Sprintf("read object %q of bucket %s", e.Key, c.plan.target), err, began)
 	}

@@ -47,7 +47,7 @@ func (s *Source) Disturb(ctx context.Context, from *repository.SourceReader, tod
 			Select: source.Selection{Objects: []string{p.list.Bucket + "/" + found.Key}},
 		}, nil
 	}
-	return nil, nil //nolint:nilnil // nothing could be changed
+	return nil, nil // nothing could be changed
 }
 
 // flip writes an object again with one bit changed, and all that it carries.

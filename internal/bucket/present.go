@@ -93,7 +93,7 @@ func (r *restorer) holds(ctx context.Context, e repository.IndexEntry) (bool, er
 		return true, nil
 	}
 	if size, err := sizeOf(out); err != nil || size != e.Size {
-		return false, nil //nolint:nilerr // an upload settles it
+		return false, nil // an upload settles it
 	}
 	if aws.ToString(out.ETag) == e.ETag && !hasTags(e) && aws.ToInt32(out.TagCount) == 0 {
 		return sameMetadata(e.Metadata, metadataOf(out)), nil

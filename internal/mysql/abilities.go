@@ -173,4 +173,4 @@ func (t *table) largestChunk() (bytes int64) {
 }
 
 // bytesOf prints a size for people.
-func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) } //nolint:gosec // not negative
+func bytesOf(n int64) string { return humanize.IBytes(uint64(max(0, n))) } // not negative

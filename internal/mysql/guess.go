@@ -54,7 +54,7 @@ func middleNumber(low, high []byte) (middle []byte, ok bool) {
 	distance := to - from // modulo 2^64
 	n := from + distance/2 + distance%2
 	if low[0] == '-' {
-		return strconv.AppendInt(nil, int64(n), 10), true //nolint:gosec // two's complement, on purpose
+		return strconv.AppendInt(nil, int64(n), 10), true // two's complement, on purpose
 	}
 	return strconv.AppendUint(nil, n, 10), true
 }
@@ -62,7 +62,7 @@ func middleNumber(low, high []byte) (middle []byte, ok bool) {
 func parseKey(s string) (uint64, error) {
 	if s[0] == '-' {
 		n, err := strconv.ParseInt(s, 10, 64)
-		return uint64(n), err //nolint:gosec // two's complement, on purpose
+		return uint64(n), err // two's complement, on purpose
 	}
 	return strconv.ParseUint(s, 10, 64)
 }
@@ -101,7 +101,7 @@ func digits(text, alphabet []byte) (n uint64) {
 			digit, _ = slices.BinarySearch(alphabet, text[i])
 			digit = min(digit, len(alphabet)-1)
 		}
-		n = n*uint64(len(alphabet)) + uint64(digit) //nolint:gosec // not negative, and 256^8 - 1 is the most
+		n = n*uint64(len(alphabet)) + uint64(digit) // not negative, and 256^8 - 1 is the most
 	}
 	return n
 }
@@ -150,7 +150,7 @@ func alphabetOf(keys ...[]byte) []byte {
 func byteRange(from, to byte) []byte {
 	all := make([]byte, 0, int(to)-int(from)+1)
 	for c := int(from); c <= int(to); c++ {
-		all = append(all, byte(c)) //nolint:gosec // at most 255
+		all = append(all, byte(c)) // at most 255
 	}
 	return all
 }

@@ -315,7 +315,7 @@ func (l *ladder) lowerBound(ctx context.Context) (*Position, error) {
 		return at, err
 	}
 	if at.GTIDSet == "" {
-		return nil, nil //nolint:nilnil // not known is an answer
+		return nil, nil // not known is an answer
 	}
 	return &Position{GTIDSet: at.GTIDSet}, nil
 }

@@ -60,7 +60,7 @@ func (c *connector) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{driverConn: opened.(driverConn)} //nolint:forcetypeassert // the driver says so of its connections
+	l := &link{driverConn: opened.(driverConn)} // the driver says so of its connections
 	if c.clear {
 		l.rows = newRowReader(wire, c.idle, c.wide)
 	}

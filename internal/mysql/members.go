@@ -78,7 +78,7 @@ func (c *catalog) askMembers(ctx context.Context, schema, table, column string, 
 	temporary := quoteName(schema) + "." + memberTable
 	numbers := make([]string, n)
 	for i := range numbers {
-		number := uint64(i) + 1 //nolint:gosec // not negative
+		number := uint64(i) + 1 // not negative
 		if set {
 			number = 1 << i
 		}

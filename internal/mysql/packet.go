@@ -17,7 +17,7 @@ func (c *client) tooLarge(err error) error {
 	if !errors.Is(err, driver.ErrPktTooLarge) && !isServer(err, erPacketTooLarge, erAllowedPacketOverflowed, erInvalidJSON, erInvalidJSONParameter) {
 		return err
 	}
-	return c.server.usage("restore into", "a row is larger than the target's max_allowed_packet of %s", humanize.IBytes(uint64(max(0, c.facts.maxAllowedPacket)))). //nolint:gosec // not negative
+	return c.server.usage("restore into", "a row is larger than the target's max_allowed_packet of %s", humanize.IBytes(uint64(max(0, c.facts.maxAllowedPacket)))). // not negative
 																					Hint("SET GLOBAL max_allowed_packet = 1073741824; and restore again")
 }
 
@@ -29,5 +29,5 @@ func (c *client) warnOfPackets(recorded Captured) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("max_allowed_packet of the target is %s and was %s at the source: rows larger than the target's are refused where they come in by INSERT or hold JSON",
-		humanize.IBytes(uint64(max(0, c.facts.maxAllowedPacket))), humanize.IBytes(uint64(max(0, was))))} //nolint:gosec // not negative
+		humanize.IBytes(uint64(max(0, c.facts.maxAllowedPacket))), humanize.IBytes(uint64(max(0, was))))} // not negative
 }

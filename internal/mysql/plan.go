@@ -262,7 +262,7 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 	schema.freed = size
 	switch {
 	case !schema.whole && len(tables) > 0: // the rest of the schema stays
-		return fmt.Sprintf("%s (%s): %s", quantity.Count(len(tables), "table", "tables"), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil //nolint:gosec // not negative
+		return fmt.Sprintf("%s (%s): %s", quantity.Count(len(tables), "table", "tables"), humanize.IBytes(uint64(max(0, size))), shorten(tables)), nil // not negative
 	case len(tables) == 0 && others == 0:
 		return "", nil
 	}
@@ -274,7 +274,7 @@ func (c *client) holds(ctx context.Context, schema *schemaPlan) (string, error) 
 }
 
 func (c *client) describe(ctx context.Context, schema string, tables int, others, size int64) (string, error) {
-	text := fmt.Sprintf("%s (%s)", quantity.Count(tables, "table", "tables"), humanize.IBytes(uint64(max(0, size)))) //nolint:gosec // not negative
+	text := fmt.Sprintf("%s (%s)", quantity.Count(tables, "table", "tables"), humanize.IBytes(uint64(max(0, size)))) // not negative
 	if others > 0 {
 		text += " and " + quantity.Count(others, "routine or event", "routines and events")
 	}

@@ -24,11 +24,11 @@ func binlogPosition(ctx context.Context, q querier) (*Position, error) {
 	}
 	switch {
 	case isDenied(err):
-		return nil, nil //nolint:nilnil // not known is an answer
+		return nil, nil // not known is an answer
 	case err != nil:
 		return nil, fmt.Errorf("ask for the position of the binary log: %w", err)
 	case len(records) == 0:
-		return nil, nil //nolint:nilnil // not known is an answer
+		return nil, nil // not known is an answer
 	}
 	r := records[0]
 	return &Position{

@@ -50,7 +50,7 @@ func spread(random *rand.Rand, n int, total int64) []int64 {
 
 func seeded(t *testing.T, total int64) *rand.Rand {
 	t.Logf("seed %d, over %d bytes", total, total)
-	return rand.New(rand.NewPCG(uint64(total), 1)) //nolint:gosec // a test's choices
+	return rand.New(rand.NewPCG(uint64(total), 1))
 }
 
 // tablesOf returns what the manifest says of the rows of all tables.

@@ -15,7 +15,7 @@ func (c *catalog) viewUsage(ctx context.Context, d *schemaDefinition) (map[strin
 	records, err := queryRecords(ctx, c.conn, "SELECT VIEW_NAME AS name, TABLE_SCHEMA AS place, TABLE_NAME AS needs"+
 		" FROM information_schema.VIEW_TABLE_USAGE WHERE VIEW_SCHEMA = "+quoteText(d.Name))
 	if isServer(err, erUnknownTable) {
-		return nil, nil //nolint:nilnil // not known is an answer
+		return nil, nil // not known is an answer
 	}
 	if err != nil {
 		return nil, err

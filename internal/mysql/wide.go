@@ -51,7 +51,7 @@ func rowLength(begins []byte) int {
 		if !ok || length > maxWide {
 			break
 		}
-		at += size + int(length) //nolint:gosec // bounded
+		at += size + int(length) // bounded
 	}
 	return max(at, len(begins)) + readSize
 }

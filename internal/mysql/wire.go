@@ -143,7 +143,7 @@ func (r *rowReader) columns(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	return int(count), r.skipShortEOF(ctx) //nolint:gosec // at most 4096
+	return int(count), r.skipShortEOF(ctx) // at most 4096
 }
 
 // skipShortEOF consumes the packet that stands before the rows unless client
@@ -256,7 +256,7 @@ func splitRow(packet []byte, values [][]byte) error {
 			if !ok || long > uint64(len(packet)) {
 				return fmt.Errorf("a row ends in its column %d: %w", i+1, errProtocol)
 			}
-			length = int(long) //nolint:gosec // no longer than the packet
+			length = int(long) // no longer than the packet
 			at += size
 		}
 		if length > len(packet)-at {

@@ -62,7 +62,7 @@ func digestRows(t *testing.T, conn *sql.Conn, query string, fromWire bool) []str
 	t.Helper()
 	sums := []string{}
 	err := conn.Raw(func(raw any) error {
-		l := *raw.(*link) //nolint:forcetypeassert // a test may panic
+		l := *raw.(*link)
 		if l.rows == nil {
 			return errors.New("the connection is encrypted")
 		}

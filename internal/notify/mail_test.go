@@ -14,7 +14,7 @@ import (
 // is told to. Commands that it is told nothing about are all right.
 func mailServer(t *testing.T, answers map[string]string) (address string, heard <-chan string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of this machine
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

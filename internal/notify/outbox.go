@@ -37,7 +37,7 @@ type Outbox struct {
 	Log   *slog.Logger
 
 	mu      sync.Mutex
-	ctx     context.Context //nolint:containedctx // of all that it sends, until Close
+	ctx     context.Context // of all that it sends, until Close
 	cancel  context.CancelFunc
 	waiting map[string][]entry // by receiver, while one of its messages is being sent
 	group   sync.WaitGroup

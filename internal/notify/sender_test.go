@@ -101,7 +101,7 @@ func TestRefusals(t *testing.T) {
 // server nor a mail server that takes the connection and says nothing (invariant 9).
 func TestSilentServers(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // of this machine
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (c *contentReads) read(ctx context.Context, f File) (*Finding, error) {
 		c.count(status.Size)
 		c.shown(status.Size)
 		if status.Damage == Intact {
-			return nil, nil //nolint:nilnil // "nothing is wrong" is an answer
+			return nil, nil // "nothing is wrong" is an answer
 		}
 		return &Finding{Kind: status.Damage, File: f.Path, Expected: "SHA-256 " + f.SHA256, Got: gotContent(status, f)}, nil
 	}

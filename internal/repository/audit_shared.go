@@ -202,7 +202,7 @@ func (a *Audit) missingWraps(ctx context.Context) error {
 // listing.
 func (a *Audit) missingWrap(ctx context.Context, path string) (*Finding, error) {
 	if a.inv.has(path) {
-		return nil, nil //nolint:nilnil // nothing is wrong
+		return nil, nil // nothing is wrong
 	}
 	_, err := a.store.Stat(ctx, path)
 	if errors.Is(err, storage.ErrNotExist) {

@@ -156,7 +156,7 @@ func (r *lineReader) number(name string) int64 { return r.digits(r.take("   \""+
 func (r *lineReader) small(name string) uint32 {
 	n := r.number(name)
 	r.failed = r.failed || n > 1<<32-1
-	return uint32(n) //nolint:gosec // see above
+	return uint32(n) // see above
 }
 
 // plain takes a string that is written without any escape.
@@ -175,5 +175,5 @@ func (r *lineReader) digits(value []byte) int64 {
 	const most = 18 // so many always fit
 	n, err := strconv.ParseUint(string(value), 10, 63)
 	r.failed = r.failed || err != nil || len(value) > most || len(value) > 1 && value[0] == '0'
-	return int64(n) //nolint:gosec // of 63 bits
+	return int64(n) // of 63 bits
 }

@@ -135,7 +135,7 @@ func (a *Audit) linkBefore(ctx context.Context, point string, after chainLink) (
 	case errors.Is(err, errFenced):
 		a.fenced[point] = true
 		a.reportGap(chainLink{}, after)
-		return nil, nil //nolint:nilnil // see above
+		return nil, nil // see above
 	case signed.untrusted != nil:
 		return nil, a.forged(ctx, manifestPath(point), signed, after.point, seal.RoleWriter)
 	case err != nil:
@@ -216,7 +216,7 @@ func (a *Audit) gap(ctx context.Context, before, after chainLink) error {
 // sweptSince returns the link that the record of a sweeping has kept, or nil.
 func (a *Audit) sweptSince(ctx context.Context, point string) (*chainLink, error) {
 	if !isID(point) {
-		return nil, nil //nolint:nilnil // no point has that name
+		return nil, nil // no point has that name
 	}
 	a.mu.Lock()
 	s := a.swept[point]

@@ -147,7 +147,7 @@ func (w *Writer) interrupted(ctx context.Context, stream string, runs []string, 
 			return progress, err
 		}
 	}
-	return nil, nil //nolint:nilnil // "nothing" is an answer
+	return nil, nil // "nothing" is an answer
 }
 
 // interruptedStarts returns the starts of the runs that did not end, of those
@@ -194,7 +194,7 @@ func (r *Repository) readProgress(ctx context.Context, run string) (*Progress, e
 	path := prefix + strconv.Itoa(last) + ".json"
 	data, err := storage.Get(ctx, r.store, path, maxPlain)
 	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil // there is none
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)

@@ -101,7 +101,7 @@ func (c *copying) linkAtHome(ctx context.Context, home map[string]*Point, id str
 		return sweptOf(p), nil
 	}
 	if !isID(id) {
-		return nil, nil //nolint:nilnil // no point has that name
+		return nil, nil // no point has that name
 	}
 	return c.home.sweptRecord(ctx, id)
 }

@@ -77,7 +77,7 @@ func (r *Repository) sweptRecord(ctx context.Context, point string) (*Swept, err
 			return s.link(), nil
 		}
 	}
-	return nil, nil //nolint:nilnil // "it was not swept" is an answer
+	return nil, nil // "it was not swept" is an answer
 }
 
 // confirm makes sure, once the run's start can be seen, that nothing has changed

@@ -42,7 +42,7 @@ func takeInventory(ctx context.Context, store storage.Reader, seen func(files in
 			sum = *i.CRC32C
 		}
 		v.sizes, v.checksums = append(v.sizes, i.Size), append(v.checksums, sum)
-		v.created = append(v.created, uint32(max(i.Created.Unix(), 0))) //nolint:gosec // until the year 2106
+		v.created = append(v.created, uint32(max(i.Created.Unix(), 0))) // until the year 2106
 		v.bytes += i.Size
 		seen(1)
 		return nil
@@ -139,8 +139,8 @@ func (t *nameTable) step(offset int, before []byte) (name []byte, next int) {
 	shared, n := binary.Uvarint(text)
 	length, m := binary.Uvarint(text[n:])
 	n += m
-	end := n + int(length)                                       //nolint:gosec // written by add
-	return append(before[:shared], text[n:end]...), offset + end //nolint:gosec // written by add
+	end := n + int(length)                                       // written by add
+	return append(before[:shared], text[n:end]...), offset + end // written by add
 }
 
 // first returns the whole name that a block begins with, where it stands.
@@ -148,7 +148,7 @@ func (t *nameTable) first(block int) []byte {
 	offset := t.whole[block]
 	text := t.text[offset/nameSpan][offset%nameSpan+1:] // nothing is shared, which is one byte
 	length, n := binary.Uvarint(text)
-	return text[n : n+int(length)] //nolint:gosec // written by add
+	return text[n : n+int(length)] // written by add
 }
 
 // search returns the number of the first name that is not before this one.

@@ -169,7 +169,7 @@ func currentTerm(ctx context.Context, store storage.Reader, lease string, length
 		return nil, fmt.Errorf("look at lease %s: %w", lease, err)
 	}
 	if newest == 0 {
-		return nil, nil //nolint:nilnil // "nobody ever held it" is an answer
+		return nil, nil // "nobody ever held it" is an answer
 	}
 	data, err := storage.Get(ctx, store, leaseTermPath(lease, newest), 64<<10)
 	if err != nil {

@@ -138,14 +138,14 @@ func (r *Repository) readLog(ctx context.Context, id string) (*LogEntry, error) 
 	signed, err := readSigned(ctx, r.store, path, r.trust, logTime, logRoles...)
 	switch {
 	case errors.Is(err, storage.ErrNotExist), errors.Is(err, storage.ErrChecksum):
-		return nil, nil //nolint:nilnil // "nothing was said" is an answer
+		return nil, nil // "nothing was said" is an answer
 	case err != nil:
 		return nil, err
 	}
 	var e LogEntry
 	here := Header{kindLog, Format, r.record.Repository, path}
 	if signed.untrusted != nil || json.Unmarshal(signed.data, &e) != nil || e.Header != here || e.ID != id {
-		return nil, nil //nolint:nilnil // see above
+		return nil, nil // see above
 	}
 	return &e, nil
 }

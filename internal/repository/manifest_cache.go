@@ -114,7 +114,7 @@ const perPoint = 16
 // many files that single looks are cheaper; what is not in it is looked at singly.
 func (r *Repository) glance(ctx context.Context) (map[string]*storage.Info, error) {
 	if r.cache.dir == "" {
-		return nil, nil //nolint:nilnil // "nothing was seen" is an answer
+		return nil, nil // "nothing was seen" is an answer
 	}
 	seen, files := map[string]*storage.Info{}, 0
 	err := r.store.List(ctx, pointsDir, func(i storage.Info) error {

@@ -85,7 +85,7 @@ func (r *reach) need(ctx context.Context, id string) (*need, error) {
 	}
 	data, err := storage.Get(ctx, r.store, manifestPath(id), maxPlain)
 	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil //nolint:nilnil // "nothing is needed" is an answer
+		return nil, nil // "nothing is needed" is an answer
 	}
 	var m Manifest
 	parse := func(data []byte) error { return unmarshalManifest(data, &m) }

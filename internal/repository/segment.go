@@ -192,7 +192,7 @@ func (s *SourceReader) BucketList(ctx context.Context, bucket string) (*BucketLi
 	path := s.dir() + FileName(bucket) + ".json"
 	file, ok := s.files[path]
 	if !ok {
-		return nil, nil //nolint:nilnil // "the point does not hold this bucket" is an answer
+		return nil, nil // "the point does not hold this bucket" is an answer
 	}
 	data, err := s.readPlain(ctx, path, file.SHA256)
 	if err != nil {

@@ -242,14 +242,14 @@ func commitSealed(sealed *seal.Writer, upload storage.Upload) (seal.Sums, error)
 func (r *Repository) readStart(ctx context.Context, run string) (*Start, error) {
 	data, err := storage.Get(ctx, r.store, startPath(run), maxPlain)
 	if errors.Is(err, storage.ErrNotExist) {
-		return nil, nil //nolint:nilnil // "it says nothing" is an answer
+		return nil, nil // "it says nothing" is an answer
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read start of run %s: %w", run, err)
 	}
 	start := new(Start)
 	if json.Unmarshal(data, start) != nil || start.Kind != kindStart || start.Point != run {
-		return nil, nil //nolint:nilnil // see above
+		return nil, nil // see above
 	}
 	return start, nil
 }

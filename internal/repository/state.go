@@ -78,7 +78,7 @@ func (r *Repository) readState(ctx context.Context, point string, n int) (*State
 	var s State
 	here := Header{kindState, Format, r.record.Repository, path}
 	if signed.untrusted != nil || json.Unmarshal(signed.data, &s) != nil || s.Header != here || s.Point != point {
-		return nil, nil //nolint:nilnil // "nothing was decided" is an answer
+		return nil, nil // "nothing was decided" is an answer
 	}
 	return &s, nil
 }

@@ -226,7 +226,7 @@ func (s *sweeping) removePoint(ctx context.Context, id string) (bool, error) {
 // the earlier ones: a crash in between leaves no hole.
 func (s *sweeping) latestFirst(files []int) {
 	number := func(i int) int64 { return locate(s.inv.names.at(i)).number }
-	slices.SortFunc(files, func(a, b int) int { return int(number(b) - number(a)) }) //nolint:gosec // fewer than 2^31
+	slices.SortFunc(files, func(a, b int) int { return int(number(b) - number(a)) }) // fewer than 2^31
 }
 
 // removeAll deletes files, many at once, but the notes of runs one after the other.
@@ -274,7 +274,7 @@ func (s *sweeping) remove(ctx context.Context, i int) (gone bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("look at %s: %w", name, err)
 	}
-	if info.Size != s.inv.sizes[i] || uint32(max(info.Created.Unix(), 0)) != s.inv.created[i] { //nolint:gosec // until the year 2106
+	if info.Size != s.inv.sizes[i] || uint32(max(info.Created.Unix(), 0)) != s.inv.created[i] { // until the year 2106
 		return false, nil // another file of that name has come since
 	}
 	err = s.store.Delete(ctx, info)

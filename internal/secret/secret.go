@@ -58,7 +58,7 @@ func (r Ref) Resolve() (string, error) {
 		return value, nil
 	}
 	if value, ok := held.Load(r); ok {
-		return value.(string), nil //nolint:forcetypeassert // Hold alone stores
+		return value.(string), nil // Hold alone stores
 	}
 	path, ok := r.Path()
 	if !ok {

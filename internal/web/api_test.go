@@ -236,7 +236,7 @@ func TestEvents(t *testing.T) {
 	server.Config.WriteTimeout = time.Second
 	server.Start()
 	defer server.Close()
-	answer, err := http.Get(server.URL + "/api/v1/events") //nolint:noctx // a test of this machine
+	answer, err := http.Get(server.URL + "/api/v1/events")
 	if err != nil || answer.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%v, %v", answer, err)
 	}

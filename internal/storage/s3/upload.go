@@ -105,7 +105,7 @@ func (u *upload) sendPart() error {
 			return err
 		}
 	}
-	number := int32(len(u.parts) + 1) //nolint:gosec // at most maxParts
+	number := int32(len(u.parts) + 1) // at most maxParts
 	sum := encoded(crc32.Checksum(u.buffer, storage.Castagnoli()))
 	out, err := u.store.api.UploadPart(u.ctx, &s3.UploadPartInput{
 		Bucket: &u.store.bucket, Key: u.store.key(u.name), UploadId: &u.id, PartNumber: &number,

@@ -65,7 +65,7 @@ func (tb *Testbed) startEngine(ctx context.Context) error {
 func removeStalePID(path string) error {
 	pid, err := os.ReadFile(path)
 	if err != nil {
-		return nil //nolint:nilerr // no file is what is wanted
+		return nil // no file is what is wanted
 	}
 	name, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/comm")
 	if err == nil && strings.TrimSpace(string(name)) == "dockerd" {

@@ -148,13 +148,13 @@ func reply(w http.ResponseWriter, answer *httptest.ResponseRecorder, change func
 		w.Header()[name] = values
 	}
 	w.WriteHeader(answer.Code)
-	w.Write(answer.Body.Bytes()) //nolint:errcheck // the client has gone
+	w.Write(answer.Body.Bytes()) // the client has gone
 }
 
 func writeJSON(w http.ResponseWriter, status int, content any) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(content) //nolint:errcheck // the client has gone
+	json.NewEncoder(w).Encode(content) // the client has gone
 }
 
 // fail answers with an error in the shape of the JSON API,
