@@ -40,7 +40,7 @@ func definition(c *config.Config, s config.Schedule) string {
 func (a *app) job(c *config.Config, s config.Schedule) daemon.Job {
 	return func(ctx context.Context) error {
 		w, job := a.worker(c, s.Name), a.activity.Begin(s.Name)
-		w.also = job
+		w.log, w.also = w.log.With("run", daemon.RunID(ctx)), job
 		err := orStopped(ctx, "run", w.do(ctx, s), "it counts as not done")
 		job.End(daemon.ResultOf(err))
 		if errors.Is(err, errIncomplete) {

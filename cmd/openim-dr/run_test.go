@@ -193,7 +193,7 @@ func (p *daemonProcess) address(from *int) string {
 
 func fetch(t *testing.T, url string) (status int, body string) {
 	t.Helper()
-	response, err := http.Get(url) //nolint:noctx // a test of this machine
+	response, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,8 +311,34 @@ schedules:
 	}
 	awaitReason(t, url, status.DaemonConfiguration, false)
 	p.stop()
+	requireRunsTold(t, p.lines)
 	requireOutput(t, " media ", "list", "--config", config)
 	requireNothingDamaged(t, config)
+}
+
+// requireRunsTold: every line of a run says which run it is, those of the steps of a
+// backup among them.
+func requireRunsTold(t *testing.T, lines []string) {
+	t.Helper()
+	steps := map[string][]string{} // of runs of media
+	for _, text := range lines {
+		var line struct{ Msg, Schedule, Run string }
+		if json.Unmarshal([]byte(text), &line) != nil || line.Schedule == "" {
+			continue // the last one is the test's own
+		}
+		if line.Run == "" && !strings.Contains(line.Msg, "without a run") {
+			t.Errorf("it does not say of which run it is: %s", text)
+		}
+		if line.Schedule == "media" {
+			steps[line.Run] = append(steps[line.Run], line.Msg)
+		}
+	}
+	for _, told := range steps {
+		if slices.Contains(told, "schedule: run begins") && slices.Contains(told, "source captured") && slices.Contains(told, "point committed") && slices.Contains(told, "schedule: run ended well") {
+			return
+		}
+	}
+	t.Errorf("no run of media has all of its steps: %q", steps)
 }
 
 // requireNothingDamaged checks a repository in which a run may have been stopped: what

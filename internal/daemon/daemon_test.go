@@ -1,11 +1,14 @@
 package daemon_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -163,19 +166,31 @@ func TestCatchUp(t *testing.T) {
 // What comes due while the run before is going on is left out, or done right after it.
 func TestOverrun(t *testing.T) {
 	for name, tt := range map[string]struct {
-		queue bool
-		want  []string
+		queue        bool
+		want         []string
+		late, passed int // in seven hours
 	}{
-		"skip":  {false, []string{"1 01:00 a", "1 04:00 a"}},
-		"queue": {true, []string{"1 01:00 a", "1 03:30 a"}},
+		"skip":  {false, []string{"1 01:00 a", "1 04:00 a"}, 0, 4},
+		"queue": {true, []string{"1 01:00 a", "1 03:30 a"}, 2, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				s := w.schedule("a", "@hourly", 150*time.Minute)
 				s.Queue = tt.queue
-				stop := start(t, w.daemon(s))
+				d, registry := w.daemon(s), prometheus.NewRegistry()
+				d.Metrics = daemon.NewMetrics(registry)
+				stop := start(t, d)
 				time.Sleep(7 * time.Hour)
+				_, metrics := get(t, daemon.Handler(d.Health, registry), "/metrics", "")
+				for _, want := range []string{
+					fmt.Sprintf(`openim_dr_schedule_late_total{schedule="a",why="overrun"} %d`+"\n", tt.late), `openim_dr_schedule_late_total{schedule="a",why="missed"} 0`,
+					fmt.Sprintf(`openim_dr_schedule_passed_total{schedule="a",why="overrun"} %d`+"\n", tt.passed),
+				} {
+					if !strings.Contains(metrics, want) {
+						t.Errorf("there is no %s in\n%s", want, metrics)
+					}
+				}
 				stop()
 				w.mu.Lock()
 				w.runs = w.runs[:2]
@@ -187,6 +202,70 @@ func TestOverrun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A run begins somewhat later than it is due, by chance, and never earlier or too late.
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := w.schedule("a", "@hourly", 0)
+		s.Jitter = 10 * time.Minute
+		late := map[time.Duration]bool{}
+		s.Job = func(context.Context) error {
+			after := time.Since(time.Now().Truncate(time.Hour))
+			if late[after] = true; after >= s.Jitter {
+				t.Errorf("a run begins %s after it is due", after)
+			}
+			return nil
+		}
+		stop := start(t, w.daemon(s))
+		time.Sleep(24 * time.Hour)
+		stop()
+		if run := w.last("a"); len(late) < 20 || !run.Due.Equal(run.Due.Truncate(time.Hour)) {
+			t.Errorf("23 runs began at %d different times, and the last is noted as due at %s", len(late), run.Due)
+		}
+	})
+}
+
+// Every line of a run, and its job, know which run it is.
+func TestRunsHaveIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var log bytes.Buffer
+		var ids []string
+		s := w.schedule("a", "@hourly", 0)
+		s.RetryFor = 30 * time.Minute
+		s.Job = func(ctx context.Context) error {
+			if ids = append(ids, daemon.RunID(ctx)); len(ids) == 1 {
+				return fault.New(fault.Failed, "ask", "no answer")
+			}
+			return nil
+		}
+		d := w.daemon(s)
+		d.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		stop := start(t, d)
+		time.Sleep(150 * time.Minute)
+		stop()
+		if len(ids) != 3 || len(ids[0]) != 8 || ids[1] != ids[0] || ids[2] == ids[0] {
+			t.Errorf("an attempt, another one and another run are called %q", ids)
+		}
+		said := map[string][]string{}
+		for decoder := json.NewDecoder(&log); ; {
+			var line struct{ Msg, Schedule, Run string }
+			if decoder.Decode(&line) != nil {
+				break
+			}
+			if line.Schedule != "" {
+				said[line.Run] = append(said[line.Run], strings.TrimPrefix(line.Msg, "schedule: "))
+			}
+		}
+		want := map[string][]string{
+			ids[0]: {"run begins", "run failed, and is tried again", "run begins", "run ended well", "run is noted"}, ids[2]: {"run begins", "run ended well", "run is noted"},
+		}
+		if diff := cmp.Diff(want, said); diff != "" {
+			t.Errorf("lines by the run (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // A run that failed is tried again, later each time, for as long as that may help and

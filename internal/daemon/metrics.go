@@ -14,6 +14,7 @@ type Metrics struct {
 	leader    prometheus.Gauge
 	attempts  *prometheus.CounterVec
 	passedBy  *prometheus.CounterVec
+	lateFor   *prometheus.CounterVec
 	runningOf *prometheus.GaugeVec
 	duration  *prometheus.HistogramVec
 	attempted *prometheus.GaugeVec
@@ -39,23 +40,28 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		passedBy: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "schedule_passed_total", Help: "Due times that have passed without a run, since no daemon was there (missed) or the run before was still going on (overrun).",
 		}, []string{"schedule", "why"}),
+		lateFor: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "schedule_late_total", Help: "Runs that began when they had been due before: made up for, since no daemon was there (missed), or queued behind the run before (overrun).",
+		}, []string{"schedule", "why"}),
 		runningOf: gauges("schedule_running", "Whether a run is going on."),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "schedule_attempt_duration_seconds", Help: "How long attempts of runs took.", Buckets: durations,
 		}, []string{"schedule"}),
 		attempted: gauges("schedule_last_attempt_timestamp_seconds", "When the last attempt of a run has ended."),
 		succeeded: gauges("schedule_last_success_timestamp_seconds", "When a run has last ended well."),
-		nextOf:    gauges("schedule_next_timestamp_seconds", "When the next run is due."),
+		nextOf:    gauges("schedule_next_timestamp_seconds", "When the next run is due; where that is past while one is running, the next one waits or is left out."),
 	}
-	registry.MustRegister(m.leader, m.attempts, m.passedBy, m.runningOf, m.duration, m.attempted, m.succeeded, m.nextOf)
+	registry.MustRegister(m.leader, m.attempts, m.passedBy, m.lateFor, m.runningOf, m.duration, m.attempted, m.succeeded, m.nextOf)
 	return m
 }
 
 // begins makes the counters of a schedule begin at zero.
 func (m *Metrics) begins(schedule string) {
 	m.attempts.WithLabelValues(schedule, repository.ScheduleOK)
-	m.passedBy.WithLabelValues(schedule, missed)
-	m.passedBy.WithLabelValues(schedule, overrun)
+	for _, why := range []string{missed, overrun} {
+		m.passedBy.WithLabelValues(schedule, why)
+		m.lateFor.WithLabelValues(schedule, why)
+	}
 	m.runningOf.WithLabelValues(schedule)
 }
 
@@ -80,8 +86,15 @@ func (m *Metrics) passed(schedule, why string, n int) {
 	m.passedBy.WithLabelValues(schedule, why).Add(float64(n))
 }
 
-// begin notes that a run is going on, until end is called.
-func (m *Metrics) begin(schedule string) (end func()) {
+// late counts a run that makes up for one that was due.
+func (m *Metrics) late(schedule, why string) { m.lateFor.WithLabelValues(schedule, why).Inc() }
+
+// begin notes that a run is going on, until end is called, and when the one after it is
+// due: never, where that is the zero time.
+func (m *Metrics) begin(schedule string, following time.Time) (end func()) {
+	if !following.IsZero() {
+		m.next(schedule, following)
+	}
 	m.runningOf.WithLabelValues(schedule).Set(1)
 	return func() { m.runningOf.WithLabelValues(schedule).Set(0) }
 }

@@ -2,9 +2,10 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -49,6 +50,7 @@ type runner struct {
 
 	last   time.Time // when the last run was due
 	number int       // of its record
+	run    string    // what the run that goes on is called in logs
 }
 
 // loop takes turns until planning ends; a job that runs then is let go on until
@@ -59,7 +61,8 @@ func (r *runner) loop(planning, working context.Context) {
 	}
 	makeUp, whence := r.CatchUp, missed
 	for {
-		t := r.next(r.last, time.Now(), makeUp)
+		now := time.Now()
+		t := r.next(r.last, now, makeUp)
 		r.tellPassed(t, whence)
 		if t.due.IsZero() {
 			return
@@ -67,6 +70,9 @@ func (r *runner) loop(planning, working context.Context) {
 		r.metrics.next(r.Name, t.due)
 		if sleepUntil(planning, t.due.Add(r.jitter())) != nil {
 			return
+		}
+		if !t.due.After(now) {
+			r.metrics.late(r.Name, whence)
 		}
 		run, err := r.take(working, t, whence)
 		if working.Err() != nil {
@@ -100,7 +106,7 @@ func (r *runner) jitter() time.Duration {
 	if r.Jitter <= 0 {
 		return 0
 	}
-	return rand.N(r.Jitter) //nolint:gosec // nobody gains by guessing it
+	return mathrand.N(r.Jitter) // nobody gains by guessing it
 }
 
 // recall finds out when the schedule last had a run. One that never had begins now,
@@ -140,6 +146,8 @@ func (r *runner) remember(run *repository.ScheduleRun, now time.Time) {
 
 // take runs the job, and again where that may help.
 func (r *runner) take(ctx context.Context, t turn, whence string) (repository.ScheduleRun, error) {
+	r.run = rand.Text()[:runIDLength]
+	ctx, log := context.WithValue(ctx, runKey{}, r.run), r.runLog()
 	run := repository.ScheduleRun{Schedule: r.Name, Number: r.number + 1, Due: t.due, Started: time.Now().UTC()}
 	if whence == missed {
 		run.Missed = t.passed
@@ -147,33 +155,50 @@ func (r *runner) take(ctx context.Context, t turn, whence string) (repository.Sc
 		run.Overrun = t.passed
 	}
 	giveUp := run.Started.Add(r.RetryFor)
-	if following := r.Next(run.Started); !following.IsZero() && following.Before(giveUp) {
+	following := r.Next(run.Started)
+	if !following.IsZero() && following.Before(giveUp) {
 		giveUp = following
 	}
-	end := r.metrics.begin(r.Name)
+	end := r.metrics.begin(r.Name, following)
 	defer end()
 	for {
 		run.Attempts++
 		began := time.Now()
-		r.log.Info("schedule: run begins", "schedule", r.Name, "due", t.due, "attempt", run.Attempts)
+		log.Info("schedule: run begins", "due", t.due, "attempt", run.Attempts)
 		err := r.Job(ctx)
 		run.Ended, run.Result = time.Now().UTC(), ResultOf(err)
 		r.metrics.attempt(run, run.Ended.Sub(began))
 		if err == nil {
-			r.log.Info("schedule: run ended well", "schedule", r.Name, "seconds", run.Ended.Sub(run.Started).Seconds())
+			log.Info("schedule: run ended well", "seconds", run.Ended.Sub(run.Started).Seconds())
 			return run, nil
 		}
 		again := run.Ended.Add(retryDelay(run.Attempts))
 		if ctx.Err() != nil || !mayHelp(err) || !again.Before(giveUp) {
-			r.log.Error("schedule: run failed", "schedule", r.Name, "error", err, "hint", hintOf(err), "next", r.Next(run.Ended))
+			log.Error("schedule: run failed", "error", err, "hint", hintOf(err), "next", r.Next(run.Ended))
 			return run, err
 		}
-		r.log.Warn("schedule: run failed, and is tried again", "schedule", r.Name, "error", err, "hint", hintOf(err), "at", again.Truncate(time.Second))
+		log.Warn("schedule: run failed, and is tried again", "error", err, "hint", hintOf(err), "at", again.Truncate(time.Second))
 		if sleepUntil(ctx, again) != nil {
 			return run, err
 		}
 	}
 }
+
+// runIDLength is how many letters tell runs apart: 40 bits of chance.
+const runIDLength = 8
+
+// runKey is that of the id of a run in the context of its job.
+type runKey struct{}
+
+// RunID is what the run of a job is called in logs, by the context of the job; empty
+// where it is no run of a schedule.
+func RunID(ctx context.Context) string {
+	id, _ := ctx.Value(runKey{}).(string)
+	return id
+}
+
+// runLog is for what concerns the run that goes on.
+func (r *runner) runLog() *slog.Logger { return r.log.With("schedule", r.Name, "run", r.run) }
 
 func hintOf(err error) string {
 	if e, ok := fault.Outermost(err); ok {
@@ -215,13 +240,13 @@ func (r *runner) note(ctx context.Context, run repository.ScheduleRun) {
 		switch r.health.Set(r.part(), err); {
 		case err == nil:
 			r.number = run.Number
-			r.log.Debug("schedule: run is noted", "schedule", r.Name, "number", run.Number, "result", run.Result)
+			r.runLog().Debug("schedule: run is noted", "number", run.Number, "result", run.Result)
 			return
 		case errors.Is(err, storage.ErrExist):
 			// Another daemon has noted one, or a record is damaged.
 			run.Number++
 		}
-		r.log.Warn("schedule: how the run ended cannot be noted", "schedule", r.Name, "error", err)
+		r.runLog().Warn("schedule: how the run ended cannot be noted", "error", err)
 	}
 }
 
