@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/network"
 )
 
 // statusOf returns the HTTP status that an error came with, or 0.
@@ -107,6 +108,9 @@ func (s *Source) explain(ctx context.Context, doing string, err error, began tim
 		return fault.New(fault.Usage, doing, "the server refuses the access key or its rights (%s)", codeOf(err)).On("at "+endpoint).
 			Hint("check accessKey and secretKey of source %s, and what the server lets that key do", s.name)
 	case statusOf(err) == 0 && isUnreachable(err):
+		if unreached := network.Fault(doing, s.host, "ca of source "+s.name, err); unreached != nil {
+			return unreached.On("at " + endpoint)
+		}
 		return fault.New(fault.Failed, doing, "no answer; gave up after %s: %w", time.Since(began).Round(time.Millisecond), plainly{err}).On("at "+endpoint).
 			Hint("check that the server runs and that %s can be reached from here", s.host)
 	default:

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/network"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
@@ -40,9 +41,11 @@ func (s *Store) mapError(verb, name string, err error) error {
 		return s.denied(doing, err)
 	case isChecksum(code, err):
 		return fmt.Errorf("%s: %w: %w", doing, storage.ErrChecksum, err)
-	default:
-		return fmt.Errorf("%s: %w", doing, err)
 	}
+	if unreached := network.Fault(doing, "", "SSL_CERT_FILE", err); unreached != nil {
+		return unreached
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // isBucket tells a missing bucket from a missing object. Only a listing is
@@ -53,9 +56,17 @@ func (s *Store) isBucket(api *googleapi.Error, err error) bool {
 }
 
 func (s *Store) noBucket(doing string, err error) error {
-	return fault.New(fault.Usage, doing, "the bucket does not exist: %w", err).On("in bucket " + s.bucketName).
-		Hint("check the spelling, or create the bucket: openim-dr does not create buckets")
+	return &fault.Error{
+		Kind: fault.Usage, Doing: doing, Target: "in bucket " + s.bucketName, Err: noBucketError{err},
+		Try: "check the spelling, or create the bucket: openim-dr does not create buckets",
+	}
 }
+
+// noBucketError says once what the client library says three times.
+type noBucketError struct{ err error }
+
+func (noBucketError) Error() string   { return "the bucket does not exist" }
+func (e noBucketError) Unwrap() error { return e.err }
 
 func (s *Store) denied(doing string, err error) error {
 	return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, err).On("in bucket " + s.bucketName).

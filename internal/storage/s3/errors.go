@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/network"
 	"github.com/openim-dr/openim-dr/internal/storage"
 )
 
@@ -31,20 +33,46 @@ func (s *Store) mapError(verb, name string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	case code == "NoSuchBucket":
-		return fault.New(fault.Usage, doing, "the bucket does not exist: %w", err).On("in bucket " + s.bucket).
+		return fault.New(fault.Usage, doing, "the bucket does not exist: %w", plainly{err}).On("in bucket " + s.bucket).
 			Hint("check the spelling and the endpoint, or create the bucket: openim-dr does not create buckets")
 	case code == "NoSuchKey", code == "NotFound":
 		return fmt.Errorf("%s: %w", doing, storage.ErrNotExist)
 	case code == "BadDigest", code == "XAmzContentChecksumMismatch", code == "XAmzContentSHA256Mismatch",
 		strings.Contains(err.Error(), "checksum did not match"):
 		return fmt.Errorf("%s: %w: %w", doing, storage.ErrChecksum, err)
+	case code == "InvalidBucketName":
+		return fault.New(fault.Usage, doing, "%w", plainly{err}).On("in bucket " + s.bucket).
+			Hint("check how the bucket is spelled in the URL of the repository")
+	case slices.Contains(unknownKeys, code):
+		return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, plainly{err}).On("in bucket " + s.bucket).
+			Hint("check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the endpoint is that of their service")
 	case isStatus(err, http.StatusForbidden), isStatus(err, http.StatusUnauthorized):
-		return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, err).On("in bucket " + s.bucket).
+		return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, plainly{err}).On("in bucket " + s.bucket).
 			Hint("a writer needs s3:PutObject, s3:GetObject and s3:AbortMultipartUpload on the objects and s3:ListBucket on the bucket; the pruner also s3:DeleteObject, and s3:DeleteObjectVersion where the bucket has versions")
-	default:
-		return fmt.Errorf("%s: %w", doing, err)
 	}
+	if unreached := network.Fault(doing, "", "SSL_CERT_FILE", err); unreached != nil {
+		return unreached
+	}
+	return fmt.Errorf("%s: %w", doing, plainly{err})
 }
+
+// unknownKeys are what services say of an access key that is not theirs, or of a
+// secret that does not fit it. The second is versitygw's, with status 404.
+var unknownKeys = []string{"InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch"}
+
+// plainly prints what a service has answered, and not how the SDK got there.
+type plainly struct{ err error }
+
+func (p plainly) Error() string {
+	var api smithy.APIError
+	var response *smithyhttp.ResponseError
+	if errors.As(p.err, &api) && errors.As(p.err, &response) {
+		return strings.TrimSuffix(fmt.Sprintf("the service answers %d %s: %s", response.HTTPStatusCode(), api.ErrorCode(), api.ErrorMessage()), ": ")
+	}
+	return p.err.Error()
+}
+
+func (p plainly) Unwrap() error { return p.err }
 
 func codeOf(err error) string {
 	var api smithy.APIError
