@@ -102,7 +102,7 @@ func New(name string, settings *Settings, options Options) (*Source, error) {
 	}
 	s.host = hostPort(endpoint)
 	if s.client, err = newClient(&s.settings, s.options); err != nil {
-		return nil, fmt.Errorf("source %s: %w", name, err)
+		return nil, err
 	}
 	return s, nil
 }

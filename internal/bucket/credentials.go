@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/secret"
 )
 
@@ -114,12 +116,17 @@ func (k *keyring) resolve() (c aws.Credentials, err error) {
 func readSecret(setting string, ref secret.Ref) (string, error) {
 	value, err := ref.Resolve()
 	if err != nil {
-		return "", invalid("%s: %w", setting, err)
+		return "", noSecret(setting, err)
 	}
 	if value == "" {
-		return "", invalid("%s: %s is empty", setting, ref)
+		return "", noSecret(setting, fmt.Errorf("%s is empty", ref))
 	}
 	return value, nil
+}
+
+func noSecret(setting string, err error) error {
+	return fault.New(fault.Usage, "read "+setting, "%w", err).
+		Hint("set it where openim-dr runs, or correct %s of the source in the configuration", setting)
 }
 
 // signer signs each attempt with the keys of that moment. The SDK looks them up

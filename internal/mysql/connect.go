@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -69,12 +70,9 @@ func (s *Server) open(ctx context.Context, silent patience) (*client, error) {
 }
 
 func (s *Server) config() (*driver.Config, error) {
-	password := ""
-	if !s.settings.Password.IsZero() {
-		var err error
-		if password, err = s.settings.Password.Resolve(); err != nil {
-			return nil, s.usage("connect to", "password: %w", err)
-		}
+	password, err := s.settings.password()
+	if err != nil {
+		return nil, err
 	}
 	config := driver.NewConfig()
 	config.User = s.settings.User
@@ -91,6 +89,19 @@ func (s *Server) config() (*driver.Config, error) {
 	config.Params = map[string]string{"sql_select_limit": "18446744073709551615 /*!80000 , max_execution_time = 0, information_schema_stats_expiry = 0 */", "sql_mode": "''"}
 	config.ConnectionAttributes = "program_name:openim-dr"
 	return config, s.setTLS(config)
+}
+
+// password reads it; without one it is empty.
+func (s *Settings) password() (string, error) {
+	if s.Password.IsZero() {
+		return "", nil
+	}
+	password, err := s.Password.Resolve()
+	if err != nil {
+		return "", fault.New(fault.Usage, "read password", "%w", err).On("of mysql " + s.Address).
+			Hint("set it where openim-dr runs, or correct password of the source in the configuration")
+	}
+	return password, nil
 }
 
 // reach tries to connect until it succeeds, the server refuses for good, or
@@ -117,6 +128,11 @@ func (s *Server) reach(ctx context.Context, db *sql.DB, heard *alertListener) er
 		return fmt.Errorf("connect to %s: %w", s.target(), ctx.Err())
 	}
 	tried := time.Since(began).Round(100 * time.Millisecond)
+	var dialed *net.OpError
+	if errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &dialed) && dialed.Op == "dial") {
+		return fault.New(fault.Failed, "connect to", "no greeting after %s of waiting: what listens there is no MySQL server, or one that hangs", tried).
+			On(s.target()).Hint("check the port, and that the server answers its other clients")
+	}
 	return fault.New(fault.Failed, "connect to", "no connection after %s of trying: %w", tried, clean(err)).
 		On(s.target()).Hint("check that the server runs and that %s can be reached from here", s.settings.Address)
 }

@@ -52,6 +52,9 @@ func New(name string, settings *Settings, options Options) (*Server, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
+	if _, err := settings.password(); err != nil { // before hours go by with the sources before this one
+		return nil, err
+	}
 	s := &Server{
 		name:      name,
 		settings:  *settings,
