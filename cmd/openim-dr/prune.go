@@ -117,6 +117,9 @@ func (a *app) prune(ctx context.Context, flags pruneFlags) error {
 		return err
 	}
 	defer end()
+	if err := p.Repo.RequireInstance(p.Instance); err != nil {
+		return err
+	}
 	ctx, lease, err := repository.AcquireLease(ctx, p.Store, p.Instance, repository.PruneLease(p.Instance), d.config.Repository.LeaseLength.Duration())
 	if err != nil {
 		return err
@@ -138,6 +141,9 @@ func (a *app) planOnly(ctx context.Context, d *deployment, order retention.Order
 	defer end()
 	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust, Cache: manifestCache(d.url)})
 	if err != nil {
+		return err
+	}
+	if err := repo.RequireInstance(d.instance()); err != nil {
 		return err
 	}
 	_, err = a.showPrune(ctx, d.pruner(store, repo, flags.who()), order, d.pricing())

@@ -128,6 +128,16 @@ func requireEmpty(ctx context.Context, store storage.Reader) error {
 // ErrNone means that there is no repository.
 var ErrNone = errors.New("there is no repository")
 
+// RequireInstance refuses an instance that has neither made the repository nor
+// adopted it: what it would write or delete there is another one's.
+func (r *Repository) RequireInstance(instance string) error {
+	if slices.Contains(r.record.Instances, instance) {
+		return nil
+	}
+	return fault.New(fault.Refused, "open repository", "it belongs to instance %s, not to %q", strings.Join(r.record.Instances, ", "), instance).
+		On(r.URL()).Hint("use a prefix of its own; or let this instance write there too: openim-dr init --adopt")
+}
+
 // readRecord returns the record that counts and its number. With an empty
 // trust the highest number counts unverified.
 func readRecord(ctx context.Context, store storage.Reader, trust seal.Trust) (*Record, int, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -57,9 +56,8 @@ func OpenWriter(ctx context.Context, store storage.ReadWriter, o WriterOptions) 
 }
 
 func (w *Writer) check() error {
-	if !slices.Contains(w.record.Instances, w.options.Instance) {
-		return fault.New(fault.Refused, "open repository", "it belongs to instance %s, not to %q", strings.Join(w.record.Instances, ", "), w.options.Instance).
-			On(w.URL()).Hint("use a prefix of its own; or let this instance write there too: openim-dr init --adopt")
+	if err := w.RequireInstance(w.options.Instance); err != nil {
+		return err
 	}
 	probe := []byte("probe")
 	signature, err := w.options.Signer.Sign(probe, "probe")
