@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,14 +77,20 @@ func (a *app) copy(ctx context.Context, points []string, flags copyFlags) error 
 		return err
 	}
 	if flags.from != "" {
-		d.url = d.place(flags.from)
+		if d.url, err = d.named("--from", flags.from); err != nil {
+			return err
+		}
+	}
+	target, err := d.named("--to", flags.to)
+	if err != nil {
+		return err
 	}
 	from, endFrom, err := a.openStorage(ctx, d.url, mustExist)
 	if err != nil {
 		return err
 	}
 	defer endFrom()
-	to, endTo, err := a.openStorage(ctx, d.place(flags.to), makeAbsent)
+	to, endTo, err := a.openStorage(ctx, target, makeAbsent)
 	if err != nil {
 		return err
 	}
@@ -108,6 +116,22 @@ func writeCopied(p *page, r copyResult, to string) {
 		p.line("left     %s, which was swept meanwhile", id)
 	}
 	p.line("took     %s", seconds(r.Seconds))
+}
+
+// named is the URL of what a flag of copy names. A word that is neither the name of a
+// copy nor a directory that is there is more likely a copy misspelt than a directory
+// to be made.
+func (d *deployment) named(flag, text string) (string, error) {
+	if url := d.place(text); url != text || strings.Contains(text, "/") || isDirectory(text) {
+		return url, nil
+	}
+	return "", usage("read flags", "%s %s names no copy: %s", flag, text, d.copyNames()).
+		Hint("give the name of a copy, a URL, or a directory with a slash in it: ./%s", text)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // place is the URL of a copy that the configuration names so, or else the text itself.

@@ -57,6 +57,9 @@ func newKit(c *config.Config, url, id string) (*kit, error) {
 		Version: running.Version, SHA256: running.SHA256,
 	}
 	if c != nil {
+		for _, copied := range c.Copies {
+			k.Copies = append(k.Copies, copied.Name+" "+copied.URL)
+		}
 		for _, s := range c.Repository.TrustedSigners {
 			k.Signers = append(k.Signers, kitSigner{string(s.Key), s.Roles})
 		}
