@@ -345,7 +345,8 @@ func TestRestoreByAnswers(t *testing.T) {
 	if got := sumOfNotes(t, env, schema); got != 23 {
 		t.Fatalf("the rows add up to %d before the last question, want 23", got)
 	}
-	screen.converse(t, after, prompt("restore as planned? [yes/no]", "yes\n"), prompt("everything is equal to what was captured", ""))
+	screen.converse(t, after, prompt("restore as planned? [yes/no]", "y\n"), prompt("please write yes or no", ""),
+		prompt("restore as planned? [yes/no]", "yes\n"), prompt("everything is equal to what was captured", ""))
 	if code := exitCode(t, cmd); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}

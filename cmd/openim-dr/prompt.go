@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -64,15 +65,20 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	if !isTerminal(a.stdin) || !a.console.terminal {
 		return nil
 	}
-	a.out.say("%s [yes/no] ", question)
-	typed, err := answer(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read answer: %w", err)
+	lines := bufio.NewReader(a.stdin)
+	for {
+		a.out.say("%s [yes/no] ", question)
+		typed, err := answer(ctx, func() (string, error) { return lines.ReadString('\n') })
+		switch word := strings.ToLower(fault.OneLine(typed)); {
+		case err != nil && !errors.Is(err, io.EOF):
+			return fmt.Errorf("read answer: %w", err)
+		case word == "yes":
+			return nil
+		case word == "no", word == "n", err != nil: // the end of the input is no consent
+			return errDeclined
+		}
+		a.out.say("please write yes or no\n")
 	}
-	if fault.OneLine(typed) != "yes" {
-		return errDeclined
-	}
-	return nil
 }
 
 // errDeclined ends a verb to which the operator has said no.

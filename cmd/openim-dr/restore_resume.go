@@ -21,7 +21,12 @@ var beside = []string{"resume", "from", "identity", "target", "plan", "yes", "re
 // given lists the verb's own flags that were given.
 func given(cmd *cobra.Command) map[string]bool {
 	names := map[string]bool{}
-	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) { names[f.Name] = true })
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		// A set of local flags, as cobra makes one, does not know which were given.
+		if cmd.Root().PersistentFlags().Lookup(f.Name) == nil {
+			names[f.Name] = true
+		}
+	})
 	return names
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/openim-dr/openim-dr/internal/config"
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -81,7 +83,11 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 	root.SetOut(a.out.stdout)
 	root.SetErr(a.out.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(cmd.CommandPath(), "%w", err).Hint("%s --help", cmd.CommandPath())
+		// A flag of a verb that is misspelt is read as one of the program's own.
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return noVerb(cmd, words)
+		}
+		return usage(cmd.CommandPath(), "%w", plainFlag(err)).Hint("%s --help", cmd.CommandPath())
 	})
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd.Name()) }
 	a.addCommonFlags(root)
@@ -90,7 +96,31 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 		newPrune(a), newForget(a), newUndelete(a), newHold(a), newUnhold(a), newRekey(a), newShred(a),
 		newConfig(a), newDoctor(a), newNotify(a), newSendNotification(a), newVersion(a),
 	)
+	refuseUnknownHelp(root)
 	return root
+}
+
+// refuseUnknownHelp lets help of a verb that there is not be the error that the verb
+// itself is; cobra prints the help of the program.
+func refuseUnknownHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil && help != root {
+		help.Args = func(_ *cobra.Command, args []string) error {
+			if cmd, rest, _ := root.Find(args); cmd.HasSubCommands() {
+				return noVerb(cmd, rest)
+			}
+			return nil
+		}
+	}
+}
+
+// plainFlag says what a flag takes, where the flag library says how it parses.
+func plainFlag(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) || invalid.GetFlag().Value.Type() != "bool" {
+		return err
+	}
+	return fmt.Errorf("--%s takes true or false, or nothing for true; got %q", invalid.GetFlag().Name, invalid.GetValue())
 }
 
 func (a *app) addCommonFlags(root *cobra.Command) {
