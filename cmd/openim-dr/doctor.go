@@ -150,11 +150,13 @@ func examineHooks(hooks []config.Hook) []source.Finding {
 func (a *app) examineRepository(ctx context.Context, d *deployment) []source.Finding {
 	store, end, err := a.openStorage(ctx, d.url, mustExist)
 	if err != nil {
+		a.offerInit(err)
 		return []source.Finding{found("repository.reachable", "", err)}
 	}
 	defer end()
 	repo, err := repository.Open(ctx, store, repository.Options{Trust: d.trust})
 	if err != nil {
+		a.offerInit(err)
 		return []source.Finding{found("repository.reachable", "", err)}
 	}
 	listing, err := repo.List(ctx)
@@ -189,8 +191,11 @@ func examineCreate(ctx context.Context, store storage.ReadWriter, repo *reposito
 		return found("repository.create", "", fault.New(fault.Failed, "read "+path, "%w", err))
 	}
 	if _, err := storage.Put(ctx, store, path, data); err != nil {
-		return found("repository.create", "", usage("create a file in the repository", "%w", err).On(store.URL()).
-			Hint("grant the right to create and to read objects; no other is needed"))
+		hint := "grant the right to create and to read objects; no other is needed"
+		if cause, ok := fault.Outermost(err); ok && cause.Try != "" {
+			hint = cause.Try // a full disk and a volume mounted read-only are no matter of rights
+		}
+		return found("repository.create", "", usage("create a file in the repository", "%w", err).On(store.URL()).Hint("%s", hint))
 	}
 	return fine("repository.create", "files can be created and read (tried with "+path+", whose bytes were sent again)")
 }

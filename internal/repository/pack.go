@@ -95,11 +95,11 @@ func (p *PackWriter) Add(key string, compressed bool, size int64, r io.Reader) (
 		return Extent{}, fmt.Errorf("write pack %s: %w", p.id, err)
 	}
 	n, err := io.Copy(p.tar, r)
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
 	if err != nil {
-		return Extent{}, fmt.Errorf("write pack %s: member of %d bytes got %d: %w", p.id, size, n, err)
+		return Extent{}, fmt.Errorf("write pack %s: %w", p.id, err)
+	}
+	if n != size {
+		return Extent{}, fmt.Errorf("write pack %s: member of %d bytes got %d: %w", p.id, size, n, io.ErrUnexpectedEOF)
 	}
 	if err := p.tar.Flush(); err != nil {
 		return Extent{}, fmt.Errorf("write pack %s: %w", p.id, err)

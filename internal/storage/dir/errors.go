@@ -23,7 +23,7 @@ func mapError(verb, name string, err error) error {
 		return fmt.Errorf("%s: %w: %w", doing, storage.ErrDenied, err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fault.New(fault.Failed, doing, "the disk is full: %w", err).
-			Hint("free some space or raise the quota, then run it again; nothing was left behind")
+			Hint("free some space or raise the quota, then run it again; openim-dr prune deletes what runs that failed have left")
 	case errors.Is(err, syscall.EROFS):
 		return fault.New(fault.Usage, doing, "%w: %w", storage.ErrDenied, err).
 			Hint("mount the volume for writing")
