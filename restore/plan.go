@@ -17,6 +17,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 	"github.com/openim-dr/openim-dr/internal/source"
+	"github.com/openim-dr/openim-dr/internal/spelling"
 )
 
 // Source is a target for what one source of a point holds.
@@ -370,7 +371,7 @@ func (p *Plan) checkOverwrite() error {
 		if len(occupied) == 0 {
 			return e.Hint("no target holds data that would be lost: leave --overwrite out")
 		}
-		return e.Hint("the nearest of what would be: --overwrite %s; openim-dr restore --plan prints all of them", nearest(target, occupied))
+		return e.Hint("the nearest of what would be: --overwrite %s; openim-dr restore --plan prints all of them", spelling.Nearest(target, occupied))
 	}
 	return nil
 }

@@ -188,6 +188,7 @@ func TestProblems(t *testing.T) {
 		want string
 	}{
 		"unknown key":                  {head + tail + "hunter2: 1\n", "line 15: unknown key; known here are caches, copies, daemon, heartbeat, hooks, instance, limits, notifications, objectives, prices, quiesce, repository, retention, schedules, sources, targets, verify"},
+		"misspelt key":                 {head + tail + "retentoin: {last: 1}\n", "line 15: unknown key; is retention meant? known here are caches, "},
 		"unknown nested key":           {instead("  url:", "  hunter2: 1\n  url:"), "line 3: repository: unknown key; known here are catalogIdentity"},
 		"unknown key of a source":      {head + tail + "  hunter2: 1\n", "line 15: sources[0]: unknown key; known here are address"},
 		"key of a later version":       {strings.Replace(head, "repository:\n", "repository:\n  control: x\n", 1) + tail, "repository.control: it is not in this version"},

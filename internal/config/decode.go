@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/openim-dr/openim-dr/internal/quantity"
+	"github.com/openim-dr/openim-dr/internal/spelling"
 )
 
 // decoder fills Go values from YAML nodes. It goes on after a problem, so
@@ -232,7 +233,11 @@ func (d *decoder) unknown(name *yaml.Node, key string, fields map[string]int) {
 		known = append(known, field)
 	}
 	slices.Sort(known)
-	d.problems = append(d.problems, Problem{name.Line, key, "unknown key; known here are " + strings.Join(known, ", ")})
+	text := "unknown key; "
+	if meant, ok := spelling.Meant(name.Value, known); ok {
+		text += "is " + meant + " meant? "
+	}
+	d.problems = append(d.problems, Problem{name.Line, key, text + "known here are " + strings.Join(known, ", ")})
 }
 
 // fieldsOf returns the fields of a struct by their yaml names.

@@ -1,13 +1,25 @@
-package restore
+// Package spelling finds what was meant by a word that is misspelt.
+package spelling
 
 import (
 	"cmp"
 	"slices"
 )
 
-// nearest returns the name that takes the fewest changes of letters.
-func nearest(typed string, names []string) string {
+// Nearest returns the name that takes the fewest changes of letters; there must be
+// one.
+func Nearest(typed string, names []string) string {
 	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(typed, a), distance(typed, b)) })
+}
+
+// Meant returns the nearest name where it is near enough to be what was meant: a
+// third of its letters may differ.
+func Meant(typed string, names []string) (name string, ok bool) {
+	if len(names) == 0 {
+		return "", false
+	}
+	name = Nearest(typed, names)
+	return name, 3*distance(typed, name) <= len(name)
 }
 
 // distance is how many letters must be added, dropped or changed to make b of a.
