@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -73,6 +74,9 @@ func (a *app) backup(ctx context.Context, flags backupFlags) (err error) {
 		return err
 	}
 	defer end()
+	options.Waiting = func(instance, host string, longest time.Duration) {
+		a.log.Info("another process holds the stream: waiting to see whether it is alive", "stream", flags.stream, "instance", instance, "host", host, "longest", longest.String())
+	}
 	writer, err := repository.OpenWriter(ctx, store, options)
 	if err != nil {
 		return err

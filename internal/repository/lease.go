@@ -45,7 +45,8 @@ type Lease struct {
 	name    string
 	term    leaseTerm
 	length  time.Duration
-	renewed time.Time // when the term that holds was sent: an observer saw it later
+	waiting func(instance, host string, longest time.Duration) // may be nil
+	renewed time.Time                                          // when the term that holds was sent: an observer saw it later
 	cancel  context.CancelCauseFunc
 	done    chan struct{}
 }
@@ -63,7 +64,7 @@ func leaseTermPath(name string, term int64) string {
 // The context returned ends when the lease is lost, so that no step of the
 // work has to ask (invariant 8).
 func (w *Writer) Acquire(ctx context.Context, name string) (context.Context, *Lease, error) {
-	return AcquireLease(ctx, w.store, w.options.Instance, name, w.options.LeaseLength)
+	return acquire(ctx, w.store, w.options.Instance, name, w.options.LeaseLength, w.options.Waiting)
 }
 
 // DrillLease names the lease of the drills of an instance. No stream has it: an
@@ -76,10 +77,14 @@ func PruneLease(instance string) string { return FileName(instance) + "@@prune" 
 
 // AcquireLease is Writer.Acquire for who writes no points.
 func AcquireLease(ctx context.Context, store storage.ReadWriter, instance, name string, length time.Duration) (context.Context, *Lease, error) {
+	return acquire(ctx, store, instance, name, length, nil)
+}
+
+func acquire(ctx context.Context, store storage.ReadWriter, instance, name string, length time.Duration, waiting func(instance, host string, longest time.Duration)) (context.Context, *Lease, error) {
 	if length <= 0 {
 		length = DefaultLeaseLength
 	}
-	l := &Lease{store: store, name: name, length: length, done: make(chan struct{})}
+	l := &Lease{store: store, name: name, length: length, waiting: waiting, done: make(chan struct{})}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -102,6 +107,9 @@ func (l *Lease) take(ctx context.Context) error {
 			return err
 		}
 		if current != nil && !current.Released {
+			if l.waiting != nil {
+				l.waiting(current.Instance, current.Host, time.Duration(current.Seconds*float64(time.Second)))
+			}
 			err := l.outlast(ctx, *current)
 			if errors.Is(err, errLeaseFreed) {
 				continue

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,6 +99,26 @@ func TestLeaseThatIsAliveIsBusy(t *testing.T) {
 		}
 		if ctx.Err() != nil {
 			t.Errorf("the holder was disturbed: %v", context.Cause(ctx))
+		}
+	})
+}
+
+// Who waits is told for whom and how long, since a minute of silence looks like a fault.
+func TestWhoWaitsForALeaseIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *repotest.Fixture, m *repotest.Memory) {
+		var told []string
+		options := f.WriterOptions()
+		options.Waiting = func(instance, host string, longest time.Duration) {
+			told = append(told, fmt.Sprintf("%s on %s: %s", instance, host, longest))
+		}
+		w, err := repository.OpenWriter(t.Context(), f.Store, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		abandonedTerm(t, m, 7, 60)
+		acquire(t, w)
+		if want := []string{"test on gone: 1m0s"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
 		}
 	})
 }

@@ -23,6 +23,9 @@ type WriterOptions struct {
 	// Catalog opens index segments, and the digest key, and nothing else.
 	Catalog     seal.Identity
 	LeaseLength time.Duration
+	// Waiting, where set, is told who holds a lease that is wanted, and how long it
+	// is watched at most before it is taken over. It may be told more than once.
+	Waiting func(instance, host string, longest time.Duration)
 }
 
 // Writer takes points into a repository. It creates and reads; it cannot
