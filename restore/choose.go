@@ -3,6 +3,7 @@ package restore
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,12 @@ func (c Choice) For(listing *repository.Listing, instance, name string) (*reposi
 		return nil, fault.New(fault.Usage, "choose a point for source "+name, "none was finished by %s; the oldest was at %s", utc(c.At), first).
 			Hint("the earliest state that there is: openim-dr restore --at %s --source %s --plan; openim-dr list shows the points", first, name)
 	}
-	return nil, fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance).
+	none := fault.New(fault.Usage, "choose a point for source "+name, "no complete point of instance %q holds it", instance)
+	ours := func(p *repository.Point) bool { return p.Instance == instance }
+	if other := latest.Instance; !slices.ContainsFunc(listing.Points, ours) {
+		return nil, none.Hint("the newest point is of instance %q: correct instance in the configuration; or restore what belongs to another one by its id: openim-dr restore %s --allow instance", other, latest.Point)
+	}
+	return nil, none.
 		Hint("openim-dr list --all shows what each point holds; --source NAME restores only some sources")
 }
 

@@ -130,6 +130,9 @@ func writeCheck(p *page, r *verify.CheckResult) {
 		return
 	}
 	p.line("findings   %s", countsText(r.Counts))
+	if r.Counts[repository.Unreferenced] > 0 {
+		p.line("           unreferenced files are no damage: runs have left them, and the next prune deletes them")
+	}
 	p.line("")
 	rows := make([][]any, 0, len(r.Findings))
 	for _, f := range r.Findings[:min(len(r.Findings), mostShown)] {

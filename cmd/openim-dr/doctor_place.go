@@ -10,6 +10,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/source"
 	"github.com/openim-dr/openim-dr/internal/storage"
+	"github.com/openim-dr/openim-dr/internal/storage/dir"
 )
 
 // examinePlaces looks at what holds the points: the repository's own place, and
@@ -21,6 +22,9 @@ func examinePlaces(ctx context.Context, url string, copies []config.Copy) []sour
 		if err != nil {
 			f := found("copy.reachable", "copy "+c.Name+": ", explainStorage(c.URL, err))
 			f.Severity = source.Warning
+			if errors.Is(err, dir.ErrAbsent) {
+				f.Remedy += "; or fill it: openim-dr copy --to " + c.Name
+			}
 			findings = append(findings, f)
 			continue
 		}

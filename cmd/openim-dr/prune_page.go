@@ -27,7 +27,7 @@ func (a *app) printPlan(todo *retention.Pruning, instance string, prices *quanti
 
 // writeSweep says what is deleted.
 func writeSweep(p *page, s *repository.SweepPlan, freed *quantity.Monthly) {
-	p.line("%s to be deleted (%s of %s), with %s forgotten before", plural(s.Files, "file"), size(s.Bytes), size(s.OfBytes), plural(int64(len(s.Points)), "point"))
+	p.line("%s to be deleted (%s of %s): those of %s whose grace has ended, and what nothing needs", plural(s.Files, "file"), size(s.Bytes), size(s.OfBytes), plural(int64(len(s.Points)), "point"))
 	if freed != nil {
 		p.line("that saves %s", freed.Text())
 	}

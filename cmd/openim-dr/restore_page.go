@@ -16,7 +16,7 @@ import (
 func writePlan(p *page, plan *restore.Plan, every bool) {
 	rows := make([][]any, 0, len(plan.Set))
 	for _, m := range plan.Set {
-		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), quantity.Age(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
+		rows = append(rows, []any{m.Source, m.Kind, m.Point, utc(m.Time), ageText(m.AgeSeconds), contents(m.Summary), size(m.Bytes)})
 	}
 	p.table([]column{left("source"), left("kind"), left("point"), left("time"), number("age"), number("content"), number("bytes")}, rows)
 	p.line("")
@@ -27,7 +27,7 @@ func writePlan(p *page, plan *restore.Plan, every bool) {
 	p.table([]column{number("step"), left("action"), left("target"), number("content"), number("bytes")}, rows)
 	p.line("")
 	for _, m := range plan.Set {
-		p.line("lost     what has changed in %s since %s: %s of changes", m.Source, utc(m.Time), quantity.Age(m.AgeSeconds))
+		p.line("lost     what has changed in %s since %s: %s", m.Source, utc(m.Time), lostText(m.AgeSeconds))
 	}
 	for _, m := range plan.Set {
 		p.line("proven   %s", provenLine(m))
@@ -50,6 +50,21 @@ func writePlan(p *page, plan *restore.Plan, every bool) {
 	} else {
 		p.line("time     about %s, as drills have measured it", quantity.Whole(*plan.Estimate))
 	}
+}
+
+// ageText is how old a state is. By a clock that is wrong it may lie ahead.
+func ageText(seconds float64) string {
+	if seconds < 0 {
+		return quantity.Age(-seconds) + " ahead"
+	}
+	return quantity.Age(seconds)
+}
+
+func lostText(ageSeconds float64) string {
+	if ageSeconds < 0 {
+		return "how much cannot be said, since that is yet to come by the clock of this machine"
+	}
+	return quantity.Age(ageSeconds) + " of changes"
 }
 
 func writeChecks(p *page, checks []restore.Check, every bool) {

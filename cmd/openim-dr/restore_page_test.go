@@ -39,6 +39,17 @@ func TestPlanSaysWhatIsProven(t *testing.T) {
 	}
 }
 
+// A clock that is behind shows, and no age is less than nothing.
+func TestPlanOfAStateThatIsYetToCome(t *testing.T) {
+	var p page
+	writePlan(&p, &restore.Plan{Set: []restore.Member{{Source: "main", AgeSeconds: -172_302}}}, false)
+	for _, want := range []string{" 47h52m ahead ", "yet to come by the clock of this machine\n"} {
+		if got := p.String(); !strings.Contains(got, want) || strings.Contains(got, "-47h") {
+			t.Errorf("got:\n%s\nwant in it: %s", got, want)
+		}
+	}
+}
+
 // What is not ok stands in full, and what is ok in a line of each source.
 func TestPlanFoldsWhatIsOK(t *testing.T) {
 	plan := &restore.Plan{Checks: []restore.Check{

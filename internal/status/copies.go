@@ -2,6 +2,8 @@ package status
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
@@ -48,7 +50,11 @@ func (j *judging) copy(p Place) Copy {
 	c := Copy{Name: p.Name, URL: p.URL, Kind: kind, Place: cmp.Or(p.Where, where), Reachable: p.Err == nil, Sources: []CopySource{}, StorageClass: p.Class}
 	if p.Err != nil {
 		c.Why = fault.OneLine(p.Err.Error())
-		j.say(Warning, CopyUnreadable, p.Name, "copy %s cannot be read: %s", p.Name, c.Why)
+		text := fmt.Sprintf("copy %s cannot be read: %s", p.Name, c.Why)
+		if errors.Is(p.Err, repository.ErrNone) {
+			text += "; openim-dr copy --to " + p.Name + " makes it"
+		}
+		j.say(Warning, CopyUnreadable, p.Name, "%s", text)
 		return c
 	}
 	c.Counts = true
