@@ -35,13 +35,15 @@ of the source; not so where only secrets and configmaps are captured.
 
 ` + exitCodes,
 		Example: `  openim-dr config rbac --service-account openim-dr/backup | kubectl apply -f -
-  openim-dr config rbac --service-account openim-dr/restore --for restore,quiesce
+  openim-dr config rbac --service-account openim-dr/restore --for restore,volumes,quiesce
+  openim-dr config rbac --service-account openim-dr/prune --for prune
+  openim-dr config rbac --service-account openim-dr/drill --for drill | kubectl --context scratch apply -f -
   openim-dr config rbac --source cluster | kubectl apply --server-side --dry-run=server -f -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.configRBAC(cmd.Context(), flags) },
 	}
 	cmd.Flags().StringVar(&flags.account, "service-account", "openim-dr/openim-dr", "`NAMESPACE/NAME` of the account")
-	cmd.Flags().StringSliceVar(&flags.purposes, "for", nil, "what it may do: backup, restore, quiesce, doctor, elect; default backup, and elect where daemon.election is kubernetes")
+	cmd.Flags().StringSliceVar(&flags.purposes, "for", nil, "what it may do: backup, restore, volumes (claims of snapshots, with restore), quiesce, prune (snapshots of volumes), drill (in the cluster of verify.given), doctor, elect; default backup, and elect where daemon.election is kubernetes")
 	cmd.Flags().StringVar(&flags.source, "source", "", "the source, where several are of kind kubernetes")
 	return cmd
 }
@@ -82,6 +84,9 @@ func accessesOf(ctx context.Context, c *config.Config, account kube.Account, fla
 	if q := c.Quiesce; q != nil && q.Kubeconfig+q.Context != "" && slices.Contains(purposes, kube.ForQuiesce) && len(purposes) > 1 {
 		return nil, usage(printingRights, "quiesce has a kubeconfig of its own, whose cluster may be another one").Hint("print its rights apart: openim-dr config rbac --for quiesce")
 	}
+	if slices.Contains(purposes, kube.ForDrill) && len(purposes) > 1 {
+		return nil, usage(printingRights, "drills have a cluster of their own, that of verify.given").Hint("print its rights apart: openim-dr config rbac --for drill")
+	}
 	sources := slices.DeleteFunc(slices.Clone(c.Sources), func(s config.Source) bool {
 		return s.Kind != kube.Kind || flags.source != "" && s.Name != flags.source
 	})
@@ -116,11 +121,33 @@ func accessOf(ctx context.Context, c *config.Config, sources []config.Source, pu
 		return nil, usage(printingRights, "there are %s of kind kubernetes", plural(int64(len(sources)), "source")).
 			Hint("give one with --source: %s", strings.Join(namesOf(sources), ", "))
 	}
-	cluster, err := kube.New(sources[0].Name, sources[0].Settings.(*kube.Settings)) // the table keeps kinds and settings together
+	settings := sources[0].Settings.(*kube.Settings) // the table keeps kinds and settings together
+	if purpose == kube.ForDrill {
+		given, err := givenCluster(c, sources[0].Name)
+		if err != nil {
+			return nil, err
+		}
+		settings = settings.At(given)
+	}
+	cluster, err := kube.New(sources[0].Name, settings)
 	if err != nil {
 		return nil, err
 	}
 	return cluster.AccessFor(ctx, purpose)
+}
+
+// givenCluster is where a drill offers the documents of a source to a server.
+func givenCluster(c *config.Config, source string) (*kube.Settings, error) {
+	var target []config.Source
+	if c.Verify != nil {
+		target = c.Targets[c.Verify.Given]
+	}
+	at := slices.IndexFunc(target, func(s config.Source) bool { return s.Name == source && s.Kind == kube.Kind })
+	if at < 0 {
+		return nil, usage(printingRights, "the target verify.given has no cluster for source %q", source).
+			Hint("without one a drill asks no server, and takes no right; docs/VERIFY.md says how to give one")
+	}
+	return target[at].Settings.(*kube.Settings), nil //nolint:forcetypeassert // of this kind
 }
 
 // electionAccess is in the namespace of the Lease, which is by default that of the pod.
@@ -141,10 +168,10 @@ func purposesOf(c *config.Config, given []string) ([]kube.Purpose, error) {
 			given = append(given, string(kube.ForElect))
 		}
 	}
-	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForQuiesce, kube.ForDoctor, kube.ForElect}
+	all := []kube.Purpose{kube.ForBackup, kube.ForRestore, kube.ForVolumes, kube.ForQuiesce, kube.ForPrune, kube.ForDrill, kube.ForDoctor, kube.ForElect}
 	for _, name := range given {
 		if !slices.Contains(all, kube.Purpose(name)) {
-			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, quiesce, doctor, elect, or several of them with commas")
+			return nil, usage(printingRights, "there is no purpose %q", name).Hint("--for takes backup, restore, volumes, quiesce, prune, drill, doctor, elect, or several of them with commas")
 		}
 	}
 	if slices.Contains(given, string(kube.ForElect)) && !c.ElectedByKubernetes() {

@@ -16,7 +16,10 @@ type Purpose string
 const (
 	ForBackup  Purpose = "backup"
 	ForRestore Purpose = "restore"
+	ForVolumes Purpose = "volumes" // of a restore: claims of snapshots
 	ForQuiesce Purpose = "quiesce"
+	ForPrune   Purpose = "prune"
+	ForDrill   Purpose = "drill"
 	ForElect   Purpose = "elect"
 	ForDoctor  Purpose = "doctor"
 )
@@ -73,22 +76,25 @@ func (a *Access) note(format string, args ...any) {
 // they capture. The cluster is asked which kinds it serves, unless only Secrets and
 // ConfigMaps are captured: these every cluster has.
 func (c *Cluster) AccessFor(ctx context.Context, purpose Purpose) (*Access, error) {
-	if purpose == ForDoctor {
+	switch purpose {
+	case ForDoctor:
 		return c.doctorAccess(), nil
+	case ForVolumes, ForPrune:
+		return c.volumesAccess(purpose)
 	}
 	chosen, err := c.kindsToGrant(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find the kinds of source %q: %w", c.name, err)
 	}
 	a := &Access{name: c.name, purpose: purpose}
-	places := a.places(c.settings.Namespaces)
-	if purpose == ForRestore {
-		a.restore(chosen.kinds, places)
-	} else {
-		a.backup(chosen.kinds, places)
-		for _, g := range c.settings.Volumes {
-			a.add(g.captureRights(g.snapshotGranted())...)
-		}
+	switch purpose {
+	case ForRestore:
+		a.restore(chosen.kinds, a.places(c.settings.Namespaces))
+	case ForDrill:
+		a.drill(chosen.kinds)
+	default:
+		a.backup(chosen.kinds, a.places(c.settings.Namespaces))
+		a.backupVolumes(c.settings.Volumes)
 	}
 	a.compact()
 	if patterns := slices.DeleteFunc(slices.Clone(c.settings.Kinds), func(name string) bool { return !isPattern(name) }); len(patterns) > 0 {
@@ -106,6 +112,7 @@ func (c *Cluster) doctorAccess() *Access {
 	a := &Access{name: c.name, purpose: ForDoctor}
 	a.each(examinedKinds, a.places(c.settings.Namespaces), func(k kind, namespace string) []right { return []right{readRight(k, namespace)} })
 	a.add(readRight(volumeKind, ""), readRight(snapshotClassKind, ""))
+	a.examineVolumes(c.settings.Volumes)
 	a.note("With these and those for backup doctor looks at everything: what runs, on which volumes, and whether they can be snapped.")
 	a.compact()
 	return a
@@ -195,6 +202,19 @@ func (a *Access) restore(kinds []kind, places []string) {
 		a.note("With escalate and bind roles are restored that grant more than this account has: it can give itself every right. Bind this only while a restore runs.")
 	}
 	a.note("A point that was made with other kinds takes them, too: the plan of its restore names what is missing. Names cannot be given: no Role restricts by name what is created.")
+}
+
+// drill adds what it takes to offer objects to a server in a dry run, for which the
+// server wants the right to do it in earnest.
+func (a *Access) drill(kinds []kind) {
+	a.add(drillRights...)
+	for _, k := range kinds {
+		a.add(right{"create", k, ""})
+	}
+	a.note("In every namespace, since each drill makes one of its own. The server wants the right to create also where nothing is: whoever has these can create such objects in earnest, so let the cluster be one that serves nothing else.")
+	if slices.ContainsFunc(kinds, func(k kind) bool { return len(escalations(k.rbac(), "")) > 0 }) {
+		a.note("Roles that grant more than this account has are not tried: that would take escalate and bind, with which it could give itself every right.")
+	}
 }
 
 // restoreRights are what restoring a kind takes, whatever is at the target.

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -251,5 +252,53 @@ func TestQuiescingRunsWithThePrintedRights(t *testing.T) {
 				return plan.Warnings
 			})
 		})
+	}
+}
+
+// A drill that is given a cluster takes all that is printed for it, and nothing else.
+func TestADrillRunsWithThePrintedRights(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t)
+	namespace := cluster.namespace(t, nil)
+	cluster.create(t, namespace, []corev1.Secret{{ObjectMeta: meta("a")}}, []corev1.ConfigMap{{ObjectMeta: meta("b")}})
+	change := func(s *Settings) {
+		s.Kinds = []string{"secrets", "configmaps", "priorityclasses.scheduling.k8s.io"}
+		s.Names = []string{"a", "b", namespace}
+	}
+	cluster.admin(t).apply(t, documentsOf(t, "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: "+namespace+"}, value: 7}"))
+	c := cluster.source(t, change, namespace)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	access := accessTo(t, c, ForDrill)
+	t.Cleanup(func() { cluster.removeScratch(context.WithoutCancel(t.Context()), t) })
+	cluster.requireEachRight(t, namespace, access, func(t *testing.T, kubeconfig string, missing *grant) []string {
+		drill := &Rehearsal{cluster.source(t, func(s *Settings) { change(s); s.Kubeconfig = kubeconfig }, namespace), true}
+		plan, err := drill.Plan(t.Context(), from, source.Selection{})
+		if err != nil {
+			return found(err)
+		}
+		if _, err := drill.Restore(t.Context(), from, plan, progress.Discard); err != nil || missing != nil {
+			return found(err)
+		}
+		compared, err := drill.Compare(t.Context(), from, plan, progress.Discard)
+		if err == nil && (!compared.Equal() || len(compared.Deviations) > 0) {
+			return []string{fmt.Sprintf("not all was tried: %+v", compared)}
+		}
+		return found(err)
+	})
+}
+
+// removeScratch removes the namespaces of drills that have been deleted, as the
+// namespace controller would.
+func (c cluster) removeScratch(ctx context.Context, t *testing.T) {
+	t.Helper()
+	list, err := c.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: drillLabel + "=true"})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, left := range list.Items {
+		if left.DeletionTimestamp != nil {
+			c.removeNamespace(ctx, t, left.Name)
+		}
 	}
 }

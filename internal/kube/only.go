@@ -32,3 +32,11 @@ func (s *Settings) Only(parts []string) *Settings {
 	}
 	return &only
 }
+
+// At returns the settings as those of another cluster, in which what they choose is
+// looked for.
+func (s *Settings) At(other *Settings) *Settings {
+	at := *s
+	at.Kubeconfig, at.Context, at.Cluster = other.Kubeconfig, other.Context, other.Cluster
+	return &at
+}

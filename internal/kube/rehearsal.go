@@ -91,6 +91,9 @@ func (r *Rehearsal) Restore(ctx context.Context, from *repository.SourceReader, 
 	}
 	defer s.close()
 	run := &dryRun{rehearsal: private, session: s, catalog: newCatalog(s), namespace: "openim-dr-drill-" + strings.ToLower(rand.Text()[:10])}
+	if err := run.requireRights(ctx, p.captured); err != nil {
+		return repository.Summary{}, err
+	}
 	if err := run.begin(ctx); err != nil {
 		return repository.Summary{}, err
 	}
@@ -244,16 +247,12 @@ func (d *dryRun) begin(ctx context.Context) error {
 	return nil
 }
 
-// sweep removes what drills that were killed have left behind. Who may not list
-// namespaces leaves that to others.
+// sweep removes what drills that were killed have left behind.
 func (d *dryRun) sweep(ctx context.Context) error {
 	started := time.Now()
 	list, err := d.session.objects.Resource(namespaceResource).List(ctx, metav1.ListOptions{LabelSelector: drillLabel + "=true"})
 	if err != nil {
-		if err = d.session.fail(call{verb: "list", resource: "namespaces"}, started, err); answered(err, metav1.StatusReasonForbidden) {
-			return nil
-		}
-		return err
+		return d.session.fail(call{verb: "list", resource: "namespaces"}, started, err)
 	}
 	for _, old := range list.Items {
 		if started.Sub(old.GetCreationTimestamp().Time) < abandonedAfter || old.GetDeletionTimestamp() != nil {
@@ -324,7 +323,7 @@ func (d *dryRun) offer(ctx context.Context, namespace string, u *unstructured.Un
 	case errors.As(err, &answer) && answered(err, metav1.StatusReasonInvalid, metav1.StatusReasonBadRequest):
 		d.refuse(namespace, u, "a document that the server takes", answer.Error())
 	case answered(err, metav1.StatusReasonForbidden):
-		d.leave(namespace, u, "the server or a rule of its own forbids it in the namespace of the drill")
+		d.leave(namespace, u, "the server or a rule of its own forbids it in the namespace of the drill, as it does a role that grants more than the drill's account has")
 	default:
 		return err
 	}

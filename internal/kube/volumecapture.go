@@ -210,7 +210,7 @@ func (r *volumeCapture) clean(ctx context.Context, groups []Volumes) error {
 	defer cancel()
 	var failed []error
 	for _, g := range groups {
-		found, err := r.session.ownSnapshots(ctx, g.Namespace, r.owner.selector()+","+volumesLabel+"="+labelValue(g.Name))
+		found, err := r.session.ownSnapshots(ctx, g.Namespace, r.owner.selector()+","+volumesLabel+"="+labelValue(g.Name), g.Group)
 		failed = append(failed, err)
 		for _, u := range found {
 			failed = append(failed, r.session.discard(ctx, u))

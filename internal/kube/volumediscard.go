@@ -14,8 +14,9 @@ import (
 
 // ownSnapshots lists the snapshots and group snapshots that a selector of our labels
 // chooses; in all namespaces where none is named. Members of a group carry no such
-// labels: they go with their group.
-func (s *session) ownSnapshots(ctx context.Context, namespace, selector string) ([]*unstructured.Unstructured, error) {
+// labels: they go with their group. Where groups are taken it is an error not to be
+// allowed to list them.
+func (s *session) ownSnapshots(ctx context.Context, namespace, selector string, groups bool) ([]*unstructured.Unstructured, error) {
 	found, err := s.gatherChosen(ctx, listing{kind: snapshotKind, namespace: namespace, selector: selector})
 	if answered(err, metav1.StatusReasonNotFound) {
 		return nil, nil // a server that knows no snapshots has none
@@ -30,11 +31,11 @@ func (s *session) ownSnapshots(ctx context.Context, namespace, selector string) 
 	if err != nil {
 		return nil, err
 	}
-	groups, err := s.gatherChosen(ctx, listing{kind: kinds.snapshot, namespace: namespace, selector: selector})
-	if answered(err, metav1.StatusReasonForbidden) {
+	listed, err := s.gatherChosen(ctx, listing{kind: kinds.snapshot, namespace: namespace, selector: selector})
+	if !groups && answered(err, metav1.StatusReasonForbidden) {
 		return found, nil // whoever takes no group snapshots needs no right to them
 	}
-	return append(found, groups...), err
+	return append(found, listed...), err
 }
 
 // gatherChosen lists objects into memory: snapshots, of which there are few.

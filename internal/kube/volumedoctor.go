@@ -92,14 +92,21 @@ func (e *volumeExamination) rights(ctx context.Context, snapshot kind) error {
 		return err
 	}
 	for _, right := range missing {
-		e.found(source.Error, checkVolumesRights, "grant it by a Role or ClusterRole", "the credentials lack the right %s", right)
+		e.found(source.Error, checkVolumesRights, "grant it as `openim-dr config rbac` prints it", "the credentials lack the right %s", right)
 	}
-	pruning, err := e.session.lacking(ctx, pruneRights(e.group.Namespace))
+	pruning, err := e.session.lacking(ctx, e.group.pruneRights())
 	if err != nil {
 		return err
 	}
 	if len(pruning) > 0 {
-		e.found(source.Info, checkVolumesRights, "let prune run with credentials that have them; without them snapshots stay, with a warning", "openim-dr prune with these credentials could not delete snapshots with their points, for want of the rights %s", strings.Join(pruning, ", "))
+		e.found(source.Info, checkVolumesRights, "let prune run with credentials that have them, as `openim-dr config rbac --for prune` prints them; without them snapshots stay, with a warning", "openim-dr prune with these credentials could not delete snapshots with their points, for want of the rights %s", strings.Join(pruning, ", "))
+	}
+	uid, err := e.session.uid(ctx)
+	if err != nil {
+		return err
+	}
+	if uid == "" {
+		e.found(source.Warning, checkVolumesRights, `grant "get" on this namespace`, "no restore can tell whether the snapshots are of its cluster, for want of the right %s", right{"get", namespaceKind, systemNamespace}.call().right())
 	}
 	if len(missing) == 0 {
 		e.found(source.OK, checkVolumesRights, "", "snapshots may be taken in namespace %s", e.group.Namespace)

@@ -151,7 +151,7 @@ func TestPruneNeedsOnlyTheNamespacesOfTheGroups(t *testing.T) {
 	gone := fixture.Capture(t, "cluster", Kind, c).Point().Point
 	fixture.Capture(t, "cluster", Kind, c)
 	pruner := s.capturing(t, nil)
-	pruner.settings.Kubeconfig = s.limitedTo(t, pruneRights(s.namespace))
+	pruner.settings.Kubeconfig = s.limitedTo(t, pruner.settings.Volumes[0].pruneRights())
 	p := pruningOf(t, fixture, pruner)
 	p.record(t, gone, repository.Forget, 100*time.Hour)
 	if done := p.carryOut(t, p.plan(t)); len(done.Outside) != 1 || done.Outside[0].Removed != 3 || done.Outside[0].Warning != "" {

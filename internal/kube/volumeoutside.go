@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,7 +42,7 @@ func (c *Cluster) Outside(ctx context.Context, instance, repository string) ([]s
 }
 
 func (c *Cluster) labelled(ctx context.Context, s *session, selector string) ([]*unstructured.Unstructured, error) {
-	found, err := s.ownSnapshots(ctx, "", selector)
+	found, err := s.ownSnapshots(ctx, "", selector, c.takesGroups(""))
 	if !answered(err, metav1.StatusReasonForbidden) {
 		return found, err
 	}
@@ -52,13 +53,18 @@ func (c *Cluster) labelled(ctx context.Context, s *session, selector string) ([]
 			continue
 		}
 		asked[g.Namespace] = true
-		here, err := s.ownSnapshots(ctx, g.Namespace, selector)
+		here, err := s.ownSnapshots(ctx, g.Namespace, selector, c.takesGroups(g.Namespace))
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, here...)
 	}
 	return found, nil
+}
+
+// takesGroups reports whether group snapshots are taken in a namespace, or in any.
+func (c *Cluster) takesGroups(namespace string) bool {
+	return slices.ContainsFunc(c.settings.Volumes, func(g Volumes) bool { return g.Group && (namespace == "" || g.Namespace == namespace) })
 }
 
 // restoreSizeOf is how large a snapshot says that it is; 0 where it does not.

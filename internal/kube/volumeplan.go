@@ -114,10 +114,15 @@ func (r *planner) sameCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	elsewhere := slices.ContainsFunc(r.point.captured.Volumes, func(g CapturedVolumes) bool { return uid == "" || g.Cluster != uid })
-	check := source.Check{Check: "volumes", OK: !elsewhere, Detail: "the snapshots were taken in this cluster"}
-	if elsewhere {
-		check.Detail = "the snapshots were taken in another cluster, or it cannot be seen in which: they can be used only where the driver reaches the same account and region, and in zones to which its storage class admits them"
+	check := source.Check{Check: "volumes", Detail: "the snapshots were taken in this cluster"}
+	const only = ": they can be used only where the driver reaches the same account and region, and in zones to which its storage class admits them"
+	switch {
+	case uid == "":
+		check.Detail = "whether the snapshots were taken in this cluster cannot be seen, for want of the right " + right{"get", namespaceKind, systemNamespace}.call().right() + only
+	case slices.ContainsFunc(r.point.captured.Volumes, func(g CapturedVolumes) bool { return g.Cluster != uid }):
+		check.Detail = "the snapshots were taken in another cluster, or in one that could not be told from others" + only
+	default:
+		check.OK = true
 	}
 	r.plan.Checks = append(r.plan.Checks, check)
 	return nil
@@ -233,7 +238,7 @@ func (r *planner) volumeRights(ctx context.Context, made []plannedVolume) error 
 		return nil
 	}
 	return fault.New(fault.Usage, "plan the claims of", "the credentials lack the rights %s", strings.Join(missing, ", ")).
-		On("kubernetes " + r.session.cluster).Hint("grant them by a Role or ClusterRole, or restore with an administrator's kubeconfig")
+		On("kubernetes " + r.session.cluster).Hint("grant them as `openim-dr config rbac --for volumes` prints them, or restore with an administrator's kubeconfig")
 }
 
 func (r *planner) refuse(target, why, try string) {

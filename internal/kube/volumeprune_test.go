@@ -175,9 +175,26 @@ func TestPruneRemovesAGroupSnapshotWithItsMembers(t *testing.T) {
 		t.Errorf("done %+v, want one group removed", done.Outside)
 	}
 	s.await(t, "members are left", func() bool { return len(s.Holds()) == 3 })
+	s.await(t, "what the driver keeps of the group is left", func() bool { return len(s.groupContents(t)) == 1 })
 	if left := s.pointsWithSnapshots(t); !slices.Equal(left, []string{stays}) {
 		t.Errorf("snapshots are left of %v, want %s", left, stays)
 	}
+}
+
+// groupContents are what the driver keeps of group snapshots, whatever their policy.
+func (s *snapped) groupContents(t *testing.T) []string {
+	t.Helper()
+	list, err := s.objects.Resource(testbed.GroupContentResource).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, u := range list.Items {
+		if driver, _, _ := unstructured.NestedString(u.Object, "spec", "driver"); driver == s.Driver {
+			names = append(names, u.GetName())
+		}
+	}
+	return names
 }
 
 // What is outside is never a reason to stop: the points are pruned all the same.

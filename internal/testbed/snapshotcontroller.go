@@ -150,39 +150,93 @@ func (s *Storage) deleteSnapshot(ctx context.Context, u *unstructured.Unstructur
 // group brings a group snapshot on its way: by a member for each claim.
 func (s *Storage) group(ctx context.Context, u *unstructured.Unstructured) error {
 	groups := s.objects.Resource(GroupSnapshotResource).Namespace(u.GetNamespace())
-	if u.GetDeletionTimestamp() != nil {
-		return unlock(ctx, groups, u.GetName()) // the garbage collector deletes the members
-	}
-	if !slices.Contains(u.GetFinalizers(), protection) {
+	switch {
+	case u.GetDeletionTimestamp() != nil:
+		return s.deleteGroup(ctx, u)
+	case !slices.Contains(u.GetFinalizers(), protection):
 		return patch(ctx, groups, u.GetName(), "", map[string]any{"metadata": map[string]any{"finalizers": []string{protection}}})
+	case isTrue(u, "status", "readyToUse"):
+		return nil
 	}
-	fields, _, _ := unstructured.NestedStringMap(u.Object, "spec", "source", "selector", "matchLabels")
-	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: fields})
-	claims, err := s.typed.CoreV1().PersistentVolumeClaims(u.GetNamespace()).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	class, _, _ := unstructured.NestedString(u.Object, "spec", "volumeGroupSnapshotClassName")
+	policy, err := s.policy(ctx, groupClassResource, class)
+	if err != nil {
+		return err
+	}
+	claims, err := s.chosen(ctx, u)
+	if err != nil {
+		return err
+	}
+	content, err := s.groupContent(ctx, u, policy, claims)
 	if err != nil {
 		return err
 	}
 	ready := true
-	for _, claim := range claims.Items {
-		member, err := s.member(ctx, u, claim.Name)
+	for _, claim := range claims {
+		member, err := s.member(ctx, u, policy, claim)
 		if err != nil {
 			return err
 		}
 		ready = ready && isTrue(member, "status", "readyToUse")
 	}
-	return patch(ctx, groups, u.GetName(), "status", map[string]any{"status": map[string]any{"readyToUse": ready, "creationTime": now()}})
+	return patch(ctx, groups, u.GetName(), "status", map[string]any{"status": map[string]any{
+		"boundVolumeGroupSnapshotContentName": content, "readyToUse": ready, "creationTime": now(),
+	}})
 }
 
-func (s *Storage) member(ctx context.Context, group *unstructured.Unstructured, claim string) (*unstructured.Unstructured, error) {
+// chosen are the claims of a group.
+func (s *Storage) chosen(ctx context.Context, group *unstructured.Unstructured) ([]string, error) {
+	fields, _, _ := unstructured.NestedStringMap(group.Object, "spec", "source", "selector", "matchLabels")
+	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: fields})
+	list, err := s.typed.CoreV1().PersistentVolumeClaims(group.GetNamespace()).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, err
+	}
+	var claims []string
+	for _, claim := range list.Items {
+		claims = append(claims, claim.Name)
+	}
+	return claims, nil
+}
+
+// groupContent makes what stands for the driver's snapshot of a group.
+func (s *Storage) groupContent(ctx context.Context, group *unstructured.Unstructured, policy string, claims []string) (string, error) {
+	made := object(GroupContentResource, "VolumeGroupSnapshotContent", "", "groupsnapcontent-"+string(group.GetUID()))
+	var volumes []any
+	for _, claim := range claims {
+		volumes = append(volumes, "pv-"+group.GetNamespace()+"-"+claim)
+	}
+	made.Object["spec"] = map[string]any{
+		"driver": s.Driver, "deletionPolicy": policy, "source": map[string]any{"volumeHandles": volumes},
+		"volumeGroupSnapshotRef": map[string]any{"namespace": group.GetNamespace(), "name": group.GetName(), "uid": string(group.GetUID())},
+	}
+	_, err := s.objects.Resource(GroupContentResource).Create(ctx, made, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		err = nil
+	}
+	return made.GetName(), err
+}
+
+// deleteGroup does what the policy says with what is behind a deleted group; the
+// garbage collector deletes its members.
+func (s *Storage) deleteGroup(ctx context.Context, u *unstructured.Unstructured) error {
+	name, _, _ := unstructured.NestedString(u.Object, "status", "boundVolumeGroupSnapshotContentName")
+	contents := s.objects.Resource(GroupContentResource)
+	if content, err := contents.Get(ctx, name, metav1.GetOptions{}); name != "" && err == nil {
+		if policy, _, _ := unstructured.NestedString(content.Object, "spec", "deletionPolicy"); policy == "Delete" {
+			if err := contents.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+				return err
+			}
+		}
+	}
+	return unlock(ctx, s.objects.Resource(GroupSnapshotResource).Namespace(u.GetNamespace()), u.GetName())
+}
+
+func (s *Storage) member(ctx context.Context, group *unstructured.Unstructured, policy, claim string) (*unstructured.Unstructured, error) {
 	name := "snapshot-" + string(group.GetUID()) + "-" + claim
 	found, err := s.snapshots(group.GetNamespace()).Get(ctx, name, metav1.GetOptions{})
 	if !apierrors.IsNotFound(err) {
 		return found, err
-	}
-	class, _, _ := unstructured.NestedString(group.Object, "spec", "volumeGroupSnapshotClassName")
-	policy, err := s.policy(ctx, groupClassResource, class)
-	if err != nil {
-		return nil, err
 	}
 	made := object(SnapshotResource, "VolumeSnapshot", group.GetNamespace(), name)
 	made.SetAnnotations(map[string]string{"testbed/policy": policy})

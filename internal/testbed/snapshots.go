@@ -31,7 +31,7 @@ var (
 	GroupSnapshotResource   = schema.GroupVersionResource{Group: "groupsnapshot.storage.k8s.io", Version: "v1beta2", Resource: "volumegroupsnapshots"}
 	snapshotClassResource   = SnapshotResource.GroupVersion().WithResource("volumesnapshotclasses")
 	groupClassResource      = GroupSnapshotResource.GroupVersion().WithResource("volumegroupsnapshotclasses")
-	groupContentResource    = GroupSnapshotResource.GroupVersion().WithResource("volumegroupsnapshotcontents")
+	GroupContentResource    = GroupSnapshotResource.GroupVersion().WithResource("volumegroupsnapshotcontents")
 )
 
 // Storage plays, for some namespaces, the parts of the snapshot controller, of the
@@ -256,7 +256,7 @@ func (s *Storage) remove(ctx context.Context) {
 		volume, _, _ := unstructured.NestedString(u.Object, "spec", "csi", "driver")
 		return driver == s.Driver || volume == s.Driver
 	}
-	for _, r := range []schema.GroupVersionResource{groupContentResource, SnapshotContentResource, corev1.SchemeGroupVersion.WithResource("persistentvolumes")} {
+	for _, r := range []schema.GroupVersionResource{GroupContentResource, SnapshotContentResource, corev1.SchemeGroupVersion.WithResource("persistentvolumes")} {
 		s.removeAll(ctx, s.objects.Resource(r), of)
 	}
 	_ = s.typed.StorageV1().CSIDrivers().Delete(ctx, s.Driver, now)

@@ -76,6 +76,9 @@ volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io volumegroupsnapshotconte
 {{- $grants = concat $grants (list (printf "%s create" $snapshots) (printf "%s delete" $snapshots)) -}}
 {{- end -}}
 {{- $grants = append $grants "* snapshot.storage.k8s.io volumesnapshotcontents - get" -}}
+{{- if not (has "*" $places) -}}
+{{- $grants = append $grants "kube-system  namespaces kube-system get" -}}
+{{- end -}}
 {{- end -}}
 {{- include "openim-dr.compact" $grants -}}
 {{- end -}}
@@ -85,6 +88,10 @@ volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io volumegroupsnapshotconte
 {{- $grants := list "*  persistentvolumes - list" "* snapshot.storage.k8s.io volumesnapshotclasses - list" -}}
 {{- range include "openim-dr.places" . | fromJsonArray -}}
 {{- $grants = concat $grants (list (printf "%s  persistentvolumeclaims - list" .) (printf "%s  pods - list" .) (printf "%s apps daemonsets - list" .) (printf "%s apps deployments - list" .) (printf "%s apps statefulsets - list" .) (printf "%s batch cronjobs - list" .)) -}}
+{{- end -}}
+{{- range .source.volumes -}}
+{{- $grants = append $grants "*  persistentvolumes - get" -}}
+{{- $grants = append $grants (ternary "* groupsnapshot.storage.k8s.io volumegroupsnapshotclasses - get" "* snapshot.storage.k8s.io volumesnapshotclasses - get" (.group | default false)) -}}
 {{- end -}}
 {{- include "openim-dr.compact" $grants -}}
 {{- end -}}
