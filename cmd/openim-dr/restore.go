@@ -76,7 +76,8 @@ line is SOURCE/BUCKET/KEY as it is, and where FILE holds a NUL, NULs stand betwe
 them instead of line breaks. --rename takes OLD=NEW or SOURCE/OLD=NEW, of
 schemas, buckets and namespaces, and SOURCE/SCHEMA.TABLE=NEW or
 SOURCE/SCHEMA.TABLE=SCHEMA2.NEW of tables that --include names: they are restored
-beside those in use. A name with a dot in it stands in backquotes. --output -
+beside those in use. SOURCE/NAMESPACE/KIND/NAME=NEW gives an object of a cluster
+another name in its namespace. A name with a dot in it stands in backquotes. --output -
 writes the one object that --include names to standard output, and restores
 nothing. --versions brings the older versions of objects back, too, where they
 were captured. --volumes makes PersistentVolumeClaims of the snapshots of volumes that
@@ -112,6 +113,7 @@ func newRestore(a *app) *cobra.Command {
   openim-dr restore latest --repository gs://openim-backups/prod --trust RWQ... --identity operator.key --target target.yaml
   openim-dr restore --include main/openIM_v3.users --rename openIM_v3=rescue --identity operator.key
   openim-dr restore --include main/openIM_v3.chat_logs --rename main/openIM_v3.chat_logs=chat_logs_restored --identity operator.key
+  openim-dr restore --include cluster/openim/Secret/openim-mysql --rename cluster/openim/Secret/openim-mysql=openim-mysql-old --identity operator.key
   openim-dr restore --include media/openim/openim/data/hash/0cc175b9c0f1b6a831c399e269772661 --output - --identity operator.key > picture.jpg
   openim-dr restore --objects lost.txt --missing-only --identity operator.key
   openim-dr restore --source media --missing-only --identity operator.key

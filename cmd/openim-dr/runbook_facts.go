@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/openim-dr/openim-dr/internal/config"
+	"github.com/openim-dr/openim-dr/internal/kube"
 	"github.com/openim-dr/openim-dr/internal/openim"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/runbook"
@@ -164,8 +165,14 @@ func runbookRenames(sources []repository.Source, flags []string) (map[string]map
 			return nil, err
 		}
 	}
-	for name, s := range chosen {
-		renames[name] = s.Rename
+	for _, s := range sources {
+		for old := range chosen[s.Name].Rename {
+			if s.Kind == kube.Kind && strings.Contains(old, "/") {
+				return nil, usage("read flags", "--rename %s is of an object, and by hand namespaces alone are renamed", old).
+					Hint("rename it with openim-dr restore, or edit the file before it is applied")
+			}
+		}
+		renames[s.Name] = chosen[s.Name].Rename
 	}
 	return renames, nil
 }

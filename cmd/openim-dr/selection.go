@@ -57,7 +57,7 @@ func addRename(chosen map[string]source.Selection, rename string) error {
 	old, renamed, _ := cutUnquoted(rename, '=')
 	if old == "" || renamed == "" {
 		return usage("read flags", "--rename %s is not OLD=NEW", rename).
-			Hint("--rename SOURCE/OLD=NEW, of a schema, a bucket or a namespace; of a table --rename SOURCE/SCHEMA.TABLE=NEW")
+			Hint("--rename SOURCE/OLD=NEW, of a schema, a bucket or a namespace; of a table --rename SOURCE/SCHEMA.TABLE=NEW, of an object of a cluster --rename SOURCE/NAMESPACE/KIND/NAME=NEW")
 	}
 	if name, rest, found := cutUnquoted(old, '/'); found {
 		if s, known := chosen[name]; known && rest != "" {

@@ -44,7 +44,10 @@ func (r *planner) conflicts(ctx context.Context, planned *plannedNamespace, chan
 	}
 	told := map[key]string{}
 	err := r.point.documentsOf(ctx, planned.captured.Name, of, func(d document) error {
-		if !slices.Contains(changed, keyOf(d.object)) {
+		if !r.point.selection.wants(planned.captured.Name, keyOf(d.object)) {
+			return nil
+		}
+		if r.point.current(planned.captured.Name, d.object); !slices.Contains(changed, keyOf(d.object)) {
 			return nil
 		}
 		found, err := r.conflictsOf(ctx, planned, d.object)
@@ -72,13 +75,13 @@ func (r *planner) conflicts(ctx context.Context, planned *plannedNamespace, chan
 	return nil
 }
 
-// conflictsOf says in words which fields of one object are in whose name.
+// conflictsOf says in words which fields of one object, as it is to be, are in whose
+// name.
 func (r *planner) conflictsOf(ctx context.Context, planned *plannedNamespace, u *unstructured.Unstructured) (string, error) {
 	k, err := r.catalog.captured(ctx, u.GroupVersionKind())
 	if err != nil {
 		return "", err
 	}
-	r.point.current(u)
 	namespace := namespaceOf(planned.target)
 	u.SetNamespace(namespace)
 	started := time.Now()

@@ -56,6 +56,7 @@ type inventory struct {
 	definitions []kind
 	sources     secretSources // of what operators make
 	excluded    int64         // left out by the settings, though captured
+	renamed     []string      // texts of the renamings that objects here have
 }
 
 type heldObject struct {
@@ -90,26 +91,37 @@ func (p *point) inventory(ctx context.Context, captured CapturedNamespace) (*inv
 	return held, nil
 }
 
-// current brings what an older version has written into the form of today.
-func (p *point) current(u *unstructured.Unstructured) {
-	if p.captured.DigestVersion < digestVersion {
+// current brings an object of a part into the form of today, which an older version
+// may not have written, and under the name that it has at the target. It reports
+// whether it is another one now than the point holds.
+func (p *point) current(part string, u *unstructured.Unstructured) bool {
+	older := p.captured.DigestVersion < digestVersion
+	if older {
 		strip(u)
 	}
+	return p.selection.rename(part, u) || older
 }
 
 func (p *point) take(held *inventory, d document, digest seal.Digest) (err error) {
-	if p.captured.DigestVersion < digestVersion {
-		p.current(d.object)
-		if digest, err = p.digests.digest(d.object, held.captured.Name); err != nil {
-			return err
-		}
-	}
-	if !p.selection.wants(held.captured.Name, keyOf(d.object)) {
+	part, captured := held.captured.Name, keyOf(d.object)
+	if !p.selection.wants(part, captured) {
 		return nil
 	}
 	if p.excluded(d.object) {
 		held.excluded++
 		return nil
+	}
+	if p.current(part, d.object) {
+		if digest, err = p.digests.digest(d.object, part); err != nil {
+			return err
+		}
+	}
+	if r := p.selection.renamed(part, captured); r != nil {
+		held.renamed = append(held.renamed, r.text)
+	}
+	if _, taken := held.objects[keyOf(d.object)]; taken {
+		return fault.New(fault.Usage, "rename objects", "two objects of %s would both become %s", describePart(part), keyOf(d.object)).
+			Hint("give another name, or leave one of them out with --exclude")
 	}
 	held.sources.see(d.object)
 	if isDefinition(d.object) {

@@ -98,7 +98,13 @@ func (r *planner) namespace(ctx context.Context, captured CapturedNamespace) err
 	if err != nil {
 		return err
 	}
+	if err := selected.requireRenamed(held); err != nil {
+		return err
+	}
 	target := selected.target(captured.Name)
+	if len(held.renamed) > 0 {
+		r.warn("%s: %s the old one", describePart(captured.Name), quantity.Count(len(held.renamed), "object gets another name, and what refers to it keeps", "objects get another name, and what refers to them keeps"))
+	}
 	if held.excluded > 0 {
 		r.warn("%s: left out because the settings of the target exclude it: %s of the point", describePart(captured.Name), objects(held.excluded))
 	}

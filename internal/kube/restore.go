@@ -122,10 +122,12 @@ func (r *restore) part(ctx context.Context, planned plannedNamespace, now rank) 
 	group.SetLimit(parallelWrites)
 	ofRank := func(gk schema.GroupKind) bool { return rankOf(gk) == now && gk != namespaceKind.GroupKind() }
 	err := r.documentsOf(working, planned.captured.Name, ofRank, func(d document) error {
-		if k := keyOf(d.object); !r.selection.wants(planned.captured.Name, k) || r.excluded(d.object) || planned.left[k] {
+		if !r.selection.wants(planned.captured.Name, keyOf(d.object)) || r.excluded(d.object) {
 			return working.Err()
 		}
-		r.current(d.object)
+		if r.current(planned.captured.Name, d.object); planned.left[keyOf(d.object)] {
+			return working.Err()
+		}
 		if isDefinition(d.object) {
 			kinds := kindsDefinedBy(d.object)
 			r.catalog.define(kinds)

@@ -16,7 +16,8 @@ import (
 // namespace is in _cluster.
 type selection struct {
 	include, exclude []pattern
-	rename           map[string]string
+	namespaces       map[string]string // captured name -> name at the target
+	objects          []renaming
 }
 
 type pattern struct {
@@ -33,7 +34,11 @@ func newSelection(want source.Selection) (*selection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &selection{include: include, exclude: exclude, rename: want.Rename}, nil
+	namespaces, objects, err := parseRenames(want.Rename)
+	if err != nil {
+		return nil, err
+	}
+	return &selection{include: include, exclude: exclude, namespaces: namespaces, objects: objects}, nil
 }
 
 func parsePatterns(texts []string) ([]pattern, error) {
@@ -88,7 +93,7 @@ func (s *selection) mayWant(namespace string) bool {
 
 // target returns what a captured namespace is called at the target.
 func (s *selection) target(namespace string) string {
-	if renamed, ok := s.rename[namespace]; ok {
+	if renamed, ok := s.namespaces[namespace]; ok {
 		return renamed
 	}
 	return namespace
@@ -121,7 +126,12 @@ func (s *selection) check(captured []CapturedNamespace) error {
 		}
 		from[target] = namespace.Name
 	}
-	for old := range s.rename {
+	for _, r := range s.objects {
+		if !slices.ContainsFunc(captured, func(c CapturedNamespace) bool { return c.Name == r.from.namespace && s.mayWant(c.Name) }) {
+			return fault.New(fault.Usage, "rename objects", "nothing of %q is restored", r.from.namespace).Hint("the point holds the namespaces %s", namesOf(captured))
+		}
+	}
+	for old := range s.namespaces {
 		if old == clusterPart {
 			return fault.New(fault.Usage, "rename namespaces", "%s is none: it is what belongs to no namespace", clusterPart)
 		}

@@ -87,3 +87,14 @@ func TestRenameOfNoNamespace(t *testing.T) {
 		t.Errorf("got %+v", err)
 	}
 }
+
+func TestRenamesThatCannotBeMeant(t *testing.T) {
+	for text, to := range map[string]string{
+		"openim/Secret": "new", "openim//a": "new", "openim/Secret/a/b": "new", "openim/Secret/*": "new", "*/Secret/a": "new",
+		"openim/Secret/a": "../b", "openim/Secret/b": "n/w",
+	} {
+		if _, err := newSelection(source.Selection{Rename: map[string]string{text: to}}); fault.KindOf(err) != fault.Usage {
+			t.Errorf("%s=%s: %v, want an error of usage", text, to, err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +168,60 @@ func TestRestoreOfASelection(t *testing.T) {
 	_, err := c.Plan(t.Context(), from, source.Selection{Include: []string{namespace + "/Secret/nobody"}})
 	if fault.KindOf(err) != fault.Usage {
 		t.Errorf("a selection of nothing: %v, want an error of usage", err)
+	}
+}
+
+// A Secret as it was, beside the one that is in use.
+func TestRestoreOfAnObjectUnderAnotherName(t *testing.T) {
+	cluster := newCluster(t)
+	namespace := cluster.namespace(t, nil)
+	secrets, configMaps := zoo()
+	cluster.create(t, namespace, secrets, configMaps[:4])
+	before := cluster.look(t, namespace)
+	c := cluster.source(t, nil, namespace)
+	from := repotest.New(t).Capture(t, "cluster", Kind, c)
+	want := source.Selection{
+		Include: []string{namespace + "/Secret/binary", namespace + "/ConfigMap/mixed"},
+		Rename:  map[string]string{namespace + "/secret/binary": "binary-restored", namespace + "/ConfigMap/mixed": "mixed-restored"},
+	}
+	plan, compared := bringBack(t, c, from, want)
+	requireEqual(t, compared)
+	if len(plan.Occupied) > 0 || !slices.ContainsFunc(plan.Warnings, func(text string) bool { return strings.Contains(text, "2 objects get another name") }) {
+		t.Errorf("occupied %+v, warnings %q", plan.Occupied, plan.Warnings)
+	}
+	after := maps.Clone(before)
+	after["Secret/binary-restored"], after["ConfigMap/mixed-restored"] = before["Secret/binary"], before["ConfigMap/mixed"]
+	if diff := cmp.Diff(after, cluster.look(t, namespace)); diff != "" {
+		t.Errorf("objects differ (-want +got):\n%s", diff)
+	}
+
+	// What has that name is overwritten only where somebody agrees, as anything is.
+	restored, err := cluster.CoreV1().Secrets(namespace).Get(t.Context(), "binary-restored", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored.Data["text"] = []byte("by hand")
+	cluster.must(t)(cluster.CoreV1().Secrets(namespace).Update(t.Context(), restored, metav1.UpdateOptions{FieldManager: "kubectl-edit"}))
+	plan, compared = bringBack(t, c, from, want)
+	requireEqual(t, compared)
+	if len(plan.Occupied) != 1 || !slices.ContainsFunc(plan.Warnings, func(text string) bool {
+		return strings.Contains(text, "of Secret/binary-restored would be overwritten data.text of \"kubectl-edit\"")
+	}) {
+		t.Errorf("occupied %+v, warnings %q", plan.Occupied, plan.Warnings)
+	}
+	if diff := cmp.Diff(after, cluster.look(t, namespace)); diff != "" {
+		t.Errorf("objects differ (-want +got):\n%s", diff)
+	}
+
+	for name, want := range map[string]source.Selection{
+		"an object that is not there": {Rename: map[string]string{namespace + "/Secret/nobody": "new"}},
+		"one that is left out":        {Exclude: []string{"*/Secret"}, Rename: map[string]string{namespace + "/Secret/binary": "new"}},
+		"the name of another":         {Rename: map[string]string{namespace + "/Secret/binary": "tls"}},
+		"of a namespace left out":     {Include: []string{namespace}, Rename: map[string]string{"other/Secret/binary": "new"}},
+	} {
+		if _, err := c.Plan(t.Context(), from, want); fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "rename objects") {
+			t.Errorf("%s: %v, want an error of usage", name, err)
+		}
 	}
 }
 

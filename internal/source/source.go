@@ -97,7 +97,8 @@ type Selection struct {
 	Exclude []string // the same; exclusion wins
 	Objects []string // "bucket/key": exactly these, and what Include names; of buckets alone
 	// Rename gives a schema, bucket or namespace another name at the target, and
-	// a single table of MySQL ("schema.table") one beside the others.
+	// a single table of MySQL ("schema.table") or object of a cluster
+	// ("namespace/Kind/name") one beside the others.
 	Rename map[string]string
 	// MissingOnly adds to buckets what they lack, and changes nothing that is
 	// there; DeleteSurplus deletes from those that are overwritten what the point
