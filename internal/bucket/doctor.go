@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,9 +19,19 @@ import (
 const probeTimeout = 30 * time.Second
 
 // Examine looks whether the endpoint answers, whether each bucket can be
-// listed, and whether strangers are turned away. It changes nothing.
+// listed, and whether strangers are turned away, also by the filer behind a SeaweedFS.
+// It changes nothing.
 func (s *Source) Examine(ctx context.Context) []source.Finding {
+	if isFiler(ctx, s.settings.Endpoint) {
+		return []source.Finding{{
+			Check: "bucket.reachable", Severity: source.Error, Evidence: s.settings.Endpoint + " is a filer of SeaweedFS, which speaks no S3",
+			Remedy: "set endpoint to its S3 server, at port 8333 as a rule; and see what bucket.filer says of a filer that can be reached",
+		}}
+	}
 	var findings []source.Finding
+	if endpoint, err := url.Parse(s.settings.Endpoint); err == nil { // settings have been validated
+		findings = examineFilers(ctx, filersBeside(endpoint))
+	}
 	for _, bucket := range s.settings.Buckets {
 		listable := s.examineList(ctx, bucket)
 		if findings = append(findings, listable...); listable[len(listable)-1].Severity != source.OK {

@@ -63,6 +63,13 @@ func (c coverage) compared(p place, covering []Configured) []source.Finding {
 			Store:    c.called + " " + p.part,
 		}}
 	}
+	if p.atFiler() {
+		return []source.Finding{{
+			Check: c.check, Severity: source.Warning,
+			Evidence: p.String() + ": that is where SeaweedFS's filer answers, which speaks no S3 and asks nobody for a key",
+			Remedy:   "give OpenIM the port of the S3 server, 8333 as a rule, as the sources have it; and keep the filer's from all but SeaweedFS's own pods",
+		}}
+	}
 	if slices.ContainsFunc(holding, func(s Configured) bool { return maySame(p.address, p.namespace, s.Address) }) {
 		return nil
 	}
@@ -71,6 +78,16 @@ func (c coverage) compared(p place, covering []Configured) []source.Finding {
 		Evidence: fmt.Sprintf("%s, and the sources %s read from elsewhere: whether that is the same server cannot be told from names", p, addressesOf(holding)),
 		Remedy:   "compare the two: a source that reads another server captures something else; give both the same name where they are one",
 	}}
+}
+
+// atFiler reports whether objects are to go to a filer of SeaweedFS rather than to its
+// S3 server: by the port, and by the name that its chart gives it.
+func (p place) atFiler() bool {
+	if p.store != objects {
+		return false
+	}
+	host, port := hostOf(p.address)
+	return port == "8888" && (strings.Contains(host, "filer") || strings.Contains(host, "seaweed"))
 }
 
 // maySame reports whether two addresses may mean one server. A Service has a short

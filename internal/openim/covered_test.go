@@ -1,10 +1,13 @@
 package openim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/openim-dr/openim-dr/internal/source"
 )
 
 // What OpenIM uses is found; whether it is what the sources capture, compared.
@@ -107,5 +110,21 @@ func TestAddressesThatMayMeanOneServer(t *testing.T) {
 				t.Errorf("%s and %s may be one: %t, want %t", tt.used, tt.configured, got, tt.want)
 			}
 		})
+	}
+}
+
+// The filer's own port is none of an S3 server, whatever the sources read from.
+func TestObjectsThatGoToAFiler(t *testing.T) {
+	c := coverages[slices.IndexFunc(coverages, func(c coverage) bool { return c.store == objects })]
+	for address, want := range map[string]bool{
+		"seaweedfs-filer.seaweedfs:8888": true, "seaweedfs:8888": true,
+		"seaweedfs-filer.seaweedfs:8333": false, "minio:8888": false,
+	} {
+		p := place{use{objects, "object.minio.endpoint", address, "openim"}, "ConfigMap openim/openim key config.yaml", "openim"}
+		findings := c.findings([]place{p}, []Configured{{Kind: "buckets", Name: "media", Address: "http://" + address}})
+		last := findings[len(findings)-1]
+		if got := last.Severity == source.Warning && strings.Contains(last.Evidence, "SeaweedFS's filer"); got != want {
+			t.Errorf("%s: %+v, want it to be taken for a filer: %v", address, last, want)
+		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 // be stopped. It takes the testbed's keys.
 type SeaweedFS struct {
 	Endpoint string // http://host:port
+	Filer    string // host:port of its HTTP
 	volume   string
 	client   *s3.Client
 }
@@ -76,7 +77,7 @@ func (e *Env) startSeaweedFS(t testing.TB, identities ...any) *SeaweedFS {
 		t.Cleanup(func() { docker(cleanupContext(t), t, "rm", "--force", "--volumes", id) })
 		return id
 	}
-	s := &SeaweedFS{Endpoint: "http://" + port.Address(ports["s3"])}
+	s := &SeaweedFS{Endpoint: "http://" + port.Address(ports["s3"]), Filer: port.Address(ports["filer"])}
 	start("master", "-ip=127.0.0.1", "-mdir=/data", "-raftHashicorp", "-electionTimeout=1s", "-volumeSizeLimitMB=64")
 	s.volume = start("volume", "-ip=127.0.0.1", "-dir=/data", "-max=50", "-mserver="+peer("master"))
 	start("filer", "-ip=127.0.0.1", "-master="+peer("master"), "-defaultStoreDir=/data")
