@@ -12,6 +12,7 @@ import (
 
 	"github.com/openim-dr/openim-dr/internal/kube"
 	"github.com/openim-dr/openim-dr/internal/repository"
+	"github.com/openim-dr/openim-dr/internal/seal"
 )
 
 type changesFlags struct {
@@ -39,6 +40,11 @@ stands for each, so that equal digests are equal values and nobody finds one out
 guessing. The same holds for values of ConfigMaps and of environments, arguments and
 commands of containers, into which people put passwords too, unless --show-values.
 
+--to live compares a point with the cluster as it is, by the configuration and its
+catalog identity, or an operator's: without a key to the content of the point it names
+what was added and changed; of what is gone the point tells kind and namespace. There, by
+hand is what a hand has written last.
+
 An object has been changed by hand if it is not as the manifest of its Helm release
 has it, or if it belongs to none and was written last by a person's program rather
 than by a controller. --drift also lists objects that have not changed between the
@@ -49,13 +55,14 @@ two points, but are not as their releases have them.
   openim-dr changes --identity operator.key
   openim-dr changes --from 20261101T020000Z-k3vq --to latest --identity operator.key --format md > changes-november.md
   openim-dr changes --drift --identity operator.key
+  openim-dr changes --to live
   openim-dr changes --source cluster -o json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.changes(cmd.Context(), flags) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.from, "from", "", "the earlier `POINT`; default the one before --to in its stream")
-	f.StringVar(&flags.to, "to", "", "the later `POINT`; default the newest complete one")
+	f.StringVar(&flags.to, "to", "", "the later `POINT`, or live for the cluster as it is; default the newest complete one")
 	f.StringVar(&flags.source, "source", "", "`NAME` of the source, where the points hold several of kind kubernetes")
 	f.StringArrayVar(&flags.identities, "identity", nil, "`FILE` with an operator's private key; may be repeated")
 	f.StringVar(&flags.format, "format", "text", "`text|md`: a page for a terminal, or Markdown for a change log")
@@ -64,17 +71,34 @@ two points, but are not as their releases have them.
 	return cmd
 }
 
-// changeLog is what has changed between two points.
+// live stands for the cluster as it is, in the place of a point.
+const live = "live"
+
+// changeLog is what has changed between two points, or since one.
 type changeLog struct {
-	from, to *repository.SourceReader
+	source   string
+	from, to moment
 	changes  []kube.Change
 	releases []string // what has become of Helm releases, in words
-	named    bool     // the names are known
+	hint     string   // how more is learnt; empty where there is no more
+}
+
+// moment is a point, or now.
+type moment struct {
+	name string // id of the point, or live
+	at   time.Time
+}
+
+func momentOf(s *repository.SourceReader) moment {
+	return moment{s.Point().Point, s.Point().Started}
 }
 
 func (a *app) changes(ctx context.Context, flags changesFlags) error {
 	if flags.format != "text" && flags.format != "md" {
 		return usage("read flags", "--format takes text or md")
+	}
+	if flags.to == live && (flags.reading.Values || flags.reading.Drift) {
+		return usage("read flags", "--show-values and --drift are of two points, and --to live has one").Hint("take a point first: openim-dr backup")
 	}
 	if (flags.reading.Values || flags.reading.Drift) && len(flags.identities) == 0 {
 		return usage("read flags", "--show-values and --drift need the content of the points").Hint("give an operator's private key: --identity FILE")
@@ -96,23 +120,13 @@ func (a *app) changes(ctx context.Context, flags changesFlags) error {
 	if err != nil {
 		return err
 	}
-	pair, err := choosePair(listing, flags, d.instance())
-	if err != nil {
-		return err
-	}
-	a.warnUntrusted(pair.from, pair.to)
-	log := &changeLog{named: len(identities) > 0}
-	log.from, _ = repository.SourceOf(repo.Unlock(pair.from, identities), pair.source)
-	log.to, _ = repository.SourceOf(repo.Unlock(pair.to, identities), pair.source)
-	if log.named {
-		log.changes, err = kube.ReadChanges(ctx, log.from, log.to, flags.reading)
+	var log *changeLog
+	if flags.to == live {
+		log, err = a.changesSince(ctx, d, repo, listing, flags, identities)
 	} else {
-		log.changes, err = kube.ListChanges(ctx, log.from, log.to)
+		log, err = a.changesBetween(ctx, d, repo, listing, flags, identities)
 	}
 	if err != nil {
-		return err
-	}
-	if log.releases, err = releaseChanges(log.from, log.to); err != nil {
 		return err
 	}
 	if flags.format == "md" && !a.out.json {
@@ -121,6 +135,30 @@ func (a *app) changes(ctx context.Context, flags changesFlags) error {
 	}
 	a.out.print(log.changes, log.page)
 	return nil
+}
+
+// changesBetween compares two points: by their lists of objects, or with an operator's key
+// by the objects themselves.
+func (a *app) changesBetween(ctx context.Context, d *deployment, repo *repository.Repository, listing *repository.Listing, flags changesFlags, identities []seal.Identity) (*changeLog, error) {
+	pair, err := choosePair(listing, flags, d.instance())
+	if err != nil {
+		return nil, err
+	}
+	a.warnUntrusted(pair.from, pair.to)
+	from, _ := repository.SourceOf(repo.Unlock(pair.from, identities), pair.source)
+	to, _ := repository.SourceOf(repo.Unlock(pair.to, identities), pair.source)
+	log := &changeLog{source: pair.source, from: momentOf(from), to: momentOf(to)}
+	if len(identities) > 0 {
+		log.changes, err = kube.ReadChanges(ctx, from, to, flags.reading)
+	} else {
+		log.hint = "with an operator's key, --identity FILE, objects and fields have names"
+		log.changes, err = kube.ListChanges(ctx, from, to)
+	}
+	if err != nil {
+		return nil, err
+	}
+	log.releases, err = releaseChanges(from, to)
+	return log, err
 }
 
 // pointPair are two points and the source that is compared.
@@ -232,8 +270,8 @@ func changedAt(at *time.Time) string {
 
 // page is the change log for a terminal.
 func (l *changeLog) page(p *page) {
-	p.line("from  %s, %s", l.from.Point().Point, utc(l.from.Point().Started))
-	p.line("to    %s, %s", l.to.Point().Point, utc(l.to.Point().Started))
+	p.line("from  %s, %s", l.from.name, utc(l.from.at))
+	p.line("to    %s, %s", l.to.name, utc(l.to.at))
 	for _, release := range l.releases {
 		p.line("Helm  %s", release)
 	}
@@ -259,8 +297,8 @@ func (l *changeLog) page(p *page) {
 			p.line("  not as in release %s: %s: %s -> %s", printable(c.Release), printable(f.Path), shownValue(f.Before, f.BeforeDigest), shownValue(f.After, f.AfterDigest))
 		}
 	}
-	if !l.named {
-		p.line("\nwith an operator's key, --identity FILE, objects and fields have names")
+	if l.hint != "" {
+		p.line("\n%s", l.hint)
 	}
 }
 

@@ -8,9 +8,12 @@ import (
 // markdown is the change log as a document that is kept: a table for each namespace,
 // with a line for each field.
 func (l *changeLog) markdown() string {
-	from, to := l.from.Point(), l.to.Point()
+	until := []any{" to point ", runbook.Code(l.to.name), " of " + utc(l.to.at) + "."}
+	if l.to.name == live {
+		until = []any{" to the cluster as it was at " + utc(l.to.at) + "."}
+	}
 	intro := runbook.Section{Blocks: []runbook.Block{
-		runbook.Text(runbook.Spans("From point ", runbook.Code(from.Point), " of "+utc(from.Started)+" to point ", runbook.Code(to.Point), " of "+utc(to.Started)+".")),
+		runbook.Text(runbook.Spans(append([]any{"From point ", runbook.Code(l.from.name), " of " + utc(l.from.at)}, until...)...)),
 	}}
 	if len(l.releases) > 0 {
 		var items runbook.List
@@ -22,7 +25,7 @@ func (l *changeLog) markdown() string {
 	if len(l.changes) == 0 {
 		intro.Blocks = append(intro.Blocks, runbook.Text(runbook.Spans("Nothing has changed.")))
 	}
-	page := runbook.Page{Title: "Changes of source " + l.to.Name() + " until " + utc(to.Started), Sections: []runbook.Section{intro}}
+	page := runbook.Page{Title: "Changes of source " + l.source + " until " + utc(l.to.at), Sections: []runbook.Section{intro}}
 	for len(l.changes) > 0 {
 		n := 1
 		for n < len(l.changes) && l.changes[n].Namespace == l.changes[0].Namespace {

@@ -196,10 +196,7 @@ func (r *capture) writePart(ctx context.Context, captured *CapturedNamespace) er
 			return err
 		}
 	}
-	for _, k := range r.chosen.kinds {
-		if k.namespaced == (captured.Name == clusterPart) || slices.Contains(r.forbidden, forbidden{k, captured.Name}) {
-			continue
-		}
+	for _, k := range r.kindsOf(captured.Name) {
 		if err := r.writeKind(ctx, documents, captured, k); err != nil {
 			return err
 		}
@@ -208,11 +205,28 @@ func (r *capture) writePart(ctx context.Context, captured *CapturedNamespace) er
 	return file.Commit()
 }
 
+// kindsOf are those of which a part may hold any.
+func (r *capture) kindsOf(part string) []kind {
+	return slices.DeleteFunc(slices.Clone(r.chosen.kinds), func(k kind) bool {
+		return k.namespaced == (part == clusterPart) || slices.Contains(r.forbidden, forbidden{k, part})
+	})
+}
+
 func (r *capture) writeKind(ctx context.Context, documents *documentWriter, captured *CapturedNamespace, k kind) error {
-	namespace := namespaceOf(captured.Name)
+	whole, err := r.each(ctx, captured.Name, k, func(u *unstructured.Unstructured) error { return r.writeObject(documents, captured, u) })
+	if whole {
+		r.objects.complete(k)
+	}
+	return err
+}
+
+// each calls fn with every object of a kind in a part that is captured, as the server
+// has it. It reports whether these are all there are: some kinds are done without.
+func (r *capture) each(ctx context.Context, part string, k kind, fn func(*unstructured.Unstructured) error) (whole bool, err error) {
+	namespace := namespaceOf(part)
 	history, err := r.session.helmHistory(ctx, k, namespace, *r.settings.Exclude.HelmHistory)
 	if err != nil {
-		return err
+		return false, err
 	}
 	l, begun := listing{kind: k, namespace: namespace, selector: r.settings.LabelSelector}, false
 	err = r.session.listAhead(ctx, l, func(u *unstructured.Unstructured) error {
@@ -220,15 +234,12 @@ func (r *capture) writeKind(ctx context.Context, documents *documentWriter, capt
 		if r.leavesOut(u) || history.tooOld(u) {
 			return nil
 		}
-		return r.writeObject(documents, captured, u)
+		return fn(u)
 	})
 	if !begun && r.mayDoWithout(k, err) {
-		return nil
+		return false, nil
 	}
-	if err == nil {
-		r.objects.complete(k)
-	}
-	return err
+	return err == nil, err
 }
 
 // mayDoWithout reports whether a kind that cannot be listed is no more, or does not

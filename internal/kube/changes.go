@@ -115,9 +115,7 @@ func listChanges(ctx context.Context, from, to *repository.SourceReader) (map[se
 	}
 	return found, from.Objects(ctx, func(e *repository.ObjectEntry) error {
 		if _, gone := before[e.ID]; gone {
-			removed := changeOf(e, Removed)
-			removed.Manual, removed.By, removed.At = false, "", nil // who has removed it nobody knows
-			found[e.ID] = removed
+			found[e.ID] = removedOf(e)
 		}
 		return nil
 	})
@@ -128,4 +126,11 @@ func changeOf(e *repository.ObjectEntry, kind ChangeKind) Change {
 		Namespace: e.Namespace, Kind: e.Kind, ID: e.ID.String(), Change: kind, Fields: []FieldChange{},
 		Manual: e.Drift > 0 || e.Release == "" && isHand(e.By), By: e.By, At: e.At, Release: e.Release,
 	}
+}
+
+// removedOf is an object that is gone. Who has removed it nobody knows.
+func removedOf(e *repository.ObjectEntry) Change {
+	removed := changeOf(e, Removed)
+	removed.Manual, removed.By, removed.At = false, "", nil
+	return removed
 }
