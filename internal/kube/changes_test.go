@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
+	"github.com/openim-dr/openim-dr/internal/kube/helm/helmtest"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -312,16 +314,16 @@ func TestAReleaseThatIsNoneIsAWarning(t *testing.T) {
 	cluster := newCluster(t)
 	namespace := cluster.namespace(t, nil)
 	hostile := meta("sh.helm.release.v1.bad.v1")
-	hostile.Labels = helmLabels("bad", 1, "deployed", nil)
+	hostile.Labels = helmtest.Labels("bad", 1, "deployed", nil)
 	good := meta("sh.helm.release.v1.good.v3")
-	good.Labels = helmLabels("good", 3, "deployed", nil)
+	good.Labels = helmtest.Labels("good", 3, "deployed", nil)
 	pending := meta("sh.helm.release.v1.good.v4")
-	pending.Labels = helmLabels("good", 4, "pending-upgrade", nil)
-	release := packed(t, chartOf(namespace, "good", 3, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nowhere}\n", nil))
+	pending.Labels = helmtest.Labels("good", 4, "pending-upgrade", nil)
+	release := helmtest.Packed(t, helmtest.Chart(namespace, "good", 3, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nowhere}\n", nil))
 	cluster.create(t, namespace, []corev1.Secret{
-		{ObjectMeta: hostile, Type: helmSecretType, Data: map[string][]byte{"release": []byte(marker + "hostile")}},
-		{ObjectMeta: good, Type: helmSecretType, Data: map[string][]byte{"release": []byte(release)}},
-		{ObjectMeta: pending, Type: helmSecretType, Data: map[string][]byte{"release": []byte(release)}},
+		{ObjectMeta: hostile, Type: helm.SecretType, Data: map[string][]byte{"release": []byte(marker + "hostile")}},
+		{ObjectMeta: good, Type: helm.SecretType, Data: map[string][]byte{"release": []byte(release)}},
+		{ObjectMeta: pending, Type: helm.SecretType, Data: map[string][]byte{"release": []byte(release)}},
 	}, nil)
 	from := repotest.New(t).Capture(t, "cluster", Kind, cluster.source(t, nil, namespace))
 	want := []repository.Count{{Source: "cluster", Code: warnReleaseUnreadable, Count: 1}, {Source: "cluster", Code: warnReleaseUnsettled, Count: 1}}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kubeyaml "sigs.k8s.io/yaml"
 
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
 
@@ -72,7 +73,7 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 			}
 			l := listing{kind: k, namespace: namespace, selector: c.settings.LabelSelector}
 			err := s.list(ctx, l, func(u *unstructured.Unstructured) error {
-				if u.GetLabels()[helmStatusLabel] != "" && u.GetLabels()["owner"] == "helm" {
+				if u.GetLabels()[helm.StatusLabel] != "" && u.GetLabels()["owner"] == "helm" {
 					return showRelease(namespace, u, fn)
 				}
 				return fn(namespace, k.Kind, u.GetName(), content(u))
@@ -89,15 +90,15 @@ func (c *Cluster) Data(ctx context.Context, fn func(namespace, kind, name string
 // revisions nothing is used any more, and one that cannot be read is no matter here: a
 // capture says so.
 func showRelease(namespace string, u *unstructured.Unstructured, fn func(namespace, kind, name string, data map[string][]byte) error) error {
-	release, err := readRelease(u)
-	if err != nil || release.status != helmDeployed {
+	release, err := helm.Read(u)
+	if err != nil || release.Status != helm.Deployed {
 		return nil //nolint:nilerr // see above
 	}
-	values, err := kubeyaml.Marshal(release.config)
+	values, err := kubeyaml.Marshal(release.Values)
 	if err != nil {
 		return nil //nolint:nilerr // see above
 	}
-	return fn(namespace, "Helm release", release.name, map[string][]byte{ValuesOfChart + release.chart.Name: values})
+	return fn(namespace, "Helm release", release.Name, map[string][]byte{ValuesOfChart + release.Chart.Name: values})
 }
 
 // ValuesOfChart begins the keys under which Data shows the values that were given to a

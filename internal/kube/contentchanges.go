@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -207,7 +208,7 @@ func (r *changeReader) describe(u *unstructured.Unstructured, kind ChangeKind) (
 	change, ok := r.listed[id]
 	if !ok {
 		change = Change{Namespace: u.GetNamespace(), Kind: k.GroupKind.String(), ID: id.String(), Fields: []FieldChange{}}
-		change.Release, _, _ = unstructured.NestedString(u.Object, "metadata", "annotations", helmReleaseName)
+		change.Release, _, _ = unstructured.NestedString(u.Object, "metadata", "annotations", helm.NameAnnotation)
 	}
 	change.Name, change.Change = k.name, kind
 	return change, nil

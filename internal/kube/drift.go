@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 )
 
 // driftOf finds where an object is not as the manifest of its release has it, and
@@ -43,7 +45,7 @@ var comparedMetadata = []string{"labels", "annotations", "finalizers"}
 var ownNames = []string{"data", "binaryData", "labels", "annotations"}
 
 // bookkeeping are annotations and labels by which programs keep their books.
-var bookkeeping = []string{lastApplied, "kubectl.kubernetes.io/restartedAt", "app.kubernetes.io/managed-by", helmReleaseName, helmReleaseNamespace}
+var bookkeeping = []string{lastApplied, "kubectl.kubernetes.io/restartedAt", "app.kubernetes.io/managed-by", helm.NameAnnotation, helm.NamespaceAnnotation}
 
 // served returns a manifest's object in the form that the server gives it.
 func served(want map[string]any) map[string]any {

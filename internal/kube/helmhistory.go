@@ -3,14 +3,11 @@ package kube
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-)
 
-// helmSelector finds what Helm keeps of its releases, in Secrets or ConfigMaps, one
-// for each revision.
-const helmSelector = "owner=helm"
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
+)
 
 // helmHistory is the oldest revision of each release of a namespace that is
 // captured.
@@ -24,9 +21,9 @@ func (s *session) helmHistory(ctx context.Context, k kind, namespace string, new
 		return history, nil
 	}
 	revisions := map[string][]int{}
-	l := listing{kind: k, namespace: namespace, selector: helmSelector, metadataOnly: true}
+	l := listing{kind: k, namespace: namespace, selector: helm.Selector, metadataOnly: true}
 	err := s.list(ctx, l, func(u *unstructured.Unstructured) error {
-		if release, revision := revisionOf(u); revision > 0 {
+		if release, revision := helm.RevisionOf(u); revision > 0 {
 			revisions[release] = append(revisions[release], revision)
 		}
 		return nil
@@ -41,22 +38,9 @@ func (s *session) helmHistory(ctx context.Context, k kind, namespace string, new
 	return history, nil
 }
 
-// revisionOf reads Helm's labels; 0 where it is no revision of a release.
-func revisionOf(u *unstructured.Unstructured) (release string, revision int) {
-	labels := u.GetLabels()
-	if labels["owner"] != "helm" || labels["name"] == "" {
-		return "", 0
-	}
-	revision, err := strconv.Atoi(labels["version"])
-	if err != nil {
-		return "", 0
-	}
-	return labels["name"], revision
-}
-
 // tooOld reports whether an object is a revision that is left out. The one that is
 // deployed never is, however often upgrading it has failed.
 func (h helmHistory) tooOld(u *unstructured.Unstructured) bool {
-	release, revision := revisionOf(u)
+	release, revision := helm.RevisionOf(u)
 	return revision > 0 && revision < h[release] && u.GetLabels()["status"] != "deployed"
 }

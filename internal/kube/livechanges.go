@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -137,7 +138,7 @@ func (r *liveComparison) compare(part string, u *unstructured.Unstructured) (id 
 		at = at.UTC().Truncate(time.Second)
 		change.At = &at
 	}
-	change.Release, _, _ = unstructured.NestedString(u.Object, "metadata", "annotations", helmReleaseName)
+	change.Release, _, _ = unstructured.NestedString(u.Object, "metadata", "annotations", helm.NameAnnotation)
 	return id, change, nil
 }
 

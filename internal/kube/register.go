@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -102,7 +103,7 @@ func (r *register) add(u *unstructured.Unstructured, digest seal.Digest, owners 
 	if by == "" {
 		by, at = owners.newest()
 	}
-	release, _, _ := unstructured.NestedString(u.Object, "metadata", "annotations", helmReleaseName)
+	release, _, _ := unstructured.NestedString(u.Object, "metadata", "annotations", helm.NameAnnotation)
 	one := row{
 		id: id, digest: digest, kind: unique.Make(k.GroupKind.String()), by: unique.Make(by), release: unique.Make(release),
 		drift: int32(min(len(found), 1<<30)),

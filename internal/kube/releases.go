@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kubejson "k8s.io/apimachinery/pkg/util/json"
 
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -73,7 +74,7 @@ func (w *wanted) object() (map[string]any, error) {
 func (r *releases) helmKinds() []kind {
 	var stores []kind
 	for _, k := range r.kinds {
-		if isSecret(k.GroupKind()) && !slices.Contains(r.types, helmSecretType) || isConfigMap(k.GroupKind()) {
+		if isSecret(k.GroupKind()) && !slices.Contains(r.types, helm.SecretType) || isConfigMap(k.GroupKind()) {
 			stores = append(stores, k)
 		}
 	}
@@ -122,18 +123,18 @@ func (r *releases) newest(ctx context.Context, store kind, namespace string) ([]
 	found := map[string]history{}
 	err := repeatable(func() error {
 		clear(found)
-		l := listing{kind: store, namespace: namespace, selector: helmSelector, metadataOnly: true}
+		l := listing{kind: store, namespace: namespace, selector: helm.Selector, metadataOnly: true}
 		return r.session.list(ctx, l, func(u *unstructured.Unstructured) error {
-			name, revision := revisionOf(u)
+			name, revision := helm.RevisionOf(u)
 			if revision <= 0 {
 				return nil // of something else that calls its owner so
 			}
-			h, status := found[name], u.GetLabels()[helmStatusLabel]
+			h, status := found[name], u.GetLabels()[helm.StatusLabel]
 			h.name = name
 			if revision > h.newest {
 				h.newest, h.status = revision, status
 			}
-			if status == helmDeployed {
+			if status == helm.Deployed {
 				h.deployed = max(h.deployed, revision)
 			}
 			found[name] = h
@@ -142,7 +143,7 @@ func (r *releases) newest(ctx context.Context, store kind, namespace string) ([]
 	})
 	var all []history
 	for _, h := range found {
-		if h.status != helmUninstalled && h.status != helmUninstalling {
+		if h.status != helm.Uninstalled && h.status != helm.Uninstalling {
 			all = append(all, h)
 		}
 	}
@@ -162,7 +163,7 @@ func (r *releases) release(ctx context.Context, store kind, namespace string, h 
 	if err := r.write(ctx, read); err != nil {
 		return err
 	}
-	r.record = append(r.record, read.captured())
+	r.record = append(r.record, releaseRecord(read))
 	if h.deployed != h.newest {
 		r.draft.Warn(warnReleaseUnsettled, 1)
 		return nil
@@ -172,13 +173,13 @@ func (r *releases) release(ctx context.Context, store kind, namespace string, h 
 
 // fetch reads the chosen revision of a release, or returns nil where it is none, or
 // is gone since.
-func (r *releases) fetch(ctx context.Context, store kind, namespace string, h history) (read *helmRelease, err error) {
-	selector := fmt.Sprintf("%s,%s=%s,%s=%d", helmSelector, helmNameLabel, h.name, helmVersionLabel, h.chosen())
+func (r *releases) fetch(ctx context.Context, store kind, namespace string, h history) (read *helm.Release, err error) {
+	selector := fmt.Sprintf("%s,%s=%s,%s=%d", helm.Selector, helm.NameLabel, h.name, helm.VersionLabel, h.chosen())
 	err = repeatable(func() error {
 		read = nil
 		return r.session.list(ctx, listing{kind: store, namespace: namespace, selector: selector}, func(u *unstructured.Unstructured) error {
-			found, err := readRelease(u)
-			if err == nil && found.name == h.name && found.namespace == namespace && found.revision == int64(h.chosen()) {
+			found, err := helm.Read(u)
+			if err == nil && found.Name == h.name && found.Namespace == namespace && found.Revision == int64(h.chosen()) {
 				read = found
 			}
 			return nil
@@ -200,19 +201,19 @@ type releaseDetail struct {
 }
 
 // write writes the files of a release.
-func (r *releases) write(ctx context.Context, release *helmRelease) error {
-	values, err := release.values()
+func (r *releases) write(ctx context.Context, release *helm.Release) error {
+	values, err := release.ValuesYAML()
 	if err != nil {
 		return err
 	}
 	if err := r.writeFile(ctx, release, valuesName, values); err != nil {
 		return err
 	}
-	return r.writeFile(ctx, release, manifestName, []byte(release.manifest))
+	return r.writeFile(ctx, release, manifestName, []byte(release.Manifest))
 }
 
-func (r *releases) writeFile(ctx context.Context, release *helmRelease, name string, text []byte) error {
-	file, err := r.draft.Create(ctx, name, helmDir, release.namespace, release.name)
+func (r *releases) writeFile(ctx context.Context, release *helm.Release, name string, text []byte) error {
+	file, err := r.draft.Create(ctx, name, helmDir, release.Namespace, release.Name)
 	if err != nil {
 		return err
 	}
@@ -225,10 +226,10 @@ func (r *releases) writeFile(ctx context.Context, release *helmRelease, name str
 
 // index keeps the objects of a release's manifest, so far as their kinds are
 // captured.
-func (r *releases) index(release *helmRelease) error {
+func (r *releases) index(release *helm.Release) error {
 	found := map[string]map[key]*wanted{}
 	var size int64
-	err := manifestObjects(release.manifest, func(u *unstructured.Unstructured) error {
+	err := helm.EachObject(release.Manifest, func(u *unstructured.Unstructured) error {
 		r.noteScaled(release, u)
 		namespace, captured := r.placeOf(release, u)
 		if !captured || r.excluded(u) {
@@ -239,11 +240,11 @@ func (r *releases) index(release *helmRelease) error {
 		if found[namespace] == nil {
 			found[namespace] = map[key]*wanted{}
 		}
-		found[namespace][keyOf(u)] = &wanted{release.name, packed}
+		found[namespace][keyOf(u)] = &wanted{release.Name, packed}
 		return nil
 	})
 	if err != nil {
-		return r.unreadable(release.namespace, release.name)
+		return r.unreadable(release.Namespace, release.Name)
 	}
 	if r.size+size > mostWanted {
 		r.draft.Warn(warnReleaseNotCompared, 1)
@@ -263,7 +264,7 @@ func (r *releases) index(release *helmRelease) error {
 
 // placeOf returns the namespace in which an object of a manifest is to be; empty where
 // its kind has none.
-func (r *releases) placeOf(release *helmRelease, u *unstructured.Unstructured) (namespace string, captured bool) {
+func (r *releases) placeOf(release *helm.Release, u *unstructured.Unstructured) (namespace string, captured bool) {
 	gvk := u.GroupVersionKind()
 	i := slices.IndexFunc(r.kinds, func(k kind) bool { return k.GroupVersionKind == gvk })
 	if i < 0 || !r.kinds[i].namespaced {
@@ -272,15 +273,15 @@ func (r *releases) placeOf(release *helmRelease, u *unstructured.Unstructured) (
 	return namespaceIn(release, u), true
 }
 
-func namespaceIn(release *helmRelease, u *unstructured.Unstructured) string {
+func namespaceIn(release *helm.Release, u *unstructured.Unstructured) string {
 	if namespace := u.GetNamespace(); namespace != "" {
 		return namespace
 	}
-	return release.namespace
+	return release.Namespace
 }
 
 // noteScaled remembers what an autoscaler of a release scales.
-func (r *releases) noteScaled(release *helmRelease, u *unstructured.Unstructured) {
+func (r *releases) noteScaled(release *helm.Release, u *unstructured.Unstructured) {
 	gk := u.GroupVersionKind().GroupKind()
 	if gk != (schema.GroupKind{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}) && gk != (schema.GroupKind{Group: "keda.sh", Kind: "ScaledObject"}) {
 		return

@@ -7,8 +7,42 @@ import (
 	"strings"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
+
+// CapturedRelease is what the record says of a release of Helm.
+type CapturedRelease struct {
+	Namespace    string `json:"namespace"`
+	Name         string `json:"name"`
+	Chart        string `json:"chart"`
+	ChartVersion string `json:"chartVersion"`
+	AppVersion   string `json:"appVersion,omitempty"`
+	Revision     int64  `json:"revision"`
+	Status       string `json:"status"`
+}
+
+// releaseRecord is what is recorded of a release, in which nothing may stand but names and
+// versions.
+func releaseRecord(r *helm.Release) CapturedRelease {
+	return CapturedRelease{
+		Namespace: r.Namespace, Name: r.Name, Chart: shortName(r.Chart.Name), ChartVersion: shortName(r.Chart.Version),
+		AppVersion: shortName(r.Chart.AppVersion), Revision: r.Revision, Status: shortName(r.Status),
+	}
+}
+
+// shortName takes from a text that somebody may have made up what no name or
+// version has.
+func shortName(text string) string {
+	const longest = 128
+	text = strings.Map(func(c rune) rune {
+		if c <= ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, text)
+	return text[:min(len(text), longest)]
+}
 
 // Releases returns the releases of Helm that a point holds.
 func Releases(from *repository.SourceReader) ([]CapturedRelease, error) {

@@ -1,4 +1,8 @@
-package kube
+// Package helm reads what Helm keeps of its releases in a cluster: the revision that a
+// Secret or ConfigMap holds, the values that were given to it, and the objects of its
+// manifest. It asks no server. Whatever stands in what it is given, it takes little
+// memory, and no error quotes any of it.
+package helm
 
 import (
 	"bufio"
@@ -9,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v2"
@@ -21,53 +26,70 @@ import (
 // release stands the base64 of the gzip of a JSON document. After pkg/storage/driver
 // (secrets.go, util.go), pkg/release and pkg/chart of helm.sh/helm/v3.
 const (
-	helmSecretType = "helm.sh/release.v1"
+	SecretType = "helm.sh/release.v1"
 
-	helmNameLabel    = "name"
-	helmVersionLabel = "version"
-	helmStatusLabel  = "status"
+	NameLabel    = "name"
+	VersionLabel = "version"
+	StatusLabel  = "status"
 
-	helmDeployed     = "deployed"
-	helmUninstalled  = "uninstalled"
-	helmUninstalling = "uninstalling"
+	Deployed     = "deployed"
+	Uninstalled  = "uninstalled"
+	Uninstalling = "uninstalling"
 
 	// Helm writes these into every object of a release.
-	helmReleaseName      = "meta.helm.sh/release-name"
-	helmReleaseNamespace = "meta.helm.sh/release-namespace"
+	NameAnnotation      = "meta.helm.sh/release-name"
+	NamespaceAnnotation = "meta.helm.sh/release-namespace"
 )
+
+// Selector finds what Helm keeps of its releases, in Secrets or ConfigMaps, one
+// for each revision.
+const Selector = "owner=helm"
 
 // maxRelease bounds what a release unpacks to, in bytes. What is stored of one is a
 // megabyte at most; text shrinks to a tenth of itself.
 const maxRelease = 16 << 20
 
+// RevisionOf reads Helm's labels; 0 where it is no revision of a release.
+func RevisionOf(u *unstructured.Unstructured) (release string, revision int) {
+	labels := u.GetLabels()
+	if labels["owner"] != "helm" || labels["name"] == "" {
+		return "", 0
+	}
+	revision, err := strconv.Atoi(labels["version"])
+	if err != nil {
+		return "", 0
+	}
+	return labels["name"], revision
+}
+
 // errRelease stands for all that is wrong with a release: what a decoder says may
 // quote it.
 var errRelease = errors.New("it is not a release as Helm writes them")
 
-// helmRelease is one revision of a release.
-type helmRelease struct {
-	name, namespace string
-	revision        int64
-	status          string
-	chart           helmChart
-	config          map[string]any // the values that the user gave
-	manifest        string
+// Release is one revision of a release.
+type Release struct {
+	Name, Namespace string
+	Revision        int64
+	Status          string
+	Chart           Chart
+	Values          map[string]any // the values that the user gave
+	Manifest        string
 }
 
-// helmChart is what is recorded of a chart.
-type helmChart struct {
+// Chart is what is recorded of a chart.
+type Chart struct {
 	Name       string `json:"name"`
 	Version    string `json:"version"`
 	AppVersion string `json:"appVersion"`
 }
 
-// readRelease reads the release that a Secret or ConfigMap holds. Whatever stands
+// Read reads the release that a Secret or ConfigMap holds. Whatever stands
 // there, it takes no more memory than maxRelease.
-func readRelease(u *unstructured.Unstructured) (*helmRelease, error) {
+func Read(u *unstructured.Unstructured) (*Release, error) {
 	text, _, _ := unstructured.NestedString(u.Object, "data", "release")
 	packed := base64.NewDecoder(base64.StdEncoding, strings.NewReader(text))
 	if u.GetKind() == "Secret" {
-		if secretType, _, _ := unstructured.NestedString(u.Object, "type"); secretType != helmSecretType {
+		if secretType, _, _ := unstructured.NestedString(u.Object, "type"); secretType != SecretType {
 			return nil, errRelease
 		}
 		packed = base64.NewDecoder(base64.StdEncoding, packed) // the Secret's own, and Helm's
@@ -99,18 +121,18 @@ func unpackRelease(packed io.Reader) (io.Reader, error) {
 
 // decodeRelease reads what is wanted of a release and skips the rest, piece by
 // piece: the chart's templates are most of it.
-func decodeRelease(d *json.Decoder) (*helmRelease, error) {
-	r := &helmRelease{config: map[string]any{}}
+func decodeRelease(d *json.Decoder) (*Release, error) {
+	r := &Release{Values: map[string]any{}}
 	err := eachField(d, func(name string) error {
 		switch name {
 		case "name":
-			return d.Decode(&r.name)
+			return d.Decode(&r.Name)
 		case "namespace":
-			return d.Decode(&r.namespace)
+			return d.Decode(&r.Namespace)
 		case "version":
-			return d.Decode(&r.revision)
+			return d.Decode(&r.Revision)
 		case "manifest":
-			return d.Decode(&r.manifest)
+			return d.Decode(&r.Manifest)
 		case "config":
 			return decodeConfig(d, r)
 		case "info":
@@ -118,12 +140,12 @@ func decodeRelease(d *json.Decoder) (*helmRelease, error) {
 				Status string `json:"status"`
 			}
 			err := d.Decode(&info)
-			r.status = info.Status
+			r.Status = info.Status
 			return err
 		case "chart":
 			return eachField(d, func(name string) error {
 				if name == "metadata" {
-					return d.Decode(&r.chart)
+					return d.Decode(&r.Chart)
 				}
 				return skipValue(d)
 			})
@@ -134,17 +156,17 @@ func decodeRelease(d *json.Decoder) (*helmRelease, error) {
 	return r, err
 }
 
-func decodeConfig(d *json.Decoder, r *helmRelease) error {
+func decodeConfig(d *json.Decoder, r *Release) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
 		return err
 	}
 	// This Unmarshal keeps integers integers. Helm writes null for no values.
-	if err := kubejson.Unmarshal(raw, &r.config); err != nil {
+	if err := kubejson.Unmarshal(raw, &r.Values); err != nil {
 		return err
 	}
-	if r.config == nil {
-		r.config = map[string]any{}
+	if r.Values == nil {
+		r.Values = map[string]any{}
 	}
 	return nil
 }
@@ -195,43 +217,11 @@ func skipValue(d *json.Decoder) error {
 	}
 }
 
-// values are the user's values as YAML, with sorted keys.
-func (r *helmRelease) values() ([]byte, error) {
-	text, err := yaml.Marshal(r.config)
+// ValuesYAML are the user's values as YAML, with sorted keys.
+func (r *Release) ValuesYAML() ([]byte, error) {
+	text, err := yaml.Marshal(r.Values)
 	if err != nil {
 		return nil, fmt.Errorf("write the values of a release as YAML: not possible") // the library's error may quote a value
 	}
 	return text, nil
-}
-
-// CapturedRelease is what the record says of a release of Helm.
-type CapturedRelease struct {
-	Namespace    string `json:"namespace"`
-	Name         string `json:"name"`
-	Chart        string `json:"chart"`
-	ChartVersion string `json:"chartVersion"`
-	AppVersion   string `json:"appVersion,omitempty"`
-	Revision     int64  `json:"revision"`
-	Status       string `json:"status"`
-}
-
-// captured is the record, in which nothing may stand but names and versions.
-func (r *helmRelease) captured() CapturedRelease {
-	return CapturedRelease{
-		Namespace: r.namespace, Name: r.name, Chart: shortName(r.chart.Name), ChartVersion: shortName(r.chart.Version),
-		AppVersion: shortName(r.chart.AppVersion), Revision: r.revision, Status: shortName(r.status),
-	}
-}
-
-// shortName takes from a text that somebody may have made up what no name or
-// version has.
-func shortName(text string) string {
-	const longest = 128
-	text = strings.Map(func(c rune) rune {
-		if c <= ' ' || c > '~' {
-			return -1
-		}
-		return c
-	}, text)
-	return text[:min(len(text), longest)]
 }

@@ -1,4 +1,4 @@
-package kube
+package helm
 
 import (
 	"bufio"
@@ -14,10 +14,13 @@ import (
 	kubeyaml "sigs.k8s.io/yaml"
 )
 
-// manifestObjects calls fn for each object of a manifest as Helm keeps it: documents
+// errManifest stands for what a YAML parser says, which quotes the text.
+var errManifest = errors.New("it is not the manifest of a release")
+
+// EachObject calls fn for each object of a manifest as Helm keeps it: documents
 // with comments between them, of which some are empty and some are lists of objects.
 // One document at a time is in memory.
-func manifestObjects(manifest string, fn func(*unstructured.Unstructured) error) error {
+func EachObject(manifest string, fn func(*unstructured.Unstructured) error) error {
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(manifest)))
 	for {
 		text, err := reader.Read()
@@ -25,7 +28,7 @@ func manifestObjects(manifest string, fn func(*unstructured.Unstructured) error)
 			return nil
 		}
 		if err != nil || isTooLarge(text) {
-			return errDocument
+			return errManifest
 		}
 		if isBlank(text) {
 			continue
@@ -39,20 +42,21 @@ func manifestObjects(manifest string, fn func(*unstructured.Unstructured) error)
 func manifestDocument(text []byte, fn func(*unstructured.Unstructured) error) error {
 	asJSON, err := kubeyaml.YAMLToJSON(text)
 	if err != nil {
-		return errDocument
+		return errManifest
 	}
 	var fields map[string]any
 	if err := kubejson.Unmarshal(asJSON, &fields); err != nil {
-		return errDocument
+		return errManifest
 	}
 	items, isList := fields["items"].([]any)
 	if kind, _ := fields["kind"].(string); !isList || !strings.HasSuffix(kind, "List") {
 		items = []any{fields}
 	}
 	for _, item := range items {
-		u := &unstructured.Unstructured{Object: asFields(item)}
+		object, _ := item.(map[string]any)
+		u := &unstructured.Unstructured{Object: object}
 		if u.GetKind() == "" || u.GetAPIVersion() == "" {
-			return errDocument
+			return errManifest
 		}
 		if u.GetName() == "" {
 			continue // the server makes its name up
