@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -186,13 +187,13 @@ func (r *capture) writePart(ctx context.Context, captured *CapturedNamespace) er
 		return err
 	}
 	defer file.Abort()
-	documents := &documentWriter{w: file}
+	documents := document.NewWriter(file)
 	if captured.Name != clusterPart {
 		namespace, err := r.describe(ctx, captured.Name)
 		if err != nil {
 			return err
 		}
-		if err := documents.write(namespace); err != nil {
+		if err := documents.Write(namespace); err != nil {
 			return err
 		}
 	}
@@ -201,7 +202,7 @@ func (r *capture) writePart(ctx context.Context, captured *CapturedNamespace) er
 			return err
 		}
 	}
-	captured.Bytes = documents.written
+	captured.Bytes = documents.Written
 	return file.Commit()
 }
 
@@ -212,7 +213,7 @@ func (r *capture) kindsOf(part string) []kind {
 	})
 }
 
-func (r *capture) writeKind(ctx context.Context, documents *documentWriter, captured *CapturedNamespace, k kind) error {
+func (r *capture) writeKind(ctx context.Context, documents *document.Writer, captured *CapturedNamespace, k kind) error {
 	whole, err := r.each(ctx, captured.Name, k, func(u *unstructured.Unstructured) error { return r.writeObject(documents, captured, u) })
 	if whole {
 		r.objects.complete(k)
@@ -281,7 +282,7 @@ func (r *capture) describe(ctx context.Context, name string) (*unstructured.Unst
 	return u, nil
 }
 
-func (r *capture) writeObject(documents *documentWriter, captured *CapturedNamespace, u *unstructured.Unstructured) error {
+func (r *capture) writeObject(documents *document.Writer, captured *CapturedNamespace, u *unstructured.Unstructured) error {
 	if owners := u.GetOwnerReferences(); len(owners) > 0 {
 		captured.Owned++
 		if err := r.draft.Detail(ownedDetail(captured.Name, u, owners)); err != nil {
@@ -303,7 +304,7 @@ func (r *capture) writeObject(documents *documentWriter, captured *CapturedNames
 	if err := r.objects.add(u, digest, owners); err != nil {
 		return err
 	}
-	if err := documents.write(u); err != nil {
+	if err := documents.Write(u); err != nil {
 		return err
 	}
 	captured.Digest.Add(digest)

@@ -11,6 +11,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/openim-dr/openim-dr/internal/kube/document"
+	"github.com/openim-dr/openim-dr/internal/kube/document/documenttest"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -27,8 +29,8 @@ type large struct {
 }
 
 // write writes one of them, and returns its digest.
-func (l large) write(i int, name string, documents *documentWriter, digests *digester) (seal.Digest, error) {
-	u := objectWith(strings.Repeat("line\n", 100))
+func (l large) write(i int, name string, documents *document.Writer, digests *digester) (seal.Digest, error) {
+	u := documenttest.ObjectWith(strings.Repeat("line\n", 100))
 	u.SetName(name)
 	if i%100 == 0 {
 		u.Object["data"] = map[string]any{"value": l.version}
@@ -37,7 +39,7 @@ func (l large) write(i int, name string, documents *documentWriter, digests *dig
 	if err != nil {
 		return digest, err
 	}
-	return digest, documents.write(u)
+	return digest, documents.Write(u)
 }
 
 func (l large) Capture(ctx context.Context, draft *repository.SourceDraft, _ progress.Reporter) error {
@@ -51,7 +53,7 @@ func (l large) Capture(ctx context.Context, draft *repository.SourceDraft, _ pro
 		return err
 	}
 	defer file.Abort()
-	documents, digests := &documentWriter{w: file}, newDigester(draft.DigestKey())
+	documents, digests := document.NewWriter(file), newDigester(draft.DigestKey())
 	captured := CapturedNamespace{Name: "large", Objects: int64(l.objects), Kinds: map[string]int64{"ConfigMap": int64(l.objects)}}
 	for i := range l.objects {
 		name := fmt.Sprintf("object-%06d", i)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/openim-dr/openim-dr/internal/kube/document/documenttest"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
 
@@ -225,7 +226,7 @@ func zoo() ([]corev1.Secret, []corev1.ConfigMap) {
 		{ObjectMeta: decorated, Data: map[string][]byte{"a": []byte("1")}},
 	}
 	words := map[string]string{}
-	for i, value := range awkward {
+	for i, value := range documenttest.Awkward {
 		words[fmt.Sprintf("word-%d", i)] = value
 	}
 	configMaps := []corev1.ConfigMap{

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 )
 
 const (
@@ -43,15 +45,15 @@ func (r *planner) conflicts(ctx context.Context, planned *plannedNamespace, chan
 		return slices.ContainsFunc(changed, func(k key) bool { return k.GroupKind == gk })
 	}
 	told := map[key]string{}
-	err := r.point.documentsOf(ctx, planned.captured.Name, of, func(d document) error {
-		if !r.point.selection.wants(planned.captured.Name, keyOf(d.object)) {
+	err := r.point.documentsOf(ctx, planned.captured.Name, of, func(d document.Document) error {
+		if !r.point.selection.wants(planned.captured.Name, keyOf(d.Object)) {
 			return nil
 		}
-		if r.point.current(planned.captured.Name, d.object); !slices.Contains(changed, keyOf(d.object)) {
+		if r.point.current(planned.captured.Name, d.Object); !slices.Contains(changed, keyOf(d.Object)) {
 			return nil
 		}
-		found, err := r.conflictsOf(ctx, planned, d.object)
-		told[keyOf(d.object)] = found
+		found, err := r.conflictsOf(ctx, planned, d.Object)
+		told[keyOf(d.Object)] = found
 		return err
 	})
 	if answered(err, metav1.StatusReasonForbidden) {

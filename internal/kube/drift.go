@@ -180,7 +180,7 @@ func (d *drifting) written(managers []string) bool {
 		return len(d.owners) == 0 || d.owners.touched()
 	}
 	// A restore writes what it has found in its point, whoever wrote that.
-	restored := slices.Contains(managers, fieldManager) && !slices.ContainsFunc(managers, isHelm)
+	restored := slices.Contains(managers, ownManager) && !slices.ContainsFunc(managers, isHelm)
 	return restored || slices.ContainsFunc(managers, isHand)
 }
 

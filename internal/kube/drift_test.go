@@ -6,18 +6,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	kubeyaml "sigs.k8s.io/yaml"
+
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 )
 
 // fieldsOf reads YAML as the server delivers objects.
 func fieldsOf(t *testing.T, text string) map[string]any {
 	t.Helper()
-	u, err := parseDocument([]byte("apiVersion: v1\nkind: X\nmetadata: {name: x}\n" + text))
+	var fields map[string]any
+	err := document.Read(strings.NewReader("apiVersion: v1\nkind: X\nmetadata: {name: x}\n"+text), func(d document.Document) error {
+		fields = d.Object.Object
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	delete(u.Object, "apiVersion")
-	delete(u.Object, "kind")
-	return u.Object
+	delete(fields, "apiVersion")
+	delete(fields, "kind")
+	return fields
 }
 
 // ownersFrom reads managedFields, manager by manager: each line "manager[/subresource]: fields".

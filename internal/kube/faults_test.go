@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document/documenttest"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -213,7 +214,7 @@ func TestAnObjectThatTheServerRefusesIsNotQuoted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := objectWith("x")
+	u := documenttest.ObjectWith("x")
 	u.SetLabels(map[string]string{"label": marker + " with a blank"})
 	err = (&writer{session: s, kind: kinds[0], namespace: namespace, object: u}).create(t.Context())
 	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "422 Invalid because of metadata.labels") || strings.Contains(err.Error(), marker) {

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 )
 
 // admin is a session of somebody who may do everything.
@@ -29,8 +31,8 @@ func (c cluster) admin(t *testing.T) *session {
 func documentsOf(t *testing.T, text string) []*unstructured.Unstructured {
 	t.Helper()
 	var objects []*unstructured.Unstructured
-	everything := func(d document) error { objects = append(objects, d.object); return nil }
-	if err := readDocumentsOf(strings.NewReader(text), everyKind, everything); err != nil {
+	everything := func(d document.Document) error { objects = append(objects, d.Object); return nil }
+	if err := document.ReadOf(strings.NewReader(text), document.EveryKind, everything); err != nil {
 		t.Fatalf("%v in:\n%s", err, text)
 	}
 	return objects

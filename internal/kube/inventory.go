@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -69,12 +70,12 @@ type heldObject struct {
 func (p *point) inventory(ctx context.Context, captured CapturedNamespace) (*inventory, error) {
 	held := &inventory{captured: captured, namespace: bareNamespace(captured.Name), objects: map[key]heldObject{}, sources: secretSources{}}
 	var sum seal.Digest
-	err := p.documents(ctx, captured.Name, func(d document) error {
-		if isNamespace(d.object) {
-			held.namespace = d.object
+	err := p.documents(ctx, captured.Name, func(d document.Document) error {
+		if isNamespace(d.Object) {
+			held.namespace = d.Object
 			return nil
 		}
-		digest, err := p.digests.digest(d.object, captured.Name)
+		digest, err := p.digests.digest(d.Object, captured.Name)
 		if err != nil {
 			return err
 		}
@@ -102,34 +103,34 @@ func (p *point) current(part string, u *unstructured.Unstructured) bool {
 	return p.selection.rename(part, u) || older
 }
 
-func (p *point) take(held *inventory, d document, digest seal.Digest) (err error) {
-	part, captured := held.captured.Name, keyOf(d.object)
+func (p *point) take(held *inventory, d document.Document, digest seal.Digest) (err error) {
+	part, captured := held.captured.Name, keyOf(d.Object)
 	if !p.selection.wants(part, captured) {
 		return nil
 	}
-	if p.excluded(d.object) {
+	if p.excluded(d.Object) {
 		held.excluded++
 		return nil
 	}
-	if p.current(part, d.object) {
-		if digest, err = p.digests.digest(d.object, part); err != nil {
+	if p.current(part, d.Object) {
+		if digest, err = p.digests.digest(d.Object, part); err != nil {
 			return err
 		}
 	}
 	if r := p.selection.renamed(part, captured); r != nil {
 		held.renamed = append(held.renamed, r.text)
 	}
-	if _, taken := held.objects[keyOf(d.object)]; taken {
-		return fault.New(fault.Usage, "rename objects", "two objects of %s would both become %s", describePart(part), keyOf(d.object)).
+	if _, taken := held.objects[keyOf(d.Object)]; taken {
+		return fault.New(fault.Usage, "rename objects", "two objects of %s would both become %s", describePart(part), keyOf(d.Object)).
 			Hint("give another name, or leave one of them out with --exclude")
 	}
-	held.sources.see(d.object)
-	if isDefinition(d.object) {
-		held.definitions = append(held.definitions, kindsDefinedBy(d.object)...)
+	held.sources.see(d.Object)
+	if isDefinition(d.Object) {
+		held.definitions = append(held.definitions, kindsDefinedBy(d.Object)...)
 	}
-	held.objects[keyOf(d.object)] = heldObject{digest, d.size}
-	held.bytes += d.size
-	if gvk := d.object.GroupVersionKind(); !slices.Contains(held.kinds, gvk) {
+	held.objects[keyOf(d.Object)] = heldObject{digest, d.Size}
+	held.bytes += d.Size
+	if gvk := d.Object.GroupVersionKind(); !slices.Contains(held.kinds, gvk) {
 		held.kinds = append(held.kinds, gvk)
 	}
 	return nil
@@ -137,18 +138,18 @@ func (p *point) take(held *inventory, d document, digest seal.Digest) (err error
 
 // documents reads a part's file to its end, which is where the repository has
 // verified every byte.
-func (p *point) documents(ctx context.Context, part string, fn func(document) error) error {
-	return p.documentsOf(ctx, part, everyKind, fn)
+func (p *point) documents(ctx context.Context, part string, fn func(document.Document) error) error {
+	return p.documentsOf(ctx, part, document.EveryKind, fn)
 }
 
 // documentsOf does the same, and passes over the documents of other kinds.
-func (p *point) documentsOf(ctx context.Context, part string, wanted func(schema.GroupKind) bool, fn func(document) error) error {
+func (p *point) documentsOf(ctx context.Context, part string, wanted func(schema.GroupKind) bool, fn func(document.Document) error) error {
 	file, err := p.from.Open(ctx, fileName(part))
 	if err != nil {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // only read
-	return readDocumentsOf(file, wanted, fn)
+	return document.ReadOf(file, wanted, fn)
 }
 
 func isNamespace(u *unstructured.Unstructured) bool {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
@@ -28,13 +29,13 @@ func objectsOf(ctx context.Context, from *repository.SourceReader, part *Capture
 		}
 		defer file.Close() //nolint:errcheck // only read
 		last := ""
-		err = readDocumentsOf(file, func(gk schema.GroupKind) bool { return gk.String() == kind }, func(d document) error {
-			if d.object.GetName() <= last {
+		err = document.ReadOf(file, func(gk schema.GroupKind) bool { return gk.String() == kind }, func(d document.Document) error {
+			if d.Object.GetName() <= last {
 				return fault.New(fault.Corrupt, "read "+describePart(part.Name)+" of", "its objects are not in order").On("point " + from.Point().Point)
 			}
-			last = d.object.GetName()
-			strip(d.object) // another version may have left more of it
-			if !yield(d.object, nil) {
+			last = d.Object.GetName()
+			strip(d.Object) // another version may have left more of it
+			if !yield(d.Object, nil) {
 				return errStopped
 			}
 			return nil

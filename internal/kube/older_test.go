@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/repository/repotest"
@@ -27,8 +28,8 @@ func (o older) Capture(ctx context.Context, draft *repository.SourceDraft, _ pro
 		return err
 	}
 	defer file.Abort()
-	documents, digests := &documentWriter{w: file}, newDigester(draft.DigestKey())
-	if err := documents.write(bareNamespace(o.namespace)); err != nil {
+	documents, digests := document.NewWriter(file), newDigester(draft.DigestKey())
+	if err := documents.Write(bareNamespace(o.namespace)); err != nil {
 		return err
 	}
 	for _, u := range o.objects {
@@ -38,7 +39,7 @@ func (o older) Capture(ctx context.Context, draft *repository.SourceDraft, _ pro
 		}
 		captured.Digest.Add(digest)
 		captured.Kinds[u.GetKind()]++
-		if err := documents.write(u); err != nil {
+		if err := documents.Write(u); err != nil {
 			return err
 		}
 	}

@@ -133,6 +133,9 @@ func (s step) hasAll(wanted map[string]any) bool {
 	return true
 }
 
+// ownManager is what a restore writes as.
+const ownManager = "openim-dr"
+
 // automata are managers that write for a program, and not for a person: parts of
 // Kubernetes, and others by what their names end in.
 var (
@@ -149,5 +152,5 @@ func isAutomaton(manager string) bool {
 // isHand reports whether a manager is neither Helm, nor a program that works by
 // itself, nor a restore.
 func isHand(manager string) bool {
-	return manager != "" && manager != fieldManager && !isHelm(manager) && !isAutomaton(manager)
+	return manager != "" && manager != ownManager && !isHelm(manager) && !isAutomaton(manager)
 }

@@ -16,6 +16,7 @@ import (
 	kubeyaml "sigs.k8s.io/yaml"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 )
 
 // Account is a ServiceAccount.
@@ -60,7 +61,7 @@ func (m *manifests) write(comment []string, object any) {
 	text, err := kubeyaml.Marshal(object)
 	m.failed = cmp.Or(m.failed, err)
 	if m.text.Len() > 0 {
-		m.text.WriteString(separator)
+		m.text.WriteString(document.Separator)
 	}
 	for _, line := range comment {
 		m.text.WriteString("# " + line + "\n")

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -116,18 +117,18 @@ func (r *rehearsal) each(ctx context.Context, p *point, shown progress.Task, try
 	for _, namespace := range p.captured.parts() {
 		group, working := errgroup.WithContext(ctx)
 		group.SetLimit(parallelWrites)
-		err := p.documents(working, namespace.Name, func(d document) error {
-			if isNamespace(d.object) {
+		err := p.documents(working, namespace.Name, func(d document.Document) error {
+			if isNamespace(d.Object) {
 				return working.Err()
 			}
-			if isDefinition(d.object) {
-				r.define(kindsDefinedBy(d.object))
+			if isDefinition(d.Object) {
+				r.define(kindsDefinedBy(d.Object))
 			}
 			sum.Documents++
-			sum.Bytes += d.size
+			sum.Bytes += d.Size
 			group.Go(func() error {
 				defer shown.Add(1)
-				return try(working, namespace.Name, d.object)
+				return try(working, namespace.Name, d.Object)
 			})
 			return working.Err()
 		})

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -121,19 +122,19 @@ func (r *restore) part(ctx context.Context, planned plannedNamespace, now rank) 
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(parallelWrites)
 	ofRank := func(gk schema.GroupKind) bool { return rankOf(gk) == now && gk != namespaceKind.GroupKind() }
-	err := r.documentsOf(working, planned.captured.Name, ofRank, func(d document) error {
-		if !r.selection.wants(planned.captured.Name, keyOf(d.object)) || r.excluded(d.object) {
+	err := r.documentsOf(working, planned.captured.Name, ofRank, func(d document.Document) error {
+		if !r.selection.wants(planned.captured.Name, keyOf(d.Object)) || r.excluded(d.Object) {
 			return working.Err()
 		}
-		if r.current(planned.captured.Name, d.object); planned.left[keyOf(d.object)] {
+		if r.current(planned.captured.Name, d.Object); planned.left[keyOf(d.Object)] {
 			return working.Err()
 		}
-		if isDefinition(d.object) {
-			kinds := kindsDefinedBy(d.object)
+		if isDefinition(d.Object) {
+			kinds := kindsDefinedBy(d.Object)
 			r.catalog.define(kinds)
 			r.defined = append(r.defined, kinds...)
 		}
-		k, err := r.catalog.captured(working, d.object.GroupVersionKind())
+		k, err := r.catalog.captured(working, d.Object.GroupVersionKind())
 		if err != nil {
 			return err
 		}
@@ -163,15 +164,15 @@ func (r *restore) createNamespace(ctx context.Context, planned plannedNamespace)
 	return err
 }
 
-func (r *restore) object(ctx context.Context, planned plannedNamespace, k kind, d document) error {
+func (r *restore) object(ctx context.Context, planned plannedNamespace, k kind, d document.Document) error {
 	namespace := namespaceOf(planned.target)
-	d.object.SetNamespace(namespace)
-	w := &writer{session: r.session, kind: k, namespace: namespace, object: d.object}
+	d.Object.SetNamespace(namespace)
+	w := &writer{session: r.session, kind: k, namespace: namespace, object: d.Object}
 	if err := r.write(ctx, planned, w); err != nil {
 		return err
 	}
 	r.objects.Add(1)
-	r.bytes.Add(d.size)
+	r.bytes.Add(d.Size)
 	r.shown.Add(1)
 	return nil
 }

@@ -28,7 +28,7 @@ const (
 	// The API server itself gives up after one minute.
 	requestTimeout = 2 * time.Minute
 	// fieldManager names us in the managedFields of what we write.
-	fieldManager = "openim-dr"
+	fieldManager = ownManager
 )
 
 // session is one conversation with the API server: made when a verb needs it,

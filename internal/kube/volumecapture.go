@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
@@ -41,7 +42,7 @@ type volumeCapture struct {
 	session *session
 	owner   belonging
 	cluster string // uid
-	claims  documentWriter
+	claims  *document.Writer
 	shown   progress.Task
 }
 
@@ -57,7 +58,7 @@ func (r *capture) volumes(ctx context.Context, show progress.Reporter) ([]Captur
 	}
 	defer file.Abort()
 	run := &volumeCapture{
-		Cluster: r.Cluster, session: r.session, claims: documentWriter{w: file},
+		Cluster: r.Cluster, session: r.session, claims: document.NewWriter(file),
 		owner: belonging{instance: r.draft.Instance(), repository: r.draft.Repository(), source: r.name, point: r.draft.Point()},
 		shown: show.Task(r.name+" volumes", progress.Objects, 0),
 	}
@@ -181,7 +182,7 @@ func (g *volumeGroup) keep(ctx context.Context, claim string) error {
 		return g.fail(fault.Failed, "claim %s was deleted meanwhile", claim).Hint("run it again")
 	}
 	stripClaim(u)
-	return g.claims.write(u)
+	return g.claims.Write(u)
 }
 
 // chosenClaims lists the claims of a group, by name. No claim is an error: nobody

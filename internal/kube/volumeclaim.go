@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/document"
 )
 
 // boundAnnotations are what the controllers of volumes note on a claim: of a volume
@@ -75,8 +76,8 @@ func (p *point) claimsOf(ctx context.Context) (map[string]*unstructured.Unstruct
 	}
 	defer file.Close() //nolint:errcheck // only read
 	found := map[string]*unstructured.Unstructured{}
-	err = readDocuments(file, func(d document) error {
-		found[named(d.object.GetNamespace(), d.object.GetName())] = d.object
+	err = document.Read(file, func(d document.Document) error {
+		found[named(d.Object.GetNamespace(), d.Object.GetName())] = d.Object
 		return nil
 	})
 	return found, err

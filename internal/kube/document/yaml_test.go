@@ -1,4 +1,4 @@
-package kube
+package document
 
 import (
 	"strings"
@@ -48,14 +48,14 @@ func TestDocumentsHoldAnything(t *testing.T) {
 			t.Skip("the key is one of the object's own")
 		}
 		var out strings.Builder
-		w := &documentWriter{w: &out}
+		w := NewWriter(&out)
 		for range 2 { // the second behind a separator
-			if err := w.write(u); err != nil {
+			if err := w.Write(u); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if w.written != int64(out.Len()) {
-			t.Errorf("%d bytes are counted of %d", w.written, out.Len())
+		if w.Written != int64(out.Len()) {
+			t.Errorf("%d bytes are counted of %d", w.Written, out.Len())
 		}
 		for document := range strings.SplitSeq(out.String(), "\n---\n") {
 			if kind, told := tellKind([]byte(document)); told && kind.String() != "Widget.example.com" {
@@ -63,9 +63,9 @@ func TestDocumentsHoldAnything(t *testing.T) {
 			}
 		}
 		read := 0
-		err := readDocuments(strings.NewReader(out.String()), func(d document) error {
+		err := Read(strings.NewReader(out.String()), func(d Document) error {
 			read++
-			if diff := cmp.Diff(u.Object, d.object.Object); diff != "" {
+			if diff := cmp.Diff(u.Object, d.Object.Object); diff != "" {
 				t.Errorf("(-written +read):\n%s\n%s", diff, out.String())
 			}
 			return nil

@@ -1,4 +1,7 @@
-package kube
+// Package document writes objects of Kubernetes as one stream of YAML documents, which
+// kubectl takes, and reads such streams. Whatever an object holds comes back to the bit.
+// One document at a time is in memory, and no error quotes any of it.
+package document
 
 import (
 	"bufio"
@@ -15,61 +18,66 @@ import (
 	kubeyaml "sigs.k8s.io/yaml"
 )
 
-// separator stands before every document but the first, as kubectl reads it.
-const separator = "---\n"
+// Separator stands before every document but the first, as kubectl reads it.
+const Separator = "---\n"
 
-// documentWriter writes objects as the documents of one YAML stream.
-type documentWriter struct {
+// Writer writes objects as the documents of one YAML stream.
+type Writer struct {
 	w       io.Writer
 	encoder yamlEncoder
 	begun   bool
-	written int64
+
+	Written int64 // bytes
 }
 
-// write adds u as one document. What its own encoder cannot write the YAML library
+// NewWriter returns a writer whose documents go to w.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+
+// Write adds u as one document. What its own encoder cannot write the YAML library
 // that kubectl reads with can. It is given the object itself: kubeyaml.Marshal goes
 // through JSON text, which that library refuses when it holds some rarer characters.
-func (d *documentWriter) write(u *unstructured.Unstructured) error {
+func (d *Writer) Write(u *unstructured.Unstructured) error {
 	text, err := d.encoder.encode(u.Object)
 	if err != nil {
 		text, err = yaml.Marshal(u.Object)
 	}
 	if err != nil {
-		return fmt.Errorf("write %s as YAML: not possible", keyOf(u)) // the library's error may quote a value
+		return fmt.Errorf("write %s/%s as YAML: not possible", u.GroupVersionKind().GroupKind(), u.GetName()) // the library's error may quote a value
 	}
 	if d.begun {
-		n, err := io.WriteString(d.w, separator)
-		d.written += int64(n)
+		n, err := io.WriteString(d.w, Separator)
+		d.Written += int64(n)
 		if err != nil {
 			return err
 		}
 	}
 	d.begun = true
 	n, err := d.w.Write(text)
-	d.written += int64(n)
+	d.Written += int64(n)
 	return err
 }
 
 // errDocument stands for what a YAML parser says, which quotes the text.
 var errDocument = errors.New("it is not the YAML of a Kubernetes object")
 
-// document is one object as it stands in a stream.
-type document struct {
-	object *unstructured.Unstructured
-	size   int64
+// Document is one object as it stands in a stream.
+type Document struct {
+	Object *unstructured.Unstructured
+	Size   int64 // of its text, bytes
 }
 
-func everyKind(schema.GroupKind) bool { return true }
+// EveryKind is for ReadOf, where all are wanted.
+func EveryKind(schema.GroupKind) bool { return true }
 
-// readDocuments calls fn for each document of a stream, one in memory at a
-// time, and returns only at its end, so that r has verified every byte.
-func readDocuments(r io.Reader, fn func(document) error) error {
-	return readDocumentsOf(r, everyKind, fn)
+// Read calls fn for each document of a stream, one in memory at a time, and returns only
+// at its end, so that r has verified every byte.
+func Read(r io.Reader, fn func(Document) error) error {
+	return ReadOf(r, EveryKind, fn)
 }
 
-// readDocumentsOf does the same for the documents of some kinds, and does not parse
+// ReadOf does the same for the documents of some kinds, and does not parse
 // the others.
-func readDocumentsOf(r io.Reader, wanted func(schema.GroupKind) bool, fn func(document) error) error {
+func ReadOf(r io.Reader, wanted func(schema.GroupKind) bool, fn func(Document) error) error {
 	reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(r, 64<<10))
 	for n := 1; ; n++ {
 		text, err := reader.Read()
@@ -92,7 +100,7 @@ func readDocumentsOf(r io.Reader, wanted func(schema.GroupKind) bool, fn func(do
 		if !wanted(object.GroupVersionKind().GroupKind()) {
 			continue
 		}
-		if err := fn(document{object: object, size: int64(len(text))}); err != nil {
+		if err := fn(Document{Object: object, Size: int64(len(text))}); err != nil {
 			return err
 		}
 	}

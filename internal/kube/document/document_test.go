@@ -1,4 +1,4 @@
-package kube
+package document
 
 import (
 	"bytes"
@@ -8,39 +8,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"pgregory.net/rapid"
+
+	"github.com/openim-dr/openim-dr/internal/kube/document/documenttest"
 )
-
-// A string that YAML might take for something else, or lose something of.
-var awkward = []string{
-	"", " ", "\n", "\n\n", " leading", "trailing ", "trailing\n", "two\nlines", "two\r\nlines", "\rreturn", "tab\tbed", "\ttab first\nsecond",
-	"  indented\n    more\nless", "\n first line empty", "blank last \n", "---", "---\nkind: Secret", "a\n---\nb", "...", "# no comment", "a # b", "a: b", "- item",
-	"{}", "[]", "{{ .Values.x }}", "'single'", `"double"`, `back\slash`, "%directive", "@at", "`tick", "&anchor", "*alias", "!tag", "|", ">", "?", ":", "-", "=", "<<",
-	"null", "~", "Null", "true", "yes", "No", "on", "OFF", "y", "n", "1", "-1", "+1", "0", "007", "0x1F", "0o17", "0b1", "1_000", "1e3", "1.0", ".5", "-.inf", ".NaN",
-	"12:30", "12:30:45", "2001-01-01", "2001-01-01T00:00:00Z", "1,000",
-	"\x00", "\x1b[31m", "\x7f", "\u0080", "\u0085", "\u00a0", "\u2028", "\u2029", "\ufeff", "\ufffe", "\uffff", "\U0001f600", "中文", "日本語\nテキスト\n", "e\u0301",
-	strings.Repeat("a long line of words ", 50), strings.Repeat("x", 5000), strings.Repeat("line\n", 300), strings.Repeat(" \n", 10),
-}
-
-func objectWith(value string) *unstructured.Unstructured {
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "ConfigMap",
-		"metadata": map[string]any{"name": "zoo", "annotations": map[string]any{"value": value}},
-		"data":     map[string]any{"value": value, "again": value},
-	}}
-}
 
 func requireRoundTrip(t rapid.TB, objects ...*unstructured.Unstructured) {
 	t.Helper()
 	var stream bytes.Buffer
-	w := &documentWriter{w: &stream}
+	w := NewWriter(&stream)
 	for _, u := range objects {
-		if err := w.write(u); err != nil {
+		if err := w.Write(u); err != nil {
 			t.Fatalf("write: %v", err)
 		}
 	}
 	var got []map[string]any
-	err := readDocuments(&stream, func(d document) error {
-		got = append(got, d.object.Object)
+	err := Read(&stream, func(d Document) error {
+		got = append(got, d.Object.Object)
 		return nil
 	})
 	if err != nil {
@@ -57,16 +40,16 @@ func requireRoundTrip(t rapid.TB, objects ...*unstructured.Unstructured) {
 
 // Invariant 3: whatever an object holds comes back from the YAML, to the bit.
 func TestDocumentsRoundTripAwkwardStrings(t *testing.T) {
-	for _, value := range awkward {
-		requireRoundTrip(t, objectWith(value), objectWith("another document"))
+	for _, value := range documenttest.Awkward {
+		requireRoundTrip(t, documenttest.ObjectWith(value), documenttest.ObjectWith("another document"))
 	}
 }
 
 func TestDocumentsRoundTripAnyString(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		piece := rapid.OneOf(rapid.SampledFrom(awkward), rapid.String())
+		piece := rapid.OneOf(rapid.SampledFrom(documenttest.Awkward), rapid.String())
 		parts := rapid.SliceOfN(piece, 1, 4).Draw(t, "parts")
-		requireRoundTrip(t, objectWith(strings.Join(parts, rapid.SampledFrom([]string{"", "\n", " "}).Draw(t, "between"))))
+		requireRoundTrip(t, documenttest.ObjectWith(strings.Join(parts, rapid.SampledFrom([]string{"", "\n", " "}).Draw(t, "between"))))
 	})
 }
 
@@ -91,7 +74,7 @@ func TestDocumentsThatAreNoObjectsAreRefusedWithoutQuotingThem(t *testing.T) {
 	}
 	for name, text := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := readDocuments(strings.NewReader(text), func(document) error { return nil })
+			err := Read(strings.NewReader(text), func(Document) error { return nil })
 			if err == nil {
 				t.Fatal("no error")
 			}
