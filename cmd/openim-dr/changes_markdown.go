@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/openim-dr/openim-dr/internal/kube"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/runbook"
 )
 
@@ -59,7 +60,7 @@ func changesOfNamespace(changes []kube.Change) runbook.Section {
 	return runbook.Section{Title: title, Blocks: []runbook.Block{table}}
 }
 
-func fieldRows(fields []kube.FieldChange, note string) [][][]runbook.Span {
+func fieldRows(fields []fields.Change, note string) [][][]runbook.Span {
 	var rows [][][]runbook.Span
 	for _, f := range fields {
 		rows = append(rows, [][]runbook.Span{runbook.Spans(runbook.Code(f.Path), note), valueSpans(f.Before, f.BeforeDigest), valueSpans(f.After, f.AfterDigest)})

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/kube/document"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/progress"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -295,7 +296,7 @@ func (r *capture) writeObject(documents *document.Writer, captured *CapturedName
 			return err
 		}
 	}
-	owners := ownershipOf(u)
+	owners := fields.OwnersOf(u)
 	strip(u)
 	digest, err := r.digests.digest(u, captured.Name)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
@@ -21,7 +22,7 @@ type Change struct {
 	ID     string     `json:"id"` // keyed digest of what names it
 	Change ChangeKind `json:"change"`
 	// Fields are what has changed from the one point to the other; none without a key.
-	Fields []FieldChange `json:"fields"`
+	Fields []fields.Change `json:"fields"`
 	// Manual says that it was changed by hand: it is not as the manifest of its Helm
 	// release has it, or belongs to none and a hand has written it last.
 	Manual bool       `json:"manual"`
@@ -29,8 +30,8 @@ type Change struct {
 	At     *time.Time `json:"at"`
 	// Release is the Helm release that it belongs to, and Drift what is not as that
 	// release's manifest has it: from the manifest to what is there.
-	Release string        `json:"release,omitempty"`
-	Drift   []FieldChange `json:"drift,omitempty"`
+	Release string          `json:"release,omitempty"`
+	Drift   []fields.Change `json:"drift,omitempty"`
 }
 
 // ChangeKind says what became of an object.
@@ -123,8 +124,8 @@ func listChanges(ctx context.Context, from, to *repository.SourceReader) (map[se
 
 func changeOf(e *repository.ObjectEntry, kind ChangeKind) Change {
 	return Change{
-		Namespace: e.Namespace, Kind: e.Kind, ID: e.ID.String(), Change: kind, Fields: []FieldChange{},
-		Manual: e.Drift > 0 || e.Release == "" && isHand(e.By), By: e.By, At: e.At, Release: e.Release,
+		Namespace: e.Namespace, Kind: e.Kind, ID: e.ID.String(), Change: kind, Fields: []fields.Change{},
+		Manual: e.Drift > 0 || e.Release == "" && fields.IsHand(e.By), By: e.By, At: e.At, Release: e.Release,
 	}
 }
 

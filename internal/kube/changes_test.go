@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/kube/helm/helmtest"
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -100,9 +101,9 @@ func (c cluster) editByHand(t *testing.T, namespace string) {
 // described is a change in short: fields that have changed, and after a bar those
 // that are not as in the release.
 func described(changes []Change) []string {
-	paths := func(fields []FieldChange) string {
+	paths := func(changed []fields.Change) string {
 		var all []string
-		for _, f := range fields {
+		for _, f := range changed {
 			all = append(all, f.Path)
 		}
 		return strings.Join(all, " ")

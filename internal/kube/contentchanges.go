@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -37,7 +38,7 @@ func ReadChanges(ctx context.Context, from, to *repository.SourceReader, want Re
 	if err != nil {
 		return nil, err
 	}
-	run := &changeReader{from: from, to: to, want: want, digests: newDigester(key), shown: &disclosure{hasher: seal.NewHasher(key), values: want.Values}, changes: []Change{}}
+	run := &changeReader{from: from, to: to, want: want, digests: newDigester(key), shown: &fields.Disclosure{Hasher: seal.NewHasher(key), Values: want.Values}, changes: []Change{}}
 	if requireLists(from, to) == nil {
 		if run.listed, err = listChanges(ctx, from, to); err != nil {
 			return nil, err
@@ -59,7 +60,7 @@ type changeReader struct {
 	from, to *repository.SourceReader
 	want     Reading
 	digests  *digester
-	shown    *disclosure
+	shown    *fields.Disclosure
 	listed   map[seal.Digest]Change // nil: who and when are not known
 	changes  []Change
 
@@ -170,17 +171,17 @@ func (r *changeReader) object(was, is *unstructured.Unstructured) error {
 		object, kind = was, Removed
 	}
 	k := keyOf(object)
-	var fields []FieldChange
+	var differing []fields.Change
 	if kind == Changed {
-		differences(nil, was.Object, is.Object, func(d differing) {
-			if d.path[0].field != "apiVersion" { // it is how the server prefers to serve the kind
-				fields = append(fields, r.shown.field(k.GroupKind, d))
+		fields.Compare(was.Object, is.Object, func(d fields.Difference) {
+			if d.Top() != "apiVersion" { // it is how the server prefers to serve the kind
+				differing = append(differing, r.shown.Change(k.GroupKind, d))
 			}
 		})
 	}
 	drift, drifted := r.drifts[k.String()]
 	delete(r.drifts, k.String())
-	if kind == Changed && len(fields) == 0 {
+	if kind == Changed && len(differing) == 0 {
 		if !drifted || !r.want.Drift {
 			return nil
 		}
@@ -190,9 +191,9 @@ func (r *changeReader) object(was, is *unstructured.Unstructured) error {
 	if err != nil {
 		return err
 	}
-	change.Fields = append(change.Fields, fields...)
+	change.Fields = append(change.Fields, differing...)
 	if drifted {
-		change.Manual, change.Drift, change.Release = true, append([]FieldChange{}, drift.Fields...), drift.Release
+		change.Manual, change.Drift, change.Release = true, append([]fields.Change{}, drift.Fields...), drift.Release
 	}
 	r.changes = append(r.changes, change)
 	return nil
@@ -207,7 +208,7 @@ func (r *changeReader) describe(u *unstructured.Unstructured, kind ChangeKind) (
 	}
 	change, ok := r.listed[id]
 	if !ok {
-		change = Change{Namespace: u.GetNamespace(), Kind: k.GroupKind.String(), ID: id.String(), Fields: []FieldChange{}}
+		change = Change{Namespace: u.GetNamespace(), Kind: k.GroupKind.String(), ID: id.String(), Fields: []fields.Change{}}
 		change.Release, _, _ = unstructured.NestedString(u.Object, "metadata", "annotations", helm.NameAnnotation)
 	}
 	change.Name, change.Change = k.name, kind
@@ -220,7 +221,7 @@ func (r *changeReader) absent(part string) {
 		drift := r.drifts[name]
 		if drift.Missing {
 			r.changes = append(r.changes, Change{
-				Namespace: namespaceOf(part), Kind: drift.Kind, Name: drift.Name, Change: Absent, Fields: []FieldChange{}, Manual: true, Release: drift.Release,
+				Namespace: namespaceOf(part), Kind: drift.Kind, Name: drift.Name, Change: Absent, Fields: []fields.Change{}, Manual: true, Release: drift.Release,
 			})
 		}
 	}

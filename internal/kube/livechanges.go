@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -118,7 +119,7 @@ func (r *liveComparison) kind(ctx context.Context, part string, k kind) error {
 
 // compare says what has become of one object since the point; nil is nothing.
 func (r *liveComparison) compare(part string, u *unstructured.Unstructured) (id seal.Digest, change *Change, err error) {
-	k, owners := keyOf(u), ownershipOf(u)
+	k, owners := keyOf(u), fields.OwnersOf(u)
 	if id, err = r.digests.id(namespaceOf(part), k); err != nil {
 		return id, nil, err
 	}
@@ -128,12 +129,12 @@ func (r *liveComparison) compare(part string, u *unstructured.Unstructured) (id 
 	if err != nil || known && was == digest {
 		return id, nil, err
 	}
-	change = &Change{Namespace: namespaceOf(part), Kind: k.GroupKind.String(), Name: k.name, ID: id.String(), Change: Changed, Fields: []FieldChange{}}
+	change = &Change{Namespace: namespaceOf(part), Kind: k.GroupKind.String(), Name: k.name, ID: id.String(), Change: Changed, Fields: []fields.Change{}}
 	if !known {
 		change.Change = Added
 	}
-	by, at := owners.newest()
-	change.By, change.Manual = by, isHand(by)
+	by, at := owners.Newest()
+	change.By, change.Manual = by, fields.IsHand(by)
 	if !at.IsZero() {
 		at = at.UTC().Truncate(time.Second)
 		change.At = &at

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 	"github.com/openim-dr/openim-dr/internal/kube/helm"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/seal"
@@ -30,7 +31,7 @@ type register struct {
 	*releases
 	list     *repository.ObjectsWriter
 	digests  *digester
-	shown    *disclosure
+	shown    *fields.Disclosure
 	selected bool  // a selector leaves objects out
 	drifted  int64 // in all parts
 
@@ -60,7 +61,7 @@ type Drift struct {
 	// Missing says that the object is not there.
 	Missing bool `json:"missing,omitempty"`
 	// Fields are from what the manifest says to what is there.
-	Fields []FieldChange `json:"fields,omitempty"`
+	Fields []fields.Change `json:"fields,omitempty"`
 }
 
 // newRegister reads the releases of all namespaces before any object is captured: an
@@ -72,7 +73,7 @@ func (r *capture) newRegister(ctx context.Context, namespaces []string) (*regist
 	}
 	made := &register{
 		releases: &releases{session: r.session, draft: r.draft, kinds: r.chosen.kinds, types: r.settings.Exclude.Types, excluded: r.leavesOut, wanted: map[string]map[key]*wanted{}, scaled: map[string]map[key]bool{}},
-		list:     list, digests: r.digests, shown: &disclosure{hasher: seal.NewHasher(r.draft.DigestKey())}, selected: r.settings.LabelSelector != "",
+		list:     list, digests: r.digests, shown: &fields.Disclosure{Hasher: seal.NewHasher(r.draft.DigestKey())}, selected: r.settings.LabelSelector != "",
 	}
 	for _, namespace := range namespaces {
 		if err := made.read(ctx, namespace); err != nil {
@@ -89,7 +90,7 @@ func (r *register) begin(part string) {
 }
 
 // add takes an object in canonical form, and who owned its fields before.
-func (r *register) add(u *unstructured.Unstructured, digest seal.Digest, owners ownership) error {
+func (r *register) add(u *unstructured.Unstructured, digest seal.Digest, owners fields.Owners) error {
 	k := keyOf(u)
 	id, err := r.digests.id(namespaceOf(r.part), k)
 	if err != nil {
@@ -99,9 +100,9 @@ func (r *register) add(u *unstructured.Unstructured, digest seal.Digest, owners 
 	if err != nil {
 		return err
 	}
-	by, at := owners.newestHand(found)
+	by, at := owners.NewestHand(found)
 	if by == "" {
-		by, at = owners.newest()
+		by, at = owners.Newest()
 	}
 	release, _, _ := unstructured.NestedString(u.Object, "metadata", "annotations", helm.NameAnnotation)
 	one := row{
@@ -117,7 +118,7 @@ func (r *register) add(u *unstructured.Unstructured, digest seal.Digest, owners 
 
 // compare holds an object against the manifest that it is in, if it is in any, and
 // returns what differs.
-func (r *register) compare(k key, u *unstructured.Unstructured, owners ownership) ([]differing, error) {
+func (r *register) compare(k key, u *unstructured.Unstructured, owners fields.Owners) ([]fields.Difference, error) {
 	namespace := namespaceOf(r.part)
 	want, ok := r.wanted[namespace][k]
 	if !ok {
@@ -128,13 +129,13 @@ func (r *register) compare(k key, u *unstructured.Unstructured, owners ownership
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of release %q: %w", want.release, err)
 	}
-	found := driftOf(manifest, u.Object, owners, r.scaled[namespace][k])
+	found := fields.Drift(manifest, u.Object, owners, r.scaled[namespace][k])
 	if len(found) == 0 {
 		return nil, nil
 	}
 	drift := Drift{Kind: k.GroupKind.String(), Name: k.name, Release: want.release}
 	for _, diff := range found {
-		drift.Fields = append(drift.Fields, r.shown.field(k.GroupKind, diff))
+		drift.Fields = append(drift.Fields, r.shown.Change(k.GroupKind, diff))
 	}
 	r.drifts = append(r.drifts, drift)
 	return found, nil

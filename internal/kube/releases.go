@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ func (w *wanted) object() (map[string]any, error) {
 func (r *releases) helmKinds() []kind {
 	var stores []kind
 	for _, k := range r.kinds {
-		if isSecret(k.GroupKind()) && !slices.Contains(r.types, helm.SecretType) || isConfigMap(k.GroupKind()) {
+		if k.rbac() == "secrets" && !slices.Contains(r.types, helm.SecretType) || k.rbac() == "configmaps" {
 			stores = append(stores, k)
 		}
 	}
@@ -235,7 +236,11 @@ func (r *releases) index(release *helm.Release) error {
 		if !captured || r.excluded(u) {
 			return nil
 		}
-		packed := s2.Encode(nil, compactJSON(u.Object))
+		text, err := json.Marshal(u.Object)
+		if err != nil {
+			return err
+		}
+		packed := s2.Encode(nil, text)
 		size += int64(len(packed))
 		if found[namespace] == nil {
 			found[namespace] = map[key]*wanted{}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/kube/fields"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 	// The API server itself gives up after one minute.
 	requestTimeout = 2 * time.Minute
 	// fieldManager names us in the managedFields of what we write.
-	fieldManager = ownManager
+	fieldManager = fields.OwnManager
 )
 
 // session is one conversation with the API server: made when a verb needs it,

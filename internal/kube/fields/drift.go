@@ -1,4 +1,4 @@
-package kube
+package fields
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/openim-dr/openim-dr/internal/kube/helm"
 )
 
-// driftOf finds where an object is not as the manifest of its release has it, and
+// Drift finds where an object is not as the manifest of its release has it, and
 // not because of the server or of a program that works by itself. live is the object
 // in canonical form, owners what the server says about who wrote its fields.
 //
@@ -21,18 +21,19 @@ import (
 // field counts if a hand has written it (see isHand), and of what the object has
 // beyond the manifest nothing else does. What differs or is missing and belongs to
 // nobody counts if a hand has changed the object at all, if the server does not
-// tell, or if it is nothing that a server would leave out. scaled says that an autoscaler sets the replicas.
-func driftOf(want, live map[string]any, owners ownership, scaled bool) []differing {
+// tell, or if it is nothing that a server would leave out. scaled says that an autoscaler
+// sets the replicas.
+func Drift(want, live map[string]any, owners Owners, scaled bool) []Difference {
 	d := &drifting{owners: owners, scaled: scaled, secret: want["kind"] == "Secret"}
 	d.fields(nil, served(want), live)
 	return d.found
 }
 
 type drifting struct {
-	owners ownership
+	owners Owners
 	scaled bool
 	secret bool
-	found  []differing
+	found  []Difference
 }
 
 // identity are fields that say which object it is, and what the server keeps.
@@ -170,7 +171,7 @@ func (d *drifting) differs(path []step, want, live any) {
 		return
 	}
 	if d.written(d.owners.of(path)) {
-		d.found = append(d.found, differing{path, want, live})
+		d.found = append(d.found, Difference{path, want, live})
 	}
 }
 
@@ -180,8 +181,8 @@ func (d *drifting) written(managers []string) bool {
 		return len(d.owners) == 0 || d.owners.touched()
 	}
 	// A restore writes what it has found in its point, whoever wrote that.
-	restored := slices.Contains(managers, ownManager) && !slices.ContainsFunc(managers, isHelm)
-	return restored || slices.ContainsFunc(managers, isHand)
+	restored := slices.Contains(managers, OwnManager) && !slices.ContainsFunc(managers, isHelm)
+	return restored || slices.ContainsFunc(managers, IsHand)
 }
 
 // missing is for what only the manifest has. The server leaves fields out that it
@@ -189,7 +190,7 @@ func (d *drifting) written(managers []string) bool {
 // does not. Of what was removed by hand managedFields know nothing.
 func (d *drifting) missing(path []step, want any) {
 	if isEntry(path) || len(d.owners) == 0 || d.owners.touched() {
-		d.found = append(d.found, differing{path, want, nil})
+		d.found = append(d.found, Difference{path, want, nil})
 	}
 }
 
@@ -208,7 +209,7 @@ func (d *drifting) surplus(path []step, live any) {
 		return
 	}
 	if d.owners.byHand(path) {
-		d.found = append(d.found, differing{path, nil, live})
+		d.found = append(d.found, Difference{path, nil, live})
 	}
 }
 

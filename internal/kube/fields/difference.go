@@ -1,4 +1,7 @@
-package kube
+// Package fields finds where two objects of Kubernetes differ, field by field; by what the
+// server says about who has written which field, whether that is somebody's doing; and
+// how much of it may be shown. It asks no server, and keeps nothing.
+package fields
 
 import (
 	"encoding/json"
@@ -121,15 +124,24 @@ func keyStep(element any, key, value string) step {
 	return elementStep(element, "["+key+"="+value+"]")
 }
 
-// differing is one place in which two objects differ. What is absent is nil.
-type differing struct {
+// Difference is one place in which two objects differ. What is absent is nil.
+type Difference struct {
 	path          []step
 	before, after any
 }
 
-// differences finds every place in which two values differ, in the order of the
-// fields' names. Elements of a list are told apart by a key where they have one.
-func differences(path []step, before, after any, found func(differing)) {
+// Top is the field of the object in which it lies.
+func (d Difference) Top() string { return d.path[0].field }
+
+// Compare calls found for every place in which two objects differ, in the order of the
+// fields' names.
+func Compare(before, after map[string]any, found func(Difference)) {
+	differences(nil, before, after, found)
+}
+
+// differences finds those of two values. Elements of a list are told apart by a key where
+// they have one.
+func differences(path []step, before, after any, found func(Difference)) {
 	switch b := before.(type) {
 	case map[string]any:
 		if a, ok := after.(map[string]any); ok {
@@ -145,10 +157,10 @@ func differences(path []step, before, after any, found func(differing)) {
 	if isScalar(before) && before == after || before == nil && after == nil {
 		return
 	}
-	found(differing{path, before, after})
+	found(Difference{path, before, after})
 }
 
-func differingFields(path []step, before, after map[string]any, found func(differing)) {
+func differingFields(path []step, before, after map[string]any, found func(Difference)) {
 	names := slices.Collect(maps.Keys(before))
 	for name := range after {
 		if _, both := before[name]; !both {
@@ -161,7 +173,7 @@ func differingFields(path []step, before, after map[string]any, found func(diffe
 	}
 }
 
-func differingElements(path []step, before, after []any, found func(differing)) {
+func differingElements(path []step, before, after []any, found func(Difference)) {
 	key := elementKey(before, after)
 	if key == "" {
 		differingRow(path, before, after, found)
@@ -170,7 +182,7 @@ func differingElements(path []step, before, after []any, found func(differing)) 
 	was, order := keyed(before, key)
 	is, newOrder := keyed(after, key)
 	if !sameOrder(order, newOrder, was, is) {
-		found(differing{path, before, after})
+		found(Difference{path, before, after})
 		return
 	}
 	for _, name := range order {
@@ -178,7 +190,7 @@ func differingElements(path []step, before, after []any, found func(differing)) 
 	}
 	for _, name := range newOrder {
 		if _, both := was[name]; !both {
-			found(differing{below(path, keyStep(is[name], key, name)), nil, is[name]})
+			found(Difference{below(path, keyStep(is[name], key, name)), nil, is[name]})
 		}
 	}
 }
@@ -193,9 +205,9 @@ func sameOrder(before, after []string, was, is map[string]any) bool {
 
 // differingRow compares lists whose elements only their places tell apart: where
 // the number of them is another one, nobody knows which is which.
-func differingRow(path []step, before, after []any, found func(differing)) {
+func differingRow(path []step, before, after []any, found func(Difference)) {
 	if len(before) != len(after) {
-		found(differing{path, before, after})
+		found(Difference{path, before, after})
 		return
 	}
 	for i := range before {

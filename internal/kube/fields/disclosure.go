@@ -1,4 +1,4 @@
-package kube
+package fields
 
 import (
 	"slices"
@@ -9,10 +9,10 @@ import (
 	"github.com/openim-dr/openim-dr/internal/seal"
 )
 
-// FieldChange is one field that is not as it was, or as it should be. What may be a
+// Change is one field that is not as it was, or as it should be. What may be a
 // secret stands in it as a keyed digest: equal digests are equal values, and nobody
 // can find a value out by guessing.
-type FieldChange struct {
+type Change struct {
 	Path         string `json:"path"`
 	Before       any    `json:"before,omitempty"`
 	After        any    `json:"after,omitempty"`
@@ -23,16 +23,17 @@ type FieldChange struct {
 // largestShown bounds a value that is shown, as JSON: more is a digest too.
 const largestShown = 4 << 10
 
-// disclosure decides what of an object may be shown.
-type disclosure struct {
-	hasher *seal.Hasher
-	// values lets values of ConfigMaps and of environments be shown. Those of
+// Disclosure decides what of an object may be shown. It is not safe for concurrent use.
+type Disclosure struct {
+	Hasher *seal.Hasher // of what may not
+	// Values lets values of ConfigMaps and of environments be shown. Those of
 	// Secrets never are.
-	values bool
+	Values bool
 }
 
-func (d *disclosure) field(kind schema.GroupKind, diff differing) FieldChange {
-	change := FieldChange{Path: pathText(diff.path)}
+// Change describes a difference between two objects of a kind.
+func (d *Disclosure) Change(kind schema.GroupKind, diff Difference) Change {
+	change := Change{Path: pathText(diff.path)}
 	before, after := compactJSON(diff.before), compactJSON(diff.after)
 	if d.conceals(kind, diff) || max(len(before), len(after)) > largestShown {
 		change.BeforeDigest, change.AfterDigest = d.digest(diff.before, before), d.digest(diff.after, after)
@@ -42,22 +43,22 @@ func (d *disclosure) field(kind schema.GroupKind, diff differing) FieldChange {
 	return change
 }
 
-func (d *disclosure) digest(v any, text []byte) string {
+func (d *Disclosure) digest(v any, text []byte) string {
 	if v == nil {
 		return ""
 	}
-	d.hasher.Reset()
-	_, _ = d.hasher.Write(text) // a hash never fails
-	return d.hasher.Sum().String()
+	d.Hasher.Reset()
+	_, _ = d.Hasher.Write(text) // a hash never fails
+	return d.Hasher.Sum().String()
 }
 
 // conceals reports whether what differs may be a secret.
-func (d *disclosure) conceals(kind schema.GroupKind, diff differing) bool {
+func (d *Disclosure) conceals(kind schema.GroupKind, diff Difference) bool {
 	path := diff.path
 	if isSecret(kind) {
 		return !isLabel(path) && !isField(path, "type") && !isField(path, "immutable")
 	}
-	if d.values {
+	if d.Values {
 		return false
 	}
 	if isConfigMap(kind) && len(path) > 0 && (path[0].field == "data" || path[0].field == "binaryData") {

@@ -1,4 +1,4 @@
-package kube
+package fields
 
 import (
 	"encoding/json"
@@ -9,10 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// ownership is what the server says about who wrote which field of an object: its
+// Owners is what the server says about who wrote which field of an object: its
 // managedFields, as they are before they are stripped. It shares its maps with the
 // object.
-type ownership []fieldOwner
+type Owners []fieldOwner
 
 // fieldOwner is one of the managers of an object.
 type fieldOwner struct {
@@ -22,10 +22,11 @@ type fieldOwner struct {
 	sub     string         // the subresource that it wrote through
 }
 
-func ownershipOf(u *unstructured.Unstructured) ownership {
+// OwnersOf reads the managedFields of an object.
+func OwnersOf(u *unstructured.Unstructured) Owners {
 	metadata, _ := u.Object["metadata"].(map[string]any)
 	managed, _ := metadata["managedFields"].([]any)
-	owners := make(ownership, 0, len(managed))
+	owners := make(Owners, 0, len(managed))
 	for _, entry := range managed {
 		e, _ := entry.(map[string]any)
 		var o fieldOwner
@@ -38,21 +39,21 @@ func ownershipOf(u *unstructured.Unstructured) ownership {
 	return owners
 }
 
-// newest is who has changed the object last, subresources aside, and when. The time
+// Newest is who has changed the object last, subresources aside, and when. The time
 // is zero where the server does not tell.
-func (o ownership) newest() (manager string, at time.Time) {
+func (o Owners) Newest() (manager string, at time.Time) {
 	return o.newestOf(func(owner fieldOwner) bool { return owner.sub == "" })
 }
 
-// newestHand is the hand that has written one of some fields last. Of what was written
+// NewestHand is the hand that has written one of some fields last. Of what was written
 // through the subresource scale the server does not tell the time.
-func (o ownership) newestHand(fields []differing) (manager string, at time.Time) {
+func (o Owners) NewestHand(fields []Difference) (manager string, at time.Time) {
 	return o.newestOf(func(owner fieldOwner) bool {
-		return owner.sub != "status" && isHand(owner.manager) && slices.ContainsFunc(fields, func(d differing) bool { return owns(owner.fields, d.path) })
+		return owner.sub != "status" && IsHand(owner.manager) && slices.ContainsFunc(fields, func(d Difference) bool { return owns(owner.fields, d.path) })
 	})
 }
 
-func (o ownership) newestOf(wanted func(fieldOwner) bool) (manager string, at time.Time) {
+func (o Owners) newestOf(wanted func(fieldOwner) bool) (manager string, at time.Time) {
 	for _, owner := range o {
 		if !wanted(owner) {
 			continue
@@ -66,7 +67,7 @@ func (o ownership) newestOf(wanted func(fieldOwner) bool) (manager string, at ti
 }
 
 // of returns who owns a field, or some of it.
-func (o ownership) of(path []step) []string {
+func (o Owners) of(path []step) []string {
 	var managers []string
 	for _, owner := range o {
 		if owner.sub != "status" && owns(owner.fields, path) {
@@ -78,11 +79,11 @@ func (o ownership) of(path []step) []string {
 
 // byHand reports whether people, or programs that nobody knows of, have written a
 // field.
-func (o ownership) byHand(path []step) bool { return slices.ContainsFunc(o.of(path), isHand) }
+func (o Owners) byHand(path []step) bool { return slices.ContainsFunc(o.of(path), IsHand) }
 
 // touched reports whether a hand has written anything of the object.
-func (o ownership) touched() bool {
-	return slices.ContainsFunc(o, func(owner fieldOwner) bool { return owner.sub != "status" && isHand(owner.manager) })
+func (o Owners) touched() bool {
+	return slices.ContainsFunc(o, func(owner fieldOwner) bool { return owner.sub != "status" && IsHand(owner.manager) })
 }
 
 // owns follows a path through the fields of a manager. A field without fields of
@@ -133,8 +134,8 @@ func (s step) hasAll(wanted map[string]any) bool {
 	return true
 }
 
-// ownManager is what a restore writes as.
-const ownManager = "openim-dr"
+// OwnManager is what a restore writes as.
+const OwnManager = "openim-dr"
 
 // automata are managers that write for a program, and not for a person: parts of
 // Kubernetes, and others by what their names end in.
@@ -149,8 +150,8 @@ func isAutomaton(manager string) bool {
 	return slices.Contains(automata, manager) || slices.ContainsFunc(automatonEnds, func(end string) bool { return strings.HasSuffix(manager, end) })
 }
 
-// isHand reports whether a manager is neither Helm, nor a program that works by
+// IsHand reports whether a manager is neither Helm, nor a program that works by
 // itself, nor a restore.
-func isHand(manager string) bool {
-	return manager != "" && manager != ownManager && !isHelm(manager) && !isAutomaton(manager)
+func IsHand(manager string) bool {
+	return manager != "" && manager != OwnManager && !isHelm(manager) && !isAutomaton(manager)
 }

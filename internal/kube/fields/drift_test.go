@@ -1,4 +1,4 @@
-package kube
+package fields
 
 import (
 	"strings"
@@ -27,9 +27,9 @@ func fieldsOf(t *testing.T, text string) map[string]any {
 }
 
 // ownersFrom reads managedFields, manager by manager: each line "manager[/subresource]: fields".
-func ownersFrom(t *testing.T, lines ...string) ownership {
+func ownersFrom(t *testing.T, lines ...string) Owners {
 	t.Helper()
-	var owners ownership
+	var owners Owners
 	for _, line := range lines {
 		manager, fields, _ := strings.Cut(line, ": ")
 		o := fieldOwner{time: "2026-11-27T10:00:00Z"}
@@ -119,7 +119,7 @@ func TestDrift(t *testing.T) {
 				want["kind"] = "Secret"
 			}
 			var found []string
-			for _, d := range driftOf(want, live, ownersFrom(t, tt.owners...), tt.scaled) {
+			for _, d := range Drift(want, live, ownersFrom(t, tt.owners...), tt.scaled) {
 				found = append(found, pathText(d.path))
 			}
 			if diff := cmp.Diff(tt.found, found); diff != "" {
@@ -130,21 +130,21 @@ func TestDrift(t *testing.T) {
 }
 
 func TestWhoHasChangedAnObjectLast(t *testing.T) {
-	owners := ownership{
+	owners := Owners{
 		{manager: "helm", time: "2026-11-01T10:00:00Z"},
 		{manager: "kubectl-edit", time: "2026-11-02T10:00:00Z"},
 		{manager: "kubelet", time: "2026-11-03T10:00:00Z", sub: "status"},
 		{manager: "helm", time: "2026-11-01T11:00:00Z", sub: "scale"},
 		{manager: "kubectl", sub: "scale", fields: map[string]any{"f:spec": map[string]any{"f:replicas": map[string]any{}}}},
 	}
-	if by, at := owners.newest(); by != "kubectl-edit" || at.Day() != 2 {
+	if by, at := owners.Newest(); by != "kubectl-edit" || at.Day() != 2 {
 		t.Errorf("got %q at %v", by, at)
 	}
-	replicas := []differing{{path: []step{fieldStep("spec"), fieldStep("replicas")}}}
-	if by, at := owners.newestHand(replicas); by != "kubectl" || !at.IsZero() {
+	replicas := []Difference{{path: []step{fieldStep("spec"), fieldStep("replicas")}}}
+	if by, at := owners.NewestHand(replicas); by != "kubectl" || !at.IsZero() {
 		t.Errorf("replicas were changed by %q at %v", by, at)
 	}
-	if by, at := (ownership{}).newest(); by != "" || !at.IsZero() {
+	if by, at := (Owners{}).Newest(); by != "" || !at.IsZero() {
 		t.Errorf("without managedFields: %q at %v", by, at)
 	}
 }
@@ -154,7 +154,7 @@ func TestHands(t *testing.T) {
 		"kubectl-edit": true, "kubectl": true, "k9s": true, "Mozilla": true, "terraform": true,
 		"helm": false, "helm-controller": false, "Helm": false, "kube-controller-manager": false, "argocd-application-controller": false, "openim-dr": false, "": false, "prometheus-operator": false,
 	} {
-		if isHand(manager) != want {
+		if IsHand(manager) != want {
 			t.Errorf("%q is a hand: %v, want %v", manager, !want, want)
 		}
 	}
