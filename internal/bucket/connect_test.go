@@ -59,7 +59,7 @@ func TestPrivateAuthority(t *testing.T) {
 
 	s.source = s.openAt(way.URL, impatient)
 	_, err = s.TryCapture(t.Context(), t, "media", Kind, s.source)
-	if fault.KindOf(err) != fault.Failed || !strings.Contains(err.Error(), "certificate") {
+	if fault.KindOf(err) != fault.Usage || !strings.Contains(err.Error(), "the certificate of ") {
 		t.Errorf("without the authority: %v", err)
 	}
 	s.settings = func(settings *Settings) { settings.CA = ca }
@@ -225,7 +225,7 @@ func TestReasonsArePlain(t *testing.T) {
 		err  error
 		says string
 	}{
-		"nobody listens": {refused, "read at http://127.0.0.1:1: no answer; gave up after 0s: dial tcp 127.0.0.1:1: connect: connection refused"},
+		"nobody listens": {refused, "read at http://127.0.0.1:1: nothing listens at 127.0.0.1:1 (connection refused)"},
 		"an answer": {
 			answer(http.StatusInternalServerError, &smithy.GenericAPIError{Code: "InternalError", Message: "try again"}),
 			"read at http://127.0.0.1:1: gave up after 0s: the server answers 500 InternalError: try again",
