@@ -105,6 +105,8 @@ S3 service that refuses to overwrite, or a directory, and brings them back.
 func refuseUnknownHelp(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil && help != root {
+		help.Long += "\n\n" + exitCodes
+		help.Example = "  openim-dr help restore\n  openim-dr help config rbac"
 		help.Args = func(_ *cobra.Command, args []string) error {
 			if cmd, rest, _ := root.Find(args); cmd.HasSubCommands() {
 				return noVerb(cmd, rest)
