@@ -39,7 +39,8 @@ func Fault(doing, host, authority string, err error) *fault.Error {
 		return because(fault.Usage, doing, host+" does not speak TLS", err).
 			Hint("write http:// where the address says https://, or give the port that speaks TLS")
 	}
-	if strings.Contains(err.Error(), "malformed HTTP") { // net/http has no value for it
+	// net/http has no value for it, whether it is read as an answer or comes unasked.
+	if text := err.Error(); strings.Contains(text, "malformed HTTP") || strings.Contains(text, "readLoopPeekFailLocked: %!w(<nil>)") {
 		return because(fault.Failed, doing, "what answers at "+host+" does not speak HTTP", err).
 			Hint("check the port")
 	}
