@@ -73,11 +73,11 @@ func (r *Repository) list(ctx context.Context, loaded func(*Point)) (*Listing, e
 	if err != nil {
 		return nil, fmt.Errorf("list points in %s: %w", r.URL(), err)
 	}
-	drilled, err := r.among(ctx, "proofs", proofsDir, ids)
+	drilled, err := r.store.Dirs(ctx, proofsDir, storage.Span{})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list proofs in %s: %w", r.URL(), err)
 	}
-	decided, err := r.among(ctx, "states", stateDir, ids)
+	decided, err := r.statesOf(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -107,45 +107,65 @@ func (r *Repository) list(ctx context.Context, loaded func(*Point)) (*Listing, e
 	return listing, nil
 }
 
-// spanGap is how far apart points are whose directories are listed apart. A page of a
-// listing holds a thousand names, which are the points of some weeks.
-const spanGap = 14 * 24 * time.Hour
+const (
+	// spanGap is how far apart points are whose directories are listed apart. A page of
+	// a listing holds a thousand names, which are the points of some weeks.
+	spanGap = 14 * 24 * time.Hour
+	// mostSpans bounds the requests: where points have always been far apart, one page
+	// may hold the directories of all. It is enough for twelve months and some years.
+	mostSpans = 20
+)
 
-// among returns the directories in dir, one for each point that has one there, of the
-// times from which there are points: ascending, and beside those of the points some of
-// their neighbours'. Most are of points that were swept long ago, and after years too
-// many to list.
-func (r *Repository) among(ctx context.Context, what, dir string, points []string) ([]string, error) {
+// statesOf returns the points for which something was decided, ascending, and beside
+// those of the points given some of their neighbours'. Most states are of points that
+// were swept long ago, and after years they are too many to list; so only the times
+// are listed from which there are points.
+func (r *Repository) statesOf(ctx context.Context, points []string) ([]string, error) {
 	spans := spansOf(points)
 	names := make([][]string, len(spans))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelReads)
 	for i, span := range spans {
 		group.Go(func() (err error) {
-			names[i], err = r.store.Dirs(ctx, dir, span)
+			names[i], err = r.store.Dirs(ctx, stateDir, span)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("list %s in %s: %w", what, r.URL(), err)
+		return nil, fmt.Errorf("list states in %s: %w", r.URL(), err)
 	}
 	return slices.Concat(names...), nil
 }
 
-// spansOf are the spans of ids, which ascend, between gaps in time.
-func spansOf(ids []string) (spans []storage.Span) {
+// spansOf are the spans of ids, which ascend, between the widest gaps in time.
+func spansOf(ids []string) []storage.Span {
+	if len(ids) == 0 {
+		return nil
+	}
+	type gap struct {
+		before int // the id after it
+		long   time.Duration
+	}
+	var gaps []gap
 	var last time.Time
-	for _, id := range ids {
+	for i, id := range ids {
 		at, err := PointTime(id)
 		if err != nil {
-			at = last // no point: it is where its name is
+			continue // no point: it is where its name is
 		}
-		if len(spans) == 0 || at.Sub(last) > spanGap {
-			spans = append(spans, storage.Span{From: id})
+		if long := at.Sub(last); !last.IsZero() && long > spanGap {
+			gaps = append(gaps, gap{i, long})
 		}
-		spans[len(spans)-1].To, last = id, at
+		last = at
 	}
-	return spans
+	slices.SortStableFunc(gaps, func(a, b gap) int { return cmp.Compare(b.long, a.long) })
+	gaps = gaps[:min(len(gaps), mostSpans-1)]
+	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(a.before, b.before) })
+	spans, from := make([]storage.Span, 0, len(gaps)+1), 0
+	for _, g := range gaps {
+		spans, from = append(spans, storage.Span{From: ids[from], To: ids[g.before-1]}), g.before
+	}
+	return append(spans, storage.Span{From: ids[from], To: ids[len(ids)-1]})
 }
 
 // found is what a listing has found under one id: a point, something that should

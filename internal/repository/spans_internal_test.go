@@ -22,7 +22,7 @@ func TestSpansOfPoints(t *testing.T) {
 		"one":                    {[]string{jan1}, []storage.Span{{From: jan1, To: jan1}}},
 		"some of a week":         {[]string{jan1, jan2, jan9}, []storage.Span{{From: jan1, To: jan9}}},
 		"a month without any":    {[]string{jan1, jan9, feb9, feb9b}, []storage.Span{{From: jan1, To: jan9}, {From: feb9, To: feb9b}}},
-		"what is no point":       {[]string{"0", jan1, "3"}, []storage.Span{{From: "0", To: "0"}, {From: jan1, To: "3"}}},
+		"what is no point":       {[]string{"0", jan1, feb9, "3"}, []storage.Span{{From: "0", To: jan1}, {From: feb9, To: "3"}}},
 		"nothing that is points": {[]string{"a", "b"}, []storage.Span{{From: "a", To: "b"}}},
 	}
 	for name, tt := range tests {
@@ -31,6 +31,35 @@ func TestSpansOfPoints(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Where points are all far apart there are no more requests than some, at the widest
+// gaps, and together they hold every point.
+func TestSpansAreFew(t *testing.T) {
+	var points []string
+	at := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 200 {
+		points = append(points, at.Format(idTime)+"-aaaa")
+		if at = at.AddDate(0, 0, 15); i%20 == 19 {
+			at = at.AddDate(0, 0, 15) // ten gaps are wider
+		}
+	}
+	spans := spansOf(points)
+	if len(spans) != mostSpans {
+		t.Fatalf("%d spans, want %d", len(spans), mostSpans)
+	}
+	starts := map[string]bool{}
+	for _, s := range spans {
+		starts[s.From] = true
+	}
+	for i, p := range points {
+		if !slices.ContainsFunc(spans, func(s storage.Span) bool { return s.Holds(p) }) {
+			t.Errorf("no span holds %s", p)
+		}
+		if i > 0 && i%20 == 0 && !starts[p] {
+			t.Errorf("no span begins after the wide gap before %s", p)
+		}
 	}
 }
 
@@ -71,7 +100,7 @@ func TestStatesOfSweptPointsAreNotListed(t *testing.T) {
 	for at := now.AddDate(-6, 0, 0); !at.After(now); at = at.Add(time.Hour) {
 		store.names = append(store.names, at.Format(idTime)+"-aaaa")
 	}
-	got, err := (&Repository{store: store}).among(t.Context(), "states", stateDir, points)
+	got, err := (&Repository{store: store}).statesOf(t.Context(), points)
 	if err != nil {
 		t.Fatal(err)
 	}
