@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,5 +105,18 @@ func TestWhatIsNotOfTheNetworkIsLeftAlone(t *testing.T) {
 		if got := network.Fault("list", "h:1", "", err); got != nil {
 			t.Errorf("of %v it says %v", err, got)
 		}
+	}
+}
+
+// A server that speaks first, as MySQL's does, may be heard before anything is asked:
+// net/http then says so in words that are an accident, which this pins.
+func TestAServerThatSpeaksUnasked(t *testing.T) {
+	unasked := &url.Error{Op: "Get", URL: "http://db:3306", Err: errors.New("readLoopPeekFailLocked: %!w(<nil>)")}
+	if got := network.Fault("list bucket", "", "SSL_CERT_FILE", unasked); got == nil || !strings.Contains(got.Error(), "what answers at db:3306 does not speak HTTP") {
+		t.Errorf("got %v", got)
+	}
+	cut := &url.Error{Op: "Get", URL: "http://db:3306", Err: fmt.Errorf("readLoopPeekFailLocked: %w", &net.OpError{Op: "read", Err: syscall.ECONNRESET})}
+	if got := network.Fault("list bucket", "", "SSL_CERT_FILE", cut); got == nil || !strings.Contains(got.Error(), "no connection to db:3306") {
+		t.Errorf("a connection that was reset: got %v", got)
 	}
 }
