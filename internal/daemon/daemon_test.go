@@ -318,10 +318,16 @@ func TestStop(t *testing.T) {
 		w := newWorld(t)
 		s := w.schedule("a", "@hourly", 30*time.Minute)
 		s.CatchUp, s.RetryFor = true, time.Hour
-		stop := start(t, w.daemon(s))
+		var log bytes.Buffer
+		d := w.daemon(s)
+		d.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		stop := start(t, d)
 		time.Sleep(70 * time.Minute)
 		stop()
 		w.require("1 01:00 a", "1 01:10 a stopped")
+		if said := log.String(); !strings.Contains(said, "schedule: run was stopped") || strings.Contains(said, "ERROR") {
+			t.Errorf("a stop is no failure; it was logged as\n%s", said)
+		}
 		if run := w.last("a"); run.Result != repository.ScheduleNew {
 			t.Errorf("noted %+v", run)
 		}

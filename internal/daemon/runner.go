@@ -172,8 +172,12 @@ func (r *runner) take(ctx context.Context, t turn, whence string) (repository.Sc
 			log.Info("schedule: run ended well", "seconds", run.Ended.Sub(run.Started).Seconds())
 			return run, nil
 		}
+		if ctx.Err() != nil { // somebody's wish, or another daemon leads: nothing to mend
+			log.Warn("schedule: run was stopped", "error", err)
+			return run, err
+		}
 		again := run.Ended.Add(retryDelay(run.Attempts))
-		if ctx.Err() != nil || !mayHelp(err) || !again.Before(giveUp) {
+		if !mayHelp(err) || !again.Before(giveUp) {
 			log.Error("schedule: run failed", "error", err, "hint", hintOf(err), "next", r.Next(run.Ended))
 			return run, err
 		}
