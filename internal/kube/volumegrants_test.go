@@ -32,16 +32,22 @@ func accessTo(t *testing.T, c *Cluster, purpose Purpose) *Access {
 	return access
 }
 
+// ways are those in which volumes are snapped.
+func (s *snapped) ways(t *testing.T) map[string]func(*Volumes) {
+	t.Helper()
+	groups := s.GroupClass(t, snapshotv1.VolumeSnapshotContentRetain)
+	return map[string]func(*Volumes){
+		"one by one": nil,
+		"as a group": func(g *Volumes) { g.Group, g.Class = true, groups },
+	}
+}
+
 // A backup takes all that is printed for it, and nothing else, also where it snaps
 // volumes; and doctor looks at all of them with what is printed for it.
 func TestVolumesAreSnappedWithThePrintedRights(t *testing.T) {
 	t.Parallel()
 	s := newSnapped(t, snapshotv1.VolumeSnapshotContentRetain)
-	groups := s.GroupClass(t, snapshotv1.VolumeSnapshotContentRetain)
-	for name, change := range map[string]func(*Volumes){
-		"one by one": nil,
-		"as a group": func(g *Volumes) { g.Group, g.Class = true, groups },
-	} {
+	for name, change := range s.ways(t) {
 		t.Run(name, func(t *testing.T) {
 			full := s.capturing(t, change)
 			access, looking := accessTo(t, full, ForBackup), accessTo(t, full, ForDoctor)
@@ -66,11 +72,7 @@ func TestVolumesAreSnappedWithThePrintedRights(t *testing.T) {
 func TestPruneRunsWithThePrintedRights(t *testing.T) {
 	t.Parallel()
 	s := newSnapped(t, snapshotv1.VolumeSnapshotContentRetain)
-	groups := s.GroupClass(t, snapshotv1.VolumeSnapshotContentRetain)
-	for name, change := range map[string]func(*Volumes){
-		"one by one": nil,
-		"as a group": func(g *Volumes) { g.Group, g.Class = true, groups },
-	} {
+	for name, change := range s.ways(t) {
 		t.Run(name, func(t *testing.T) {
 			full, fixture := s.capturing(t, change), repotest.New(t)
 			s.requireEachRight(t, s.namespace, accessTo(t, full, ForPrune), func(t *testing.T, kubeconfig string, _ *grant) []string {
