@@ -95,6 +95,9 @@ func (a *app) check(ctx context.Context, point string, flags checkFlags) error {
 
 func (f checkFlags) options(point string) (o verify.CheckOptions, err error) {
 	o.Point = point
+	if f.readData == "all" && strings.Contains(point, "/") { // no name of a point has one
+		return o, usage("read flags", "%q is no point, and a share is written behind an equals sign", point).Hint("--read-data=%s", point)
+	}
 	if o.Share, err = verify.ParseCheckShare(f.readData, time.Now()); err != nil {
 		return o, err
 	}

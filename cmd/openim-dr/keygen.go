@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -169,8 +170,11 @@ func writeKeyFile(path string, data []byte) error {
 	if errors.Is(err, fs.ErrExist) {
 		return usage("write key", "the file exists, and a key is never overwritten").On(path).Hint("choose another name")
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return usage("write key", "there is no such directory").On(path).Hint("mkdir -p -m 700 %s", filepath.Dir(path))
+	}
 	if err != nil {
-		return usage("write key", "%w", err)
+		return usage("write key", "%w", err).Hint("choose a directory that you may write to")
 	}
 	_, err = file.Write(data)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {

@@ -62,7 +62,8 @@ func (a *app) unprotect(ctx context.Context, file string, data []byte) ([]byte, 
 	}
 	plain, err := age.Decrypt(sealed, key)
 	if err != nil {
-		return nil, usage("open identity", "the passphrase is wrong, or the file is not protected by one").On(file)
+		return nil, usage("open identity", "the passphrase is wrong, or the file is not protected by one").On(file).
+			Hint("try again, or set %s; where it is lost, use the identity of another recipient", passphraseVariable)
 	}
 	opened, err := io.ReadAll(io.LimitReader(plain, maxKeyFile))
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/status"
 	"github.com/openim-dr/openim-dr/internal/testbed"
 )
@@ -39,7 +38,14 @@ type daemonProcess struct {
 
 func startDaemon(t *testing.T, config string, args ...string) *daemonProcess {
 	t.Helper()
+	return startDaemonWith(t, nil, config, args...)
+}
+
+// startDaemonWith gives it more of an environment.
+func startDaemonWith(t *testing.T, env []string, config string, args ...string) *daemonProcess {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Args = append([]string{"openim-dr", "run", "--config", config, "--log-level", "debug"}, args...) // TestMain knows it by its name
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -358,68 +364,5 @@ func requireNothingDamaged(t *testing.T, config string) {
 		if f.Kind != "unreferenced" {
 			t.Errorf("check finds %s %s", f.Kind, f.File)
 		}
-	}
-}
-
-// TestDaemonsTakeOver suspends and kills the daemon that leads, of three: another one
-// goes on, what wakes up does no harm, and nothing is run twice (invariant 8).
-func TestDaemonsTakeOver(t *testing.T) {
-	t.Parallel()
-	env := testbed.Need(t)
-	elections := map[string]string{
-		"repository": "daemon: {election: repository}",
-		"kubernetes": "daemon: {election: kubernetes, lease: {kubeconfig: " + env.Kubeconfig + ", namespace: " + env.NewNamespace(t) + ", length: 9s}}",
-	}
-	for name, election := range elections {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			config := setUp(t, daemonSources(t, env, env.NewBucket(t), "\n"+election+`
-schedules:
-- {name: media, cron: "@every 1s", sources: [media]}`))
-			first := startDaemon(t, config)
-			at := 0
-			first.await(&at, "run is noted")
-			others := []*daemonProcess{startDaemon(t, config), startDaemon(t, config)}
-			for _, other := range others {
-				standing := 0
-				other.await(&standing, "another daemon leads")
-			}
-			second := whoever(t, others, "run is noted", func() { first.signal(syscall.SIGSTOP) })
-			first.signal(syscall.SIGCONT)
-			first.await(&at, "does not lead")
-			rest := slices.DeleteFunc(append(others, first), func(p *daemonProcess) bool { return p == second })
-			whoever(t, rest, "run is noted", func() {
-				second.signal(syscall.SIGKILL)
-				<-second.ended
-			})
-			for _, p := range rest {
-				p.stop()
-			}
-			requireNoneTwice(t, filepath.Join(filepath.Dir(config), "repo", "schedules", "test@media"))
-		})
-	}
-}
-
-// requireNoneTwice reads how runs of a schedule ended.
-func requireNoneTwice(t *testing.T, dir string) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(files) < 4 {
-		t.Fatalf("%d runs are noted (%v)", len(files), err)
-	}
-	due := map[time.Time]bool{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var run repository.ScheduleRun
-		if err := json.Unmarshal(data, &run); err != nil {
-			t.Fatal(err)
-		}
-		if due[run.Due] {
-			t.Errorf("%s is a second run for %s", file, run.Due)
-		}
-		due[run.Due] = true
 	}
 }

@@ -67,6 +67,7 @@ func (o *drillOrder) startDocker(ctx context.Context, s *scratchServers) error {
 		return err
 	}
 	// Side by side: a server takes a while until it answers.
+	o.app.log.Info("scratch servers are started", "drill", o.id, "sources", len(o.set.Members))
 	s.scratch = make([]verify.Scratch, len(o.set.Members))
 	group, starting := errgroup.WithContext(ctx)
 	servers := make([]*scratch.Server, len(o.set.Members))
@@ -79,6 +80,7 @@ func (o *drillOrder) startDocker(ctx context.Context, s *scratchServers) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	o.app.log.Info("scratch servers answer", "drill", o.id)
 	for _, server := range servers {
 		if server == nil {
 			continue

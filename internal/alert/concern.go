@@ -55,6 +55,7 @@ var sorts = map[status.Code]sort{
 	status.CopyLacks:        {"copy.behind", notify.Objective},
 	status.CopyBehind:       {"copy.behind", notify.Objective},
 	status.StoreUncovered:   {"store.uncovered", notify.Objective},
+	status.ClocksApart:      {"clocks.apart", notify.Failure},
 
 	status.DaemonConfiguration: {"configuration", notify.Failure},
 }

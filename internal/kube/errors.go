@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
+	"github.com/openim-dr/openim-dr/internal/network"
 )
 
 // call is one thing asked of the API server, for its errors.
@@ -96,6 +97,9 @@ func (s *session) fail(what call, started time.Time, err error) error {
 	doing, on := what.String(), fmt.Sprintf("of kubernetes %s (%s)", s.cluster, s.host)
 	if errors.Is(err, context.Canceled) {
 		return fault.New(fault.Failed, doing, "cancelled: %w", context.Canceled).On(on)
+	}
+	if refused := network.Fault(doing, s.host, "certificate-authority-data in the kubeconfig", err); refused != nil && refused.Kind == fault.Usage {
+		return refused.On(on)
 	}
 	var transport *url.Error
 	if errors.As(err, &transport) {

@@ -1,9 +1,14 @@
 package kube
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -166,6 +171,30 @@ func TestAnUnreachableServerIsNamedWithTheTimeWaited(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), marker) {
 		t.Errorf("the error holds the token: %v", err)
+	}
+}
+
+func TestACertificateThatIsNotAcceptedIsAnErrorOfUsage(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	path := kubeconfigFor(t, server.URL, marker)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(", insecure-skip-tls-verify: true"), nil, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := New("cluster", &Settings{Kubeconfig: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = repotest.New(t).TryCapture(t.Context(), t, "cluster", Kind, c)
+	e, ok := fault.Outermost(err)
+	if fault.KindOf(err) != fault.Usage || !ok || !strings.Contains(e.Try, "certificate-authority-data") || !strings.Contains(err.Error(), "unknown authority") || strings.Contains(err.Error(), marker) {
+		t.Errorf("error %v, want one of usage that says which authority to name", err)
 	}
 }
 

@@ -27,6 +27,7 @@ var advice = map[Code]string{
 	CopyBehind:       "Copy the points: `openim-dr copy`, or schedule it more often.",
 	RuleNotMet:       "Configure a copy in another place, on another kind of storage.",
 	StoredUncounted:  "See that the credentials may list the place.",
+	ClocksApart:      "Set the clocks of this machine and of the one that takes points. Until then no age can be relied on.",
 	CoverageUnknown:  "See `openim-dr doctor`. Until it has looked, nobody knows which stores of the deployment are left out.",
 	StoreUncovered:   "See `openim-dr doctor`. Cover it by a source, or by other means that you know to work.",
 

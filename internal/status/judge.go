@@ -15,6 +15,9 @@ import (
 	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
+// maxAhead is how far clocks may be apart, until ages are not to be relied on.
+const maxAhead = 5 * time.Minute
+
 // judging is the making of a status.
 type judging struct {
 	config  *config.Config
@@ -110,6 +113,9 @@ func (j *judging) rpo(l *repository.Listing) {
 		} else {
 			part, _ := newest.SourceNamed(name)
 			s.Point, s.Time, s.AgeSeconds, s.Summary = newest.Point, &part.Started, j.age(part.Started), &part.Summary
+			if ahead := part.Started.Sub(j.now); ahead > maxAhead {
+				j.say(Warning, ClocksApart, name, "the newest restorable state of source %s was captured at %s, and by the clock of this machine that is in %s", name, quantity.UTC(part.Started), quantity.Age(ahead.Seconds()))
+			}
 		}
 		if promised > 0 {
 			met := newest != nil && *s.AgeSeconds <= promised.Seconds()

@@ -70,6 +70,7 @@ const (
 	StoredUncounted  Code = "stored.uncounted"
 	StoreUncovered   Code = "store.uncovered"
 	CoverageUnknown  Code = "coverage.unknown"
+	ClocksApart      Code = "clocks.apart"
 	// Of the daemon itself, which says the same under /readyz.
 	DaemonRepository    Code = "daemon.repository"
 	DaemonConfiguration Code = "daemon.configuration"

@@ -137,6 +137,11 @@ func TestStatusAndItsReasons(t *testing.T) {
 			"critical: the newest restorable state of source media is 3h0m old, and the objective is 2h0m0s",
 			"warning: stream hourly has had incomplete points since 2026-11-27 11:00:00Z",
 		}},
+		"this clock is behind": {func(s *scene) {
+			for i := range s.newest().Sources {
+				s.newest().Sources[i].Started = statusNow.Add(time.Duration(4+2*i) * time.Minute)
+			}
+		}, []string{"warning: the newest restorable state of source media was captured at 2026-11-27 12:06:00Z, and by the clock of this machine that is in 6m"}},
 		"one source is too old": {func(s *scene) { s.newest().Sources = s.newest().Sources[:1] }, []string{
 			"critical: the newest restorable state of source media is 3h0m old, and the objective is 2h0m0s",
 		}},
