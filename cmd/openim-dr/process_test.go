@@ -32,6 +32,29 @@ func TestSignalEndsTheCommand(t *testing.T) {
 	}
 }
 
+// TestASilentStorageIsTold: who waits for it learns that before it is given up.
+func TestASilentStorageIsTold(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Args = []string{"openim-dr", "list", "--repository", "s3://backups/prod?endpoint=http://" + silentServer(t)}
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(stderr)
+	if !said.Scan() || !strings.Contains(said.Text(), "storage does not answer, and is tried further") || !strings.Contains(said.Text(), "s3://backups/prod") {
+		t.Errorf("it says %q", said.Text())
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+}
+
 // TestHooksLearnOfASignal: whoever is paged when a backup fails is paged when it
 // was stopped.
 func TestHooksLearnOfASignal(t *testing.T) {

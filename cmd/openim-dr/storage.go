@@ -22,6 +22,10 @@ const (
 	makeAbsent absence = true // for init alone
 )
 
+// openPatience is how long a storage may take to answer before somebody is told: all
+// attempts together may take half a minute.
+const openPatience = 5 * time.Second
+
 // openStorage chooses the driver for a URL. The caller calls end.
 func (a *app) openStorage(ctx context.Context, url string, absent absence) (s storage.Storage, end func(), err error) {
 	return a.openStorageFor(ctx, url, absent, storage.Policy{})
@@ -29,7 +33,9 @@ func (a *app) openStorage(ctx context.Context, url string, absent absence) (s st
 
 // openStorageFor does so with a patience of one's own.
 func (a *app) openStorageFor(ctx context.Context, url string, absent absence, policy storage.Policy) (s storage.Storage, end func(), err error) {
+	waiting := time.AfterFunc(openPatience, func() { a.log.Warn("storage does not answer, and is tried further", "storage", url) })
 	driver, closer, err := openDriver(ctx, url, absent)
+	waiting.Stop()
 	if err != nil {
 		return nil, nil, explainStorage(url, err)
 	}

@@ -45,39 +45,62 @@ func (s *Store) Dirs(ctx context.Context, dir string, span storage.Span) ([]stri
 	if dir == tempDir+"/" || strings.HasPrefix(dir, tempDir+"/") {
 		return nil, nil
 	}
-	name := path.Clean(dir) // "." where it is empty
-	w := &walk{store: s, ctx: ctx, window: window}
+	within, err := s.namesIn(ctx, path.Clean(dir), span) // "." where it is empty
+	if err != nil {
+		return nil, err
+	}
 	var names []string
-	after, more := "", true
-	for more {
-		var entries []entry
-		var err error
-		entries, more, err = w.next(name, "", after)
+	for _, name := range within {
+		holds, err := s.holdsObject(ctx, path.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range entries {
-			after = e.key
-			if !e.dir || !span.Holds(strings.TrimSuffix(e.key, "/")) {
-				continue
-			}
-			holds, err := s.holdsObject(ctx, path.Join(name, e.key))
-			if err != nil {
-				return nil, err
-			}
-			if holds {
-				names = append(names, strings.TrimSuffix(e.key, "/"))
-			}
+		if holds {
+			names = append(names, name)
 		}
 	}
-	slices.Sort(names) // a key ends in a slash, before which "-" sorts
+	slices.Sort(names)
 	return names, nil
+}
+
+// namesIn reads the names in a directory that a span holds. Nothing is asked of those
+// that it does not hold, as fs.ReadDirFile would of each: there may be many more.
+func (s *Store) namesIn(ctx context.Context, dir string, span storage.Span) (names []string, err error) {
+	d, err := s.root.Open(dir)
+	if err != nil {
+		return nil, gone(mapError("list", dir, err))
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if fi, err := d.Stat(); err != nil || !fi.IsDir() {
+		return nil, mapError("list", dir, err) // a file has no entries
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		batch, err := d.Readdirnames(1024)
+		for _, name := range batch {
+			if span.Holds(name) && (dir != "." || name != tempDir) {
+				names = append(names, name)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return names, nil
+		}
+		if err != nil {
+			return nil, gone(mapError("list", dir, err))
+		}
+	}
 }
 
 // errFound ends a listing that has seen enough.
 var errFound = errors.New("found")
 
+// holdsObject reports whether what a name stands for is a directory with an object in it.
 func (s *Store) holdsObject(ctx context.Context, dir string) (bool, error) {
+	if fi, err := s.root.Lstat(dir); err != nil || !fi.IsDir() { // a pipe would block whoever opens it
+		return false, gone(mapError("list", dir, err))
+	}
 	err := s.List(ctx, dir+"/", func(storage.Info) error { return errFound })
 	if errors.Is(err, errFound) {
 		return true, nil
