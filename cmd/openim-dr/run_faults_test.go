@@ -56,8 +56,10 @@ schedules:
 	p.await(&at, "source begun")
 	storage.Rearm(1)
 	source.Rearm(1)
-	for !storage.Struck() && !source.Struck() {
-		time.Sleep(10 * time.Millisecond)
+	for late := time.Now().Add(daemonPatience); !storage.Struck() && !source.Struck(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("nothing has asked the source or the repository")
+		}
 	}
 	p.signal(syscall.SIGTERM)
 	began := time.Now()
