@@ -35,11 +35,7 @@ schedules:
 			first := startDaemon(t, config)
 			at := 0
 			first.await(&at, "run is noted")
-			others := []*daemonProcess{startDaemon(t, config), startDaemon(t, config)}
-			for _, other := range others {
-				standing := 0
-				other.await(&standing, "another daemon leads")
-			}
+			others := startFollowers(t, config)
 			second := whoever(t, others, "run is noted", func() { first.signal(syscall.SIGSTOP) })
 			first.signal(syscall.SIGCONT)
 			first.await(&at, "does not lead")
@@ -86,11 +82,7 @@ schedules:
 	first := startDaemon(t, ofFirst)
 	at := 0
 	first.await(&at, "run is noted")
-	others := []*daemonProcess{startDaemon(t, config), startDaemon(t, config)}
-	for _, other := range others {
-		standing := 0
-		other.await(&standing, "another daemon leads")
-	}
+	others := startFollowers(t, config)
 	whoever(t, others, "run is noted", func() {
 		way.Rearm(1)
 		first.await(&at, "does not lead")
@@ -103,6 +95,17 @@ schedules:
 		p.stop()
 	}
 	requireNoneTwice(t, filepath.Join(filepath.Dir(config), "repo", "schedules", "test@media"))
+}
+
+// startFollowers starts two daemons beside one that leads.
+func startFollowers(t *testing.T, config string) []*daemonProcess {
+	t.Helper()
+	all := []*daemonProcess{startDaemon(t, config), startDaemon(t, config)}
+	for _, p := range all {
+		at := 0
+		p.await(&at, "another daemon leads")
+	}
+	return all
 }
 
 // requireNoneTwice reads how runs of a schedule ended.
