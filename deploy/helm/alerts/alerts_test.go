@@ -68,7 +68,10 @@ const steps = 240
 // some time, and the summary of the first one.
 func fired(t *testing.T, rule rulefmt.Rule, s scene) (times int, summary string) {
 	t.Helper()
-	store := promqltest.LoadedStorage(t, "load "+model.Duration(s.step).String()+"\n  "+strings.Join(s.series, "\n  ")+"\n")
+	// The storage takes nothing long before the first sample it was given, and is given
+	// the series of one load in any order: so time begins with a load of its own.
+	load := "load " + model.Duration(s.step).String() + "\n  "
+	store := promqltest.LoadedStorage(t, load+"beginning_of_time 0\n\n"+load+strings.Join(s.series, "\n  ")+"\n")
 	engine := promqltest.NewTestEngine(t, false, 5*time.Minute, promqltest.DefaultMaxSamplesPerQuery)
 	if s.step > time.Minute { // samples are further apart than in life
 		engine = promqltest.NewTestEngine(t, false, 2*s.step, promqltest.DefaultMaxSamplesPerQuery)
