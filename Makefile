@@ -52,7 +52,7 @@ mutants: ## break each invariant on purpose and require its test to notice
 bin/rclone: bench/peers/main.go bench/peers/go.sum
 	CGO_ENABLED=0 go build -C bench/peers -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .
 
-.PHONY: bench bench-mysql bench-mysql-memory bench-buckets bench-million bench-verify bench-drill bench-plan bench-kube bench-idle
+.PHONY: bench bench-mysql bench-mysql-memory bench-buckets bench-million bench-verify bench-drill bench-plan bench-kube bench-idle bench-kills
 bench: build bin/rclone ## measure against mysqldump, mysql and rclone side by side; a missed limit fails
 	$(TESTBED) with go run ./bench
 
@@ -76,6 +76,9 @@ bench-kube: build ## the same, the export of 20,000 objects of Kubernetes agains
 
 bench-idle: build ## what a daemon takes that has nothing to do, for 11 minutes
 	$(TESTBED) with go run ./bench idle
+
+bench-kills: build ## what restores send again that are killed at 50 random moments and resumed, of a quarter of the data (half an hour)
+	$(TESTBED) with go run ./bench -rows 1200000 -objects 5000 kills
 
 bench-million: build ## memory alone, with a million objects (an hour)
 	$(TESTBED) with go run ./bench million

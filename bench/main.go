@@ -41,6 +41,7 @@ var parts = map[string]func(context.Context, options) ([]result, error){
 	"plan":         benchPlan,
 	"kube":         benchKube,
 	"idle":         benchIdle,
+	"kills":        benchKills,
 }
 
 func main() {

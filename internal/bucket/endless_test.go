@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
 )
@@ -71,7 +69,7 @@ func TestUploadThatStalls(t *testing.T) {
 	content := noise(1, 64<<20) // more than all buffers on the way
 	sum := sha256.Sum256(content)
 	e := repository.IndexEntry{Key: "k", Size: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
-	u := &uploader{s, "b", newFence(source.Attempt{}, wallClock), semaphore.NewWeighted(1 << 30), 1 << 30}
+	u := newUploader(s, "b", newFence(source.Attempt{}, wallClock), 1<<30, 1<<30)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := u.large(ctx, e, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })

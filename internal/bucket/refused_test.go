@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/repository"
 	"github.com/openim-dr/openim-dr/internal/source"
@@ -60,7 +58,7 @@ func TestAnswersToAnUpload(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", tt.code)
 			})
-			u := &uploader{s, "b", newFence(source.Attempt{}, wallClock), semaphore.NewWeighted(1), 1}
+			u := newUploader(s, "b", newFence(source.Attempt{}, wallClock), 1, 1)
 			err := u.put(t.Context(), repository.IndexEntry{Key: tt.key, Size: 1}, []byte("x"))
 			got := fault.KindOf(err)
 			if errors.Is(err, errRefused) {

@@ -56,7 +56,7 @@ func (s *Source) Restore(ctx context.Context, from *repository.SourceReader, tod
 		half := s.options.Memory / 2
 		r := &restorer{
 			source: s, from: from, plan: p, task: task, budget: semaphore.NewWeighted(half),
-			uploader: &uploader{s, p.target, fence, semaphore.NewWeighted(half), half},
+			uploader: newUploader(s, p.target, fence, half, p.bytes),
 		}
 		err := r.all(ctx)
 		task.Done()

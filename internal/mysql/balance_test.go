@@ -158,3 +158,19 @@ func (w *watchedSink) end() error {
 	defer func() { w.ended = time.Now() }()
 	return w.rowSink.end()
 }
+
+// A restore that is killed loses one chunk of each worker: together they are a small
+// part of their table, unless that is small itself.
+func TestWorkersHoldLittleOfATable(t *testing.T) {
+	const workers, chunkSize = 4, defaultChunkSize
+	for size := int64(1 << 20); size < 1<<42; size = size*3/2 + 1 {
+		p := reckon(&table{estimatedBytes: size, estimatedRows: size / 200}, chunkSize, workers)
+		held := workers * overfull * p.fileBytes
+		if limit := max(size/filesEach, workers*overfull*chunkSize/leastFile); held > limit {
+			t.Errorf("of a table of %d bytes %d are in chunks on their way, want at most %d", size, held, limit)
+		}
+		if p.rangeBytes < p.fileBytes {
+			t.Errorf("a table of %d bytes has ranges of %d bytes, which its chunks of %d exceed", size, p.rangeBytes, p.fileBytes)
+		}
+	}
+}

@@ -11,28 +11,47 @@ const (
 	// assumedRow is the size of a row where the server has no estimate.
 	assumedRow = 100
 	minRows    = 1000
-	// overfull is how many times its reckoned rows a range may hold before
-	// the rest is cut again: estimates are off, and keys have gaps and lumps.
+	// overfull is how many times its reckoned rows a range may hold before the
+	// rest is cut again, and a chunk its reckoned bytes: estimates are off, and
+	// keys have gaps and lumps.
 	overfull = 2
 )
 
 // pace says how a table is cut, reckoned from the server's estimates.
 type pace struct {
-	chunkBytes int64 // where a file is cut
-	rangeRows  int64 // rows that a range should hold
-	ranges     int64 // ranges that the table should give
+	fileBytes  int64 // of a chunk; it has up to overfull times as many
+	rangeBytes int64 // that a range should hold
+	rangeRows  int64 // and how many rows that is
+	ranges     int64 // that the table should give
 }
 
-// reckon aims at chunks of the configured size, and at smaller ones where a
-// table would otherwise not keep all workers busy to the end.
+const (
+	// rangesEach and filesEach are how many ranges and how many chunks, at least, a
+	// table is to give each worker, where that does not make them too small. So
+	// many ranges keep all workers busy to the end. Of its chunks each worker loses
+	// one when a restore is killed, and sends it again. A range costs the server
+	// some dives into the index, and what a file costs is little.
+	rangesEach = 4
+	filesEach  = 32
+	// leastRange and leastFile are the parts of the configured size that a range
+	// and a chunk have, however small their table is.
+	leastRange = 8
+	leastFile  = 64
+)
+
+// reckon aims at chunks of the configured size, and at smaller ones where a table
+// would give too few of those.
 func reckon(t *table, chunkSize int64, workers int) pace {
-	share := t.estimatedBytes / int64(4*workers)
-	p := pace{chunkBytes: min(chunkSize, max(share, chunkSize/8))}
+	share := t.estimatedBytes / int64(workers)
+	p := pace{
+		fileBytes:  min(chunkSize, max(share/(overfull*filesEach), chunkSize/leastFile)),
+		rangeBytes: min(chunkSize, max(share/rangesEach, chunkSize/leastRange)),
+	}
 	rowBytes := int64(assumedRow)
 	if t.estimatedRows > 0 {
 		rowBytes = max(1, t.estimatedBytes/t.estimatedRows)
 	}
-	p.rangeRows = max(minRows, p.chunkBytes/rowBytes)
+	p.rangeRows = max(minRows, p.rangeBytes/rowBytes)
 	p.ranges = max(1, (t.estimatedRows+p.rangeRows-1)/p.rangeRows)
 	return p
 }
@@ -203,7 +222,7 @@ const finestPiece = 1 << 20
 // finer returns into how many pieces a range is to be cut so that it keeps all
 // workers busy when there is nothing else to do; 1: not at all.
 func (t *tableRun) finer(workers int) int64 {
-	return max(1, min(int64(2*workers), min(t.estimatedBytes, t.pace.chunkBytes)/finestPiece))
+	return max(1, min(int64(2*workers), min(t.estimatedBytes, t.pace.rangeBytes)/finestPiece))
 }
 
 // whereAll joins conditions to a WHERE, or to nothing.

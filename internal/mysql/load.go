@@ -13,6 +13,7 @@ import (
 
 	driver "github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/openim-dr/openim-dr/internal/fault"
 	"github.com/openim-dr/openim-dr/internal/progress"
@@ -39,6 +40,23 @@ type loadJob struct {
 	chunk *chunk
 }
 
+// Building the indexes of a table of longBuild bytes or more takes the places of
+// buildPlaces sessions. Such a build ends with writing all its pages, for which the
+// server needs no processor: the earlier it comes to that, the more is left that
+// others can do meanwhile.
+const (
+	longBuild   = 64 << 20
+	buildPlaces = 2
+)
+
+// places is how many sessions' places a job takes, of so many.
+func (j *loadJob) places(sessions int) int64 {
+	if j.chunk == nil && j.table.Total.Bytes >= longBuild {
+		return int64(min(buildPlaces, sessions))
+	}
+	return 1
+}
+
 // loadRows loads all chunks with several sessions. Whoever loads a table's
 // last chunk leaves its indexes as the next job: indexes of one table are
 // built while the rows of others still come in.
@@ -60,7 +78,7 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 			jobs = append(jobs, loadJob{table: t})
 		}
 	}
-	work := newQueue(jobs...)
+	work, places := newQueue(jobs...), semaphore.NewWeighted(int64(l.client.server.workers))
 	group, ctx := errgroup.WithContext(ctx)
 	for range l.client.server.workers {
 		group.Go(func() (err error) {
@@ -69,7 +87,7 @@ func (l *load) loadRows(ctx context.Context, r *restoration, show progress.Repor
 				return err
 			}
 			defer release(conn)
-			return l.work(ctx, conn, work, shown)
+			return l.work(ctx, conn, work, places, shown)
 		})
 	}
 	return group.Wait()
@@ -91,13 +109,18 @@ func loadTables(r *restoration) (tables []*tableLoad, rows int64) {
 	return tables, rows
 }
 
-func (l *load) work(ctx context.Context, conn *sql.Conn, work *queue[loadJob], shown progress.Task) error {
+func (l *load) work(ctx context.Context, conn *sql.Conn, work *queue[loadJob], places *semaphore.Weighted, shown progress.Task) error {
 	for {
 		job, ok := work.take(ctx)
 		if !ok {
 			return ctx.Err()
 		}
+		n := job.places(l.client.server.workers)
+		if err := places.Acquire(ctx, n); err != nil {
+			return err
+		}
 		err := l.do(ctx, conn, job, work)
+		places.Release(n)
 		work.done()
 		if err != nil {
 			return err

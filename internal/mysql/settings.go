@@ -46,7 +46,7 @@ type Settings struct {
 	// Binlog and DisableRedoLog are for restores into the server.
 	Binlog         BinlogMode    `yaml:"binlog,omitempty" json:"binlog,omitempty" jsonschema_description:"whether a restore goes into the server's binary log: auto (default; it does where a replica or archiver is connected), on or off"`
 	DisableRedoLog bool          `yaml:"disableRedoLog,omitempty" json:"disableRedoLog,omitempty" jsonschema_description:"switch the redo log off while a restore loads; only on a server that holds no schema, which a crash meanwhile destroys"`
-	ChunkSize      quantity.Size `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk, before compression; default 64 MiB"`
+	ChunkSize      quantity.Size `yaml:"chunkSize,omitempty" json:"chunkSize,omitempty" jsonschema_description:"bytes of rows per chunk of a large table, before compression; default 64 MiB"`
 
 	Accounts         AccountScope   `yaml:"accounts,omitempty" json:"accounts,omitempty" jsonschema_description:"all (default) or none: whether users, roles and their grants are captured and restored"`
 	ExcludeAccounts  []string       `yaml:"excludeAccounts,omitempty" json:"excludeAccounts,omitempty" jsonschema_description:"patterns user@host of accounts that are neither captured nor restored, such as those of a provider"`

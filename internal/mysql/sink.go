@@ -65,7 +65,7 @@ func (s *dumpSink) row(ctx context.Context, values [][]byte) (stored bool, err e
 	if s.tally.rows%reportRows == 0 {
 		s.shown.Add(reportRows)
 	}
-	if s.tsv.size() >= overfull*s.table.pace.chunkBytes {
+	if s.tsv.size() >= overfull*s.table.pace.fileBytes {
 		return true, s.finish()
 	}
 	return false, nil

@@ -87,12 +87,8 @@ func NewWriter(dst io.Writer, c Compression, recipients ...age.Recipient) (*Writ
 	}
 	w.dst = w.age
 	if c == Zstd {
-		// One goroutine per file: parallelism comes from the files.
-		w.zstd, err = zstd.NewWriter(w.age,
-			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20),
-			zstd.WithZeroFrames(true)) // the stock zstd takes no bytes at all for a cut file
-		if err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
+		if w.zstd, err = newEncoder(w.age); err != nil {
+			return nil, err
 		}
 		w.dst = w.zstd
 	}
@@ -119,8 +115,8 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	if w.zstd != nil {
-		if err := w.zstd.Close(); err != nil {
-			return fmt.Errorf("compress: %w", err)
+		if err := endEncoder(w.zstd); err != nil {
+			return err
 		}
 	}
 	if err := w.age.Close(); err != nil {
