@@ -3,7 +3,9 @@ package bucket
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -103,4 +105,37 @@ func TestBucketThatIsFilledAfterThePlan(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A restore that is gone on with sends nothing that is there: also where the server
+// keeps no content type, and guesses one from what it is asked for.
+func TestResumeSendsNothingTwice(t *testing.T) {
+	s := newStand(t, Options{})
+	w := s.throughWire(Options{})
+	s.put(zoo()...)
+	s.put(object{key: "guessed", content: append([]byte("text"), noise(1, 4096)...)})
+	from := s.capture()
+	target, _ := s.restore(from)
+	var puts atomic.Int64
+	count := func(r *http.Response) {
+		if r.Request.Method == http.MethodPut {
+			puts.Add(1)
+			s.Logf("sent again: %s", r.Request.URL.Path)
+		}
+	}
+	w.meddle.Store(&count)
+	attempt := source.Attempt{ID: "r", Resumed: true, Begun: []string{s.source.target(target)}}
+	plan, err := s.source.Plan(s.Context(), from, source.Selection{Rename: map[string]string{s.bucket: target}, Attempt: attempt})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := s.source.Restore(s.Context(), from, plan, progress.Discard); err != nil {
+		s.Fatal(err)
+	}
+	if n := puts.Load(); n > 0 {
+		s.Errorf("%d objects were sent again that are there", n)
+	}
+	if diff := cmp.Diff(s.content(s.bucket), s.content(target)); diff != "" {
+		s.Errorf("what came back differs: %s", diff)
+	}
 }

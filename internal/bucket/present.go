@@ -2,7 +2,9 @@ package bucket
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -64,20 +66,25 @@ func (r *restorer) wanted(ctx context.Context, entries []repository.IndexEntry) 
 	return slices.Clip(wanted), nil
 }
 
+// sniffed is how many bytes of an object a server looks at that guesses its content
+// type where none is stored.
+const sniffed = 512
+
 // holds reports whether the target has an object, and unless any will do this
-// very one. It asks for its first byte: SeaweedFS 3.39 tells less in answer to
-// HEAD than to GET.
+// very one. It asks for its first bytes: SeaweedFS 3.39 tells less in answer to
+// HEAD than to GET, and another content type where it sees fewer of them.
 func (r *restorer) holds(ctx context.Context, e repository.IndexEntry) (bool, error) {
 	input := &s3.GetObjectInput{Bucket: aws.String(r.plan.target), Key: aws.String(e.Key)}
 	if e.Size > 0 {
-		input.Range = byteRange(0, 1)
+		input.Range = byteRange(0, min(e.Size, sniffed))
 	}
 	var out *s3.GetObjectOutput
 	err := r.source.call(ctx, func(ctx context.Context) (err error) {
-		if out, err = r.source.client.getObject(ctx, input); err == nil {
-			err = out.Body.Close()
+		if out, err = r.source.client.getObject(ctx, input); err != nil {
+			return err
 		}
-		return err
+		_, err = io.Copy(io.Discard, out.Body) // a connection is used again only when its answer was read
+		return errors.Join(err, out.Body.Close())
 	})
 	status := statusOf(err)
 	switch {
@@ -95,10 +102,11 @@ func (r *restorer) holds(ctx context.Context, e repository.IndexEntry) (bool, er
 	if size, err := sizeOf(out); err != nil || size != e.Size {
 		return false, nil // an upload settles it
 	}
-	if aws.ToString(out.ETag) == e.ETag && !hasTags(e) && aws.ToInt32(out.TagCount) == 0 {
-		return sameMetadata(e.Metadata, metadataOf(out)), nil
+	if aws.ToString(out.ETag) == e.ETag && !hasTags(e) && aws.ToInt32(out.TagCount) == 0 && sameMetadata(e.Metadata, metadataOf(out)) {
+		return true, nil
 	}
-	// Another ETag may only mean that it came in other parts.
+	// Another ETag may only mean that it came in other parts, and another content
+	// type that the server guesses.
 	c := &comparer{source: r.source, from: r.from, plan: r.plan, task: progress.Discard.Task("", progress.Bytes, 0)}
 	got, err := c.read(ctx, e)
 	if err != nil || got == nil {
