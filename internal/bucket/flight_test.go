@@ -6,7 +6,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/openim-dr/openim-dr/internal/repository"
 )
 
 // However many objects wait, no more bytes are on their way than there is room for,
@@ -56,4 +59,30 @@ func TestFlightEndsWithItsRestore(t *testing.T) {
 	if _, err := f.depart(ctx, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the end of its restore", err)
 	}
+}
+
+// Invariant 9: who waits for room holds nothing that somebody on the way may wait for.
+func TestWhoWaitsForRoomHoldsNoMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const memory = 1 << 20
+		u := newUploader(nil, "b", nil, memory, 0)
+		land, err := u.flight.depart(t.Context(), leastFlight)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer land()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			ended <- (&restorer{uploader: u}).uploadOne(ctx, job{entry: repository.IndexEntry{Key: "k", Size: 100}})
+		}()
+		synctest.Wait()
+		if !u.budget.TryAcquire(memory) {
+			t.Error("it waits for room with memory in its hands")
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the end of its restore", err)
+		}
+	})
 }

@@ -2,7 +2,6 @@ package bucket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -83,8 +82,8 @@ func (r *restorer) holds(ctx context.Context, e repository.IndexEntry) (bool, er
 		if out, err = r.source.client.getObject(ctx, input); err != nil {
 			return err
 		}
-		_, err = io.Copy(io.Discard, out.Body) // a connection is used again only when its answer was read
-		return errors.Join(err, out.Body.Close())
+		_, _ = io.Copy(io.Discard, out.Body) // lest the connection be closed; what is asked for came before the body
+		return out.Body.Close()
 	})
 	status := statusOf(err)
 	switch {

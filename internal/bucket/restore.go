@@ -316,6 +316,13 @@ func (r *restorer) upload(ctx context.Context, jobs <-chan job) error {
 func (r *restorer) uploadOne(ctx context.Context, j job) error {
 	if j.content != nil {
 		defer j.release()
+	}
+	land, err := r.uploader.flight.depart(ctx, j.entry.Size)
+	if err != nil {
+		return err
+	}
+	defer land()
+	if j.content != nil {
 		return r.uploader.put(ctx, j.entry, j.content)
 	}
 	return r.uploadFrom(ctx, j)

@@ -54,6 +54,8 @@ type uploader struct {
 	// hold, who wait for a worker, would wait for ever.
 	budget *semaphore.Weighted
 	most   int64 // of budget
+	// flight comes before budget: who waited for it with bytes of the budget in hand
+	// could wait for somebody who is on the way and waits for these.
 	flight flight
 }
 
@@ -63,18 +65,13 @@ func newUploader(s *Source, bucket string, fence *fence, memory, all int64) *upl
 
 // put uploads an object that is held in memory and was verified.
 func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []byte) error {
-	land, err := u.flight.depart(ctx, e.Size)
-	if err != nil {
-		return err
-	}
-	defer land()
 	if err := u.fence.pass(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.source.options.patience.call)
 	defer cancel()
 	began := time.Now()
-	err = u.source.client.putObject(ctx, u.bucket, e, content)
+	err := u.source.client.putObject(ctx, u.bucket, e, content)
 	if err == nil {
 		err = u.tag(ctx, e)
 	}
@@ -84,13 +81,8 @@ func (u *uploader) put(ctx context.Context, e repository.IndexEntry, content []b
 // large uploads an object that is read from open. It becomes visible only
 // after its SHA-256 was found right (invariant 3).
 func (u *uploader) large(ctx context.Context, e repository.IndexEntry, open func() (io.ReadCloser, error)) error {
-	land, err := u.flight.depart(ctx, e.Size)
-	if err != nil {
-		return err
-	}
-	defer land()
 	began := time.Now()
-	err = u.largeOnce(ctx, e, open)
+	err := u.largeOnce(ctx, e, open)
 	for try := 1; needsStream(e) && try < streamTries && err != nil && ctx.Err() == nil && fault.KindOf(err) == fault.Failed; try++ {
 		err = u.largeOnce(ctx, e, open)
 	}
