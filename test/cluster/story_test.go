@@ -146,6 +146,7 @@ func (c *cluster) namespaceIsLost(t *testing.T) {
 	c.grantRestore(t)
 	c.restore(t, newest.ID, "--source", "cluster")
 	c.installOpenIM(t)
+	c.must(t, c.openIM("fill", "1", "20000")) // people are back at once, and write
 	c.restore(t, newest.ID, "--source", "main", "--source", "media", "--quiesce", "--no-rollback-point",
 		"--overwrite", "mysql/openim-mysql.openim:3306/openIM_v3", "--overwrite", "bucket/openim-seaweedfs.openim:8333/openim")
 	c.audit(t, newest.Time)
