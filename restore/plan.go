@@ -354,10 +354,8 @@ func (p *Plan) doubt(a Allowance, point *repository.Point, name string, bad bool
 	}
 }
 
-// checkOverwrite refuses a permission for something that this restore does not write
-// to: it was meant for another target. A target that holds nothing needs none, and may
-// have it: a command that was prepared for a bad day also works where the data are gone
-// altogether.
+// checkOverwrite refuses to take a permission for something that is not
+// there: it was meant for another target.
 func (p *Plan) checkOverwrite() error {
 	var occupied []string
 	for _, part := range p.parts {
@@ -365,19 +363,15 @@ func (p *Plan) checkOverwrite() error {
 			occupied = append(occupied, o.Target)
 		}
 	}
-	targets := p.targets()
 	for _, target := range p.request.Overwrite {
-		switch {
-		case slices.Contains(occupied, target):
-		case slices.Contains(targets, target):
-			p.warn("%s holds nothing that would be lost: --overwrite was not needed", target)
-		default:
-			e := fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target)
-			if len(targets) == 0 {
-				return e
-			}
-			return e.Hint("the nearest that it writes to: --overwrite %s; openim-dr restore --plan prints what would be lost", spelling.Nearest(target, targets))
+		if slices.Contains(occupied, target) {
+			continue
 		}
+		e := fault.New(fault.Usage, "plan the restore", "--overwrite %s names nothing that this restore would overwrite", target)
+		if len(occupied) == 0 {
+			return e.Hint("no target holds data that would be lost: leave --overwrite out")
+		}
+		return e.Hint("the nearest of what would be: --overwrite %s; openim-dr restore --plan prints all of them", spelling.Nearest(target, occupied))
 	}
 	return nil
 }

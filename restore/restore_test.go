@@ -96,48 +96,32 @@ func TestOccupiedTarget(t *testing.T) {
 	}
 }
 
-// A target that is misspelled leads to the nearest.
+// A target that is misspelled leads to the nearest, and one that is not needed to
+// none at all.
 func TestMisspelledTarget(t *testing.T) {
 	f, _ := fixture(t)
 	mustBackUp(t, f, small(), &repotest.Sample{Name: "media", Tables: small().Tables})
-	for name, tt := range map[string]struct{ typed, nearest string }{
-		"a letter is wrong":   {"sample/host/mian", "sample/host/main"},
-		"a letter is missing": {"sample/host/meda", "sample/host/media"},
-	} {
+	occupied := func(name string) *repotest.Sample {
+		return &repotest.Sample{Name: name, Tables: map[string]string{"a/b": "precious"}}
+	}
+	tests := map[string]struct {
+		targets []*repotest.Sample
+		typed   string
+		hint    string
+	}{
+		"a letter is wrong":     {[]*repotest.Sample{occupied("main"), occupied("media")}, "sample/host/mian", "the nearest of what would be: --overwrite sample/host/main;"},
+		"a letter is missing":   {[]*repotest.Sample{occupied("main"), occupied("media")}, "sample/host/meda", "the nearest of what would be: --overwrite sample/host/media;"},
+		"nothing is occupied":   {[]*repotest.Sample{{Name: "main"}}, "sample/host/main", "leave --overwrite out"},
+		"it is another's alone": {[]*repotest.Sample{{Name: "main"}, occupied("media")}, "sample/host/main", "--overwrite sample/host/media;"},
+	}
+	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := request(f, "latest", &repotest.Sample{Name: "main"}, &repotest.Sample{Name: "media"})
+			r := request(f, "latest", tt.targets...)
 			r.Overwrite = []string{tt.typed}
 			_, err := restore.MakePlan(t.Context(), f.Open(t), r)
-			requireKind(t, err, fault.Usage, "--overwrite "+tt.typed+" names nothing", "the nearest that it writes to: --overwrite "+tt.nearest+";")
+			requireKind(t, err, fault.Usage, "--overwrite "+tt.typed+" names nothing", tt.hint)
 		})
 	}
-}
-
-// A prepared command also works where the data it would have overwritten are gone, and
-// opens the way to nothing else.
-func TestOverwriteOfWhatIsEmpty(t *testing.T) {
-	f, _ := fixture(t)
-	mustBackUp(t, f, small(), &repotest.Sample{Name: "media", Tables: small().Tables})
-	empty := &repotest.Sample{Name: "main"}
-	r := request(f, "latest", empty, &repotest.Sample{Name: "media", Tables: map[string]string{"a/b": "precious"}})
-	r.Overwrite = []string{"sample/host/main"}
-	p, err := restore.MakePlan(t.Context(), f.Open(t), r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Contains(p.Warnings, "sample/host/main holds nothing that would be lost: --overwrite was not needed") || len(p.Overwritten) != 0 {
-		t.Errorf("warnings %q, overwritten %v", p.Warnings, p.Overwritten)
-	}
-	requireKind(t, p.Refused(), fault.Refused, "sample/host/media")
-
-	r.Sources, r.Overwrite = r.Sources[:1], []string{"sample/host/main"}
-	if p, err = restore.MakePlan(t.Context(), f.Open(t), r); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Carry(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	requireEqual(t, "restored", empty, small())
 }
 
 func TestPlanSaysWhatWillBeLost(t *testing.T) {
